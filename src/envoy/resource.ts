@@ -1,0 +1,40 @@
+// The Envoy resources that fairlead makes: a type URL, a name, and a message in the shape that the codec takes
+// (proto field names in snake_case, enums by name, durations as {seconds, nanos}, wrappers as {value}, an Any as
+// {'@type': typeUrl, ...fields}). Types come from src/envoy/gen, which `npm run gen` makes from Envoy's protos.
+
+declare const brand: unique symbol;
+type Brand<T, B> = T & { readonly [brand]: B };
+
+/** `type.googleapis.com/envoy.config.cluster.v3.Cluster` and its like. */
+export type TypeUrl = Brand<string, 'TypeUrl'>;
+/** The name of a resource within its type. */
+export type ResourceName = string;
+/** A content hash; equal bytes have equal versions on every replica (DESIGN.md, invariant 5). */
+export type Version = Brand<string, 'Version'>;
+
+const url = (message: string) => `type.googleapis.com/${message}` as TypeUrl;
+
+export const CLUSTER = url('envoy.config.cluster.v3.Cluster');
+export const ENDPOINT = url('envoy.config.endpoint.v3.ClusterLoadAssignment');
+export const LISTENER = url('envoy.config.listener.v3.Listener');
+export const ROUTE = url('envoy.config.route.v3.RouteConfiguration');
+export const SECRET = url('envoy.extensions.transport_sockets.tls.v3.Secret');
+export const EXTENSION_CONFIG = url('envoy.config.core.v3.TypedExtensionConfig');
+export const RUNTIME = url('envoy.service.runtime.v3.Runtime');
+
+/** Short names as operators know them. */
+export const typeShortName: Readonly<Record<string, string>> = {
+  [CLUSTER]: 'CDS',
+  [ENDPOINT]: 'EDS',
+  [LISTENER]: 'LDS',
+  [ROUTE]: 'RDS',
+  [SECRET]: 'SDS',
+  [EXTENSION_CONFIG]: 'ECDS',
+  [RUNTIME]: 'RTDS',
+};
+
+/** One message to be encoded. The object is immutable: the encoder remembers bytes by its identity. */
+export type EnvoyMessage = object;
+
+/** What translation gives for one proxy view: messages by type and name. Insertion order is the order sent. */
+export type ResourcesByType = ReadonlyMap<TypeUrl, ReadonlyMap<ResourceName, EnvoyMessage>>;

@@ -1,0 +1,31 @@
+// The catalogue of problem codes. Each has a line in docs/problems.md; a test keeps the two in step.
+
+/** Code -> what it means, in one sentence for the docs. */
+export const problemCodes = {
+  // documents and schemas
+  'yaml-syntax': 'The file is not valid YAML or JSON; resources read from it earlier stay in force.',
+  'too-large': 'The file, the document or its nesting is beyond a limit; it is not read.',
+  'not-a-resource': 'A document is not a mapping with apiVersion, kind and metadata.name.',
+  'unknown-kind': 'The kind is not one that fairlead reads; the document is skipped.',
+  'unknown-field': 'The API has no such field.',
+  'wrong-type': 'A value has the wrong type or form.',
+  'invalid-value': 'A value is of the right type but not allowed here.',
+  'missing-field': 'A field that must be given is missing.',
+  'not-implemented': 'The API has the field, but fairlead does not act on it yet.',
+  'no-effect': 'The API has the field, and like Istio, fairlead does nothing with it.',
+  'duplicate-resource': 'The same kind, namespace and name stands twice; the first in path order counts.',
+  'file-unreadable': 'A file could not be read.',
+  // the mesh
+  'unknown-host': 'A destination names a host that no Service or ServiceEntry has.',
+  'unknown-subset': 'A destination names a subset that no DestinationRule of the host defines.',
+  'unknown-port': 'A destination names a port that the service does not have.',
+  'port-required': 'A destination of a service with several ports must name one.',
+  'duplicate-host': 'Two rules claim the same host; the oldest counts.',
+  'unreachable-rule': 'A rule stands behind one that always matches, so it is never used.',
+  'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
+  // proxies
+  nack: 'An Envoy refused a resource; its last good version stays in force there.',
+  'translation-failed': 'A bug of ours: translating for a proxy failed; its last good configuration stays.',
+} as const satisfies Record<string, string>;
+
+export type ProblemCode = keyof typeof problemCodes;
