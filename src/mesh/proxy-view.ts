@@ -1,0 +1,65 @@
+// All that one proxy may see: the entire input of translation (DESIGN.md, invariant 2). Parts keep their identity
+// while they do not change, whatever else changes: an edit of endpoints leaves `services` the same array, so that
+// listeners and routes are not even looked at again.
+import type { ServiceEndpoints } from './endpoint.js';
+import type { MeshSettings } from './mesh-settings.js';
+import type { InterceptionMode, Locality, ProxyType } from './proxy.js';
+import type { DestinationRule, VirtualService } from './rules.js';
+import type { Service, ServicePort } from './service.js';
+
+/** What translation may know of the proxy itself. Proxies with equal traits and scopes share one result. */
+export interface ProxyTraits {
+  type: ProxyType;
+  namespace: string;
+  /** Only the labels that a rule in the scope asks about (sourceLabels, selectors), so that more proxies share. */
+  labels: Readonly<Record<string, string>>;
+  interceptionMode: InterceptionMode;
+  dnsDomain: string;
+  ipv4: boolean;
+  ipv6: boolean;
+  locality: Locality;
+  network: string;
+  /** Envoy's version for features that differ; empty = unknown. */
+  envoyVersion: string;
+}
+
+/** A service as one client namespace sees it. The same object while service and rule are. */
+export interface ServiceView {
+  service: Service;
+  /** The rule in force for calls from this namespace: client's, then service's, then root namespace. */
+  destinationRule?: DestinationRule;
+}
+
+/** What the proxy may call. Shared by all proxies that see the same. */
+export interface OutboundScope {
+  /** Visible services, one per hostname (a namespace's own wins over others'), sorted by hostname. */
+  services: readonly ServiceView[];
+  /** Visible rules bound to `mesh`, oldest first. */
+  virtualServices: readonly VirtualService[];
+  /** Endpoints of the visible services (those with resolution other than `none`). */
+  endpoints: ReadonlyMap<Service, ServiceEndpoints>;
+}
+
+/** One port that the workload serves, because a service selects it. */
+export interface InboundPort {
+  service: Service;
+  port: ServicePort;
+  /** The workload's port that the client's connection arrives at. */
+  targetPort: number;
+}
+
+/** What the proxy serves, sorted by target port, then age of the service: the first of a port counts. */
+export interface InboundScope {
+  ports: readonly InboundPort[];
+  /** The workload's own addresses (listeners of INTERCEPTION_MODE NONE bind to them; inbound clusters). */
+  ips: readonly string[];
+}
+
+export interface ProxyView {
+  /** Equal keys = equal views within one mesh; for logs and for sharing. */
+  key: string;
+  proxy: ProxyTraits;
+  settings: MeshSettings;
+  outbound: OutboundScope;
+  inbound: InboundScope;
+}

@@ -1,0 +1,65 @@
+// The names of Envoy resources, made and read only here. Byte for byte Istio's (mesh-semantics 2.2): tools,
+// dashboards and EnvoyFilters parse them.
+
+/** `outbound|PORT|SUBSET|HOST`. */
+export function outboundClusterName(host: string, port: number, subset = ''): string {
+  return `outbound|${port}|${subset}|${host}`;
+}
+
+/** `inbound|PORT||`: one cluster per port of the workload. */
+export function inboundClusterName(port: number): string {
+  return `inbound|${port}||`;
+}
+
+/** The parts of an `outbound|…` or `inbound|…` cluster name; undefined for any other cluster. */
+export function parseClusterName(
+  name: string,
+): { direction: 'outbound' | 'inbound'; port: number; subset: string; host: string } | undefined {
+  const [direction, port, subset, host, ...rest] = name.split('|');
+  if ((direction !== 'outbound' && direction !== 'inbound') || rest.length > 0) return undefined;
+  if (port === undefined || subset === undefined || host === undefined) return undefined;
+  return { direction, port: Number(port), subset, host };
+}
+
+export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
+export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
+
+export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
+export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
+
+/** `ADDRESS_PORT`, e.g. `0.0.0.0_8080` or `10.0.0.1_9000`. */
+export function listenerName(address: string, port: number): string {
+  return `${address}_${port}`;
+}
+
+/** RDS shared by all HTTP services of one port: `PORT`. */
+export function portRouteName(port: number): string {
+  return String(port);
+}
+
+/** RDS of one sniffed service at its own address: `HOST:PORT`. */
+export function serviceRouteName(host: string, port: number): string {
+  return `${host}:${port}`;
+}
+
+/** Virtual host of a service: `HOST:PORT`. */
+export function virtualHostName(host: string, port: number): string {
+  return `${host}:${port}`;
+}
+
+export const ALLOW_ANY_VIRTUAL_HOST = 'allow_any';
+export const BLOCK_ALL_VIRTUAL_HOST = 'block_all';
+
+/** `inbound|http|PORT`: the virtual host of an inbound chain; its inline route is named like the cluster. */
+export function inboundVirtualHostName(port: number): string {
+  return `inbound|http|${port}`;
+}
+
+export const DEFAULT_ROUTE = 'default';
+export const VIRTUAL_OUTBOUND_BLACKHOLE_CHAIN = 'virtualOutbound-blackhole';
+export const VIRTUAL_OUTBOUND_CATCHALL_CHAIN = 'virtualOutbound-catchall-tcp';
+export const VIRTUAL_INBOUND_CHAIN = 'virtualInbound';
+export const VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN = 'virtualInbound-catchall-http';
+export const VIRTUAL_INBOUND_BLACKHOLE_CHAIN = 'virtualInbound-blackhole';
+export const PASSTHROUGH_CHAIN = 'PassthroughFilterChain';
