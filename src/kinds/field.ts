@@ -3,16 +3,17 @@
 import { z } from 'zod';
 
 /** What fairlead does with a field. Unmarked fields are `implemented`. */
-export type FieldStatus =
-  | { status: 'not-implemented' }
-  | { status: 'no-effect'; reason: string };
+export type FieldStatus = { status: 'not-implemented' } | { status: 'no-effect'; reason: string };
+
+/** The mark of what is accepted and not acted on yet. */
+export const notImplementedStatus: FieldStatus = { status: 'not-implemented' };
 
 const marks = z.registry<FieldStatus>();
 
 /** The API has it; we do not act on it yet. `analyze` says so wherever a user sets it. */
 export function notImplemented<S extends z.ZodType>(schema: S): S {
   const copy = schema.clone() as S;
-  marks.add(copy, { status: 'not-implemented' });
+  marks.add(copy, notImplementedStatus);
   return copy;
 }
 

@@ -3,7 +3,8 @@
 /** Code -> what it means, in one sentence for the docs. */
 export const problemCodes = {
   // documents and schemas
-  'yaml-syntax': 'The file is not valid YAML or JSON; resources read from it earlier stay in force.',
+  'yaml-syntax':
+    'The file is not valid YAML or JSON; resources read from it earlier stay in force.',
   'too-large': 'The file, the document or its nesting is beyond a limit; it is not read.',
   'not-a-resource': 'A document is not a mapping with apiVersion, kind and metadata.name.',
   'unknown-kind': 'The kind is not one that fairlead reads; the document is skipped.',
@@ -13,7 +14,8 @@ export const problemCodes = {
   'missing-field': 'A field that must be given is missing.',
   'not-implemented': 'The API has the field, but fairlead does not act on it yet.',
   'no-effect': 'The API has the field, and like Istio, fairlead does nothing with it.',
-  'duplicate-resource': 'The same kind, namespace and name stands twice; the first in path order counts.',
+  'duplicate-resource':
+    'The same kind, namespace and name stands twice; the first in path order counts.',
   'file-unreadable': 'A file could not be read.',
   // the mesh
   'unknown-host': 'A destination names a host that no Service or ServiceEntry has.',
@@ -25,7 +27,8 @@ export const problemCodes = {
   'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
   // proxies
   nack: 'An Envoy refused a resource; its last good version stays in force there.',
-  'translation-failed': 'A bug of ours: translating for a proxy failed; its last good configuration stays.',
+  'translation-failed':
+    'A bug of ours: translating for a proxy failed; its last good configuration stays.',
 } as const satisfies Record<string, string>;
 
 export type ProblemCode = keyof typeof problemCodes;

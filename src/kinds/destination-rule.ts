@@ -1,0 +1,33 @@
+// DestinationRule of networking.istio.io: the schema of its spec. Its traffic policy is in traffic-policy.ts; the
+// rules that need more than one field are in destination-rule-check.ts.
+import type { z } from 'zod';
+import { notImplemented } from './field.js';
+import { list, message } from './schema.js';
+import { trafficPolicy } from './traffic-policy.js';
+import { labels, string, strings } from './values.js';
+
+const subset = message(
+  {
+    name: string.describe('third part of the cluster name outbound|PORT|NAME|HOST'),
+    labels: labels.describe('endpoints of the subset have these labels'),
+    trafficPolicy: trafficPolicy.describe('each section given replaces that of the host'),
+  },
+  'name',
+);
+
+/** The spec of a DestinationRule. */
+export const destinationRuleSpec = message(
+  {
+    host: string.describe('the service; *.suffix for many, the most specific counts'),
+    trafficPolicy: trafficPolicy.describe('for all subsets and ports of the host'),
+    subsets: list(subset).describe('one more cluster each'),
+    exportTo: strings.describe('namespaces that see it: `.`, `*` or names'),
+    workloadSelector: notImplemented(
+      message({ matchLabels: labels }).describe('client proxies to which it applies'),
+    ),
+  },
+  'host',
+);
+
+export type DestinationRuleSpec = z.output<typeof destinationRuleSpec>;
+export type Subset = z.output<typeof subset>;

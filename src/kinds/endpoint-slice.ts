@@ -1,0 +1,60 @@
+// EndpointSlice of discovery.k8s.io/v1. Kubernetes has no `spec` here: the top-level fields form it.
+import type { z } from 'zod';
+import { noEffect, notImplemented } from './field.js';
+import { enumeration, list, message } from './schema.js';
+import { bool, int32, string, stringMap, strings } from './values.js';
+
+/** Kubernetes' reference to the object behind an address, usually a Pod. */
+export const objectReference = message({
+  kind: string,
+  namespace: string,
+  name: string,
+  uid: string,
+  apiVersion: string,
+  resourceVersion: string,
+  fieldPath: string,
+});
+
+const hints = message({
+  forZones: list(message({ name: string }, 'name')),
+  forNodes: list(message({ name: string }, 'name')),
+});
+
+const endpoint = message(
+  {
+    addresses: strings.describe('addresses of one endpoint; the first is used'),
+    conditions: message({
+      ready: bool.describe('HEALTHY, or UNHEALTHY when false; absent counts as true'),
+      serving: bool.describe('with terminating: still answers'),
+      terminating: bool.describe('the endpoint is left out'),
+    }).describe('health of the endpoint'),
+    hostname: string.describe('host name of the endpoint in a headless service'),
+    targetRef: notImplemented(objectReference.describe('Pod behind the address')),
+    deprecatedTopology: noEffect(stringMap, 'Kubernetes has replaced it by zone and nodeName.'),
+    nodeName: noEffect(string, 'fairlead does not know nodes.'),
+    zone: string.describe('zone of the locality of the endpoint'),
+    hints: noEffect(hints, 'Only kube-proxy reads it.'),
+  },
+  'addresses',
+);
+
+const endpointPort = message({
+  name: string.describe('name of the port of the service'),
+  port: int32.describe('port of the endpoints'),
+  protocol: enumeration(['TCP', 'UDP', 'SCTP']).describe('TCP when absent'),
+  appProtocol: noEffect(string, 'The Service says the protocol.'),
+});
+
+/** The fields of an EndpointSlice. */
+export const endpointSliceSpec = message(
+  {
+    addressType: enumeration(['IPv4', 'IPv6', 'FQDN']).describe('FQDN slices are ignored'),
+    endpoints: list(endpoint).describe('the endpoints'),
+    ports: list(endpointPort).describe('ports of all endpoints of the slice'),
+  },
+  'addressType',
+);
+
+export type EndpointSliceSpec = z.output<typeof endpointSliceSpec>;
+export type SliceEndpoint = z.output<typeof endpoint>;
+export type SlicePort = z.output<typeof endpointPort>;

@@ -1,0 +1,175 @@
+// MeshConfig, the settings of the whole mesh. Its largest parts are in proxy-defaults.ts (defaultConfig) and
+// extension-providers.ts; the rules that need more than one field are in mesh-config-check.ts.
+import type { z } from 'zod';
+import { extensionProvider } from './extension-providers.js';
+import { noEffect, notImplemented } from './field.js';
+import { proxyDefaults } from './proxy-defaults.js';
+import { enumeration, list, message } from './schema.js';
+import {
+  clientTlsSettings,
+  connectionPool,
+  localityLbSetting,
+  outlierDetection,
+  tcpKeepalive,
+  zoneAwareLbSetting,
+} from './traffic-policy.js';
+import { bool, duration, labelSelector, port, string, strings } from './values.js';
+import { httpRetry } from './virtual-service.js';
+
+const ingress = 'fairlead does not read Kubernetes Ingress.';
+const agent = 'The agent of Istio reads it, not the control plane.';
+
+const tlsParameters = message({
+  minProtocolVersion: enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']),
+  ecdhCurves: strings,
+  cipherSuites: strings,
+});
+
+const serviceEntryVisibility = message({
+  defaultVisibility: enumeration(['VISIBILITY_UNSPECIFIED', 'NONE', 'NAMESPACE', 'PUBLIC']),
+  applyToSidecars: bool,
+  policies: list(
+    message({
+      visibility: enumeration(['VISIBILITY_UNSPECIFIED', 'NONE', 'NAMESPACE', 'PUBLIC']),
+      matchingRules: list(message({ namespaceSelector: labelSelector })),
+    }),
+  ),
+});
+
+/** Listeners, policies and defaults that fairlead acts on. */
+const traffic = {
+  proxyListenPort: port.describe('port of the listener virtualOutbound (15001)'),
+  proxyInboundListenPort: port.describe('port of the listener virtualInbound (15006)'),
+  connectTimeout: duration.describe('connect_timeout of clusters (10s)'),
+  protocolDetectionTimeout: duration.describe('listener_filters_timeout (0: wait for ever)'),
+  tcpKeepalive: tcpKeepalive.describe('TCP keepalive towards services'),
+  outboundTrafficPolicy: message({
+    mode: enumeration(
+      ['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS'],
+      ['ALLOW_ANY_DYNAMIC_DNS'],
+    ).describe('traffic to unknown hosts passes (ALLOW_ANY, default) or is refused'),
+    tls: notImplemented(clientTlsSettings.describe('TLS of ALLOW_ANY_DYNAMIC_DNS')),
+  }).describe('traffic to hosts that the mesh does not know'),
+  inboundTrafficPolicy: message({
+    mode: enumeration(['PASSTHROUGH', 'LOCALHOST']).describe(
+      'the application is called at its own address (default) or at 127.0.0.1',
+    ),
+  }).describe('how a sidecar calls its application'),
+  defaultServiceExportTo: strings.describe('exportTo of Services and ServiceEntries without one'),
+  defaultVirtualServiceExportTo: strings.describe('exportTo of VirtualServices without one'),
+  defaultDestinationRuleExportTo: strings.describe('exportTo of DestinationRules without one'),
+  rootNamespace: string.describe('namespace whose rules hold for the mesh (istio-system)'),
+  dnsRefreshRate: duration.describe('dns_refresh_rate of DNS clusters (60s)'),
+  h2UpgradePolicy: enumeration(['DO_NOT_UPGRADE', 'UPGRADE']).describe(
+    'HTTP/2 between sidecars on plain HTTP ports',
+  ),
+  pathNormalization: message({
+    normalization: enumeration([
+      'DEFAULT',
+      'NONE',
+      'BASE',
+      'MERGE_SLASHES',
+      'DECODE_AND_MERGE_SLASHES',
+    ]).describe('normalize_path, merge_slashes and escaped slashes'),
+  }).describe('how paths are normalised before they are matched'),
+  defaultHttpRetryPolicy: httpRetry.describe('retries of routes without a policy (2 attempts)'),
+  trustDomain: string.describe('trust domain of identities (cluster.local)'),
+  accessLogFile: string.describe('file of the access log, such as /dev/stdout; empty: none'),
+  accessLogFormat: string.describe('format of the access log'),
+  accessLogEncoding: enumeration(['TEXT', 'JSON']).describe('text lines (default) or JSON'),
+};
+
+/** What fairlead accepts and does not act on yet. */
+const pending = {
+  proxyHttpPort: notImplemented(port.describe('port of an explicit HTTP proxy')),
+  hboneIdleTimeout: notImplemented(duration.describe('idle time of HBONE connections')),
+  enableTracing: notImplemented(bool.describe('tracing by defaultConfig.tracing')),
+  enableEnvoyAccessLogService: notImplemented(bool.describe('access log by gRPC')),
+  disableEnvoyListenerLog: notImplemented(bool.describe('no log of unmatched connections')),
+  enableAutoMtls: notImplemented(bool.describe('TLS between sidecars without a DestinationRule')),
+  trustDomainAliases: notImplemented(strings.describe('other names of the trust domain')),
+  localityLbSetting: notImplemented(localityLbSetting.describe('locality load balancing')),
+  zoneAwareLbSetting: notImplemented(zoneAwareLbSetting.describe('zone aware load balancing')),
+  inboundClusterStatName: notImplemented(string.describe('alt_stat_name of inbound clusters')),
+  outboundClusterStatName: notImplemented(string.describe('alt_stat_name of outbound clusters')),
+  serviceSettings: notImplemented(
+    list(message({ settings: message({ clusterLocal: bool }), hosts: strings })),
+  ),
+  serviceScopeConfigs: notImplemented(
+    list(
+      message({
+        namespaceSelector: labelSelector,
+        servicesSelector: labelSelector,
+        scope: enumeration(['LOCAL', 'GLOBAL']),
+      }),
+    ),
+  ),
+  caCertificates: notImplemented(
+    list(
+      message({
+        pem: string,
+        spiffeBundleUrl: string,
+        certSigners: strings,
+        trustDomains: strings,
+      }),
+    ).describe('further trusted roots'),
+  ),
+  ca: notImplemented(
+    message({
+      address: string,
+      tlsSettings: clientTlsSettings,
+      requestTimeout: duration,
+      istiodSide: bool,
+    }).describe('certificate authority outside'),
+  ),
+  extensionProviders: notImplemented(
+    list(extensionProvider).describe('services for authorization, traces, metrics and logs'),
+  ),
+  defaultProviders: notImplemented(
+    message({ tracing: strings, metrics: strings, accessLogging: strings }).describe(
+      'extensionProviders used by default',
+    ),
+  ),
+  discoverySelectors: notImplemented(list(labelSelector).describe('namespaces that are read')),
+  meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars')),
+  tlsDefaults: notImplemented(tlsParameters.describe('TLS parameters of all other TLS')),
+  defaultTrafficPolicy: notImplemented(
+    message({ connectionPool, outlierDetection }).describe('as of a DestinationRule'),
+  ),
+  serviceEntryVisibility: notImplemented(
+    serviceEntryVisibility.describe('who may export ServiceEntries'),
+  ),
+  defaultConfig: proxyDefaults.describe('settings of every proxy'),
+};
+
+/** What fairlead ignores for good. */
+const ignored = {
+  ingressClass: noEffect(string, ingress),
+  ingressService: noEffect(string, ingress),
+  ingressSelector: noEffect(string, ingress),
+  ingressControllerMode: noEffect(
+    enumeration(['UNSPECIFIED', 'OFF', 'DEFAULT', 'STRICT']),
+    ingress,
+  ),
+  configSources: noEffect(
+    list(
+      message({
+        address: string,
+        tlsSettings: clientTlsSettings,
+        subscribedResources: list(enumeration(['SERVICE_REGISTRY'])),
+      }),
+    ),
+    'The command line says where resources are read.',
+  ),
+  enablePrometheusMerge: noEffect(bool, agent),
+  verifyCertificateAtClient: noEffect(bool, 'Istio has given it up.'),
+  certificates: noEffect(
+    list(message({ secretName: string, dnsNames: strings })),
+    'Istio has given it up.',
+  ),
+};
+
+/** The fields of MeshConfig. */
+export const meshConfigSpec = message({ ...traffic, ...pending, ...ignored });
+
+export type MeshConfigSpec = z.output<typeof meshConfigSpec>;

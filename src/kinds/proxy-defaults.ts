@@ -1,0 +1,196 @@
+// ProxyConfig, the message behind `defaultConfig` of MeshConfig. Most of it is read by Istio's agent when it
+// starts Envoy; those fields have no effect in a control plane. (The ProxyConfig kind is another, smaller one.)
+import { z } from 'zod';
+import { noEffect, notImplemented } from './field.js';
+import { enumeration, list, map, message, named } from './schema.js';
+import { clientTlsSettings, tcpKeepalive } from './traffic-policy.js';
+import {
+  bool,
+  double,
+  duration,
+  int32,
+  port,
+  string,
+  stringMap,
+  strings,
+  uint32,
+} from './values.js';
+
+const agent = 'The bootstrap or the agent of the proxy decides it, not the control plane.';
+const gone = 'Istio has given it up.';
+const int64 = named('integer', z.int());
+
+const remoteService = message({ address: string, tlsSettings: clientTlsSettings, tcpKeepalive });
+
+const tracing = message({
+  zipkin: message({ address: string }),
+  lightstep: message({ address: string, accessToken: string }),
+  datadog: message({ address: string }),
+  stackdriver: message({
+    debug: bool,
+    maxNumberOfAttributes: int64,
+    maxNumberOfAnnotations: int64,
+    maxNumberOfMessageEvents: int64,
+  }),
+  openCensusAgent: message({
+    address: string,
+    context: list(
+      enumeration(['UNSPECIFIED', 'W3C_TRACE_CONTEXT', 'GRPC_BIN', 'CLOUD_TRACE_CONTEXT', 'B3']),
+    ),
+  }),
+  customTags: map(
+    message({
+      literal: message({ value: string }),
+      environment: message({ name: string, defaultValue: string }),
+      header: message({ name: string, defaultValue: string }),
+    }),
+  ),
+  maxPathTagLength: uint32,
+  sampling: double,
+  tlsSettings: clientTlsSettings,
+  enableIstioTags: bool,
+});
+
+const readinessProbe = message({
+  initialDelaySeconds: int32,
+  timeoutSeconds: int32,
+  periodSeconds: int32,
+  successThreshold: int32,
+  failureThreshold: int32,
+  httpGet: message({
+    path: string,
+    port,
+    host: string,
+    scheme: string,
+    httpHeaders: list(message({ name: string, value: string })),
+  }),
+  tcpSocket: message({ host: string, port }),
+  exec: message({ command: strings }),
+  grpc: message({ port, service: string }),
+});
+
+const clientCertDetails = enumeration([
+  'UNDEFINED',
+  'SANITIZE',
+  'FORWARD_ONLY',
+  'APPEND_FORWARD',
+  'SANITIZE_SET',
+  'ALWAYS_FORWARD_ONLY',
+]);
+
+const offload = message({ pollDelay: duration, fallback: bool });
+
+const proxyHeaders = message({
+  forwardedClientCert: clientCertDetails,
+  setCurrentClientCertDetails: message({
+    subject: bool,
+    cert: bool,
+    chain: bool,
+    dns: bool,
+    uri: bool,
+  }),
+  requestId: message({ disabled: bool }),
+  server: message({ disabled: bool, value: string }),
+  attemptCount: message({ disabled: bool }),
+  envoyDebugHeaders: message({ disabled: bool }),
+  metadataExchangeHeaders: message({ mode: enumeration(['UNDEFINED', 'IN_MESH']) }),
+  preserveHttp1HeaderCase: bool,
+  xForwardedHost: message({ enabled: bool }),
+  xForwardedPort: message({ enabled: bool }),
+});
+
+const connectionSettings = message({
+  profile: enumeration(['SIDECAR', 'EDGE']),
+  listenerPerConnectionBufferLimitBytes: int32,
+  clusterPerConnectionBufferLimitBytes: int32,
+  httpIdleTimeout: duration,
+  httpMaxConnectionDuration: duration,
+  httpDrainTimeout: duration,
+  httpRequestTimeout: duration,
+  httpRequestHeadersTimeout: duration,
+  httpStreamIdleTimeout: duration,
+  httpMaxStreamDuration: duration,
+  httpMaxConcurrentStreams: int32,
+  http2InitialStreamWindowSize: int32,
+  http2InitialConnectionWindowSize: int32,
+  httpHeadersWithUnderscoresAction: enumeration([
+    'HEADERS_WITH_UNDERSCORES_UNSPECIFIED',
+    'HEADERS_WITH_UNDERSCORES_ALLOW',
+    'HEADERS_WITH_UNDERSCORES_REJECT_REQUEST',
+    'HEADERS_WITH_UNDERSCORES_DROP_HEADER',
+  ]),
+  httpMergeSlashes: bool,
+  httpPathWithEscapedSlashesAction: enumeration([
+    'PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED',
+    'KEEP_UNCHANGED',
+    'REJECT_REQUEST',
+    'UNESCAPE_AND_REDIRECT',
+    'UNESCAPE_AND_FORWARD',
+  ]),
+  listenerConnectionLimit: int32,
+  globalDownstreamConnectionLimit: int32,
+});
+
+/** The fields of MeshConfig's defaultConfig. */
+export const proxyDefaults = message({
+  tracing: notImplemented(tracing.describe('tracing of HTTP requests')),
+  gatewayTopology: notImplemented(
+    message({
+      numTrustedProxies: uint32.describe('xff_num_trusted_hops'),
+      forwardClientCertDetails: clientCertDetails.describe('forward_client_cert_details'),
+      proxyProtocol: message({}).describe('PROXY header from the client'),
+    }).describe('what stands before the gateways'),
+  ),
+  tracingServiceName: notImplemented(
+    enumeration([
+      'APP_LABEL_AND_NAMESPACE',
+      'CANONICAL_NAME_ONLY',
+      'CANONICAL_NAME_AND_NAMESPACE',
+    ]).describe('name of the service in traces'),
+  ),
+  interceptionMode: noEffect(
+    enumeration(['REDIRECT', 'TPROXY', 'NONE']),
+    'The proxy says it in its metadata (INTERCEPTION_MODE).',
+  ),
+  envoyAccessLogService: notImplemented(remoteService.describe('access log by gRPC')),
+  privateKeyProvider: notImplemented(
+    message({ cryptomb: offload, qat: offload }).describe('TLS by special hardware'),
+  ),
+  proxyHeaders: notImplemented(proxyHeaders.describe('headers that proxies add')),
+  connectionSettings: notImplemented(connectionSettings.describe('limits of connections')),
+  meshId: notImplemented(string.describe('name of the mesh in metadata')),
+  caCertificatesPem: notImplemented(strings.describe('further trusted roots')),
+  configPath: noEffect(string, agent),
+  binaryPath: noEffect(string, agent),
+  serviceCluster: noEffect(string, agent),
+  drainDuration: noEffect(duration, agent),
+  discoveryAddress: noEffect(string, agent),
+  statsdUdpAddress: noEffect(string, agent),
+  proxyAdminPort: noEffect(port, agent),
+  controlPlaneAuthPolicy: noEffect(enumeration(['NONE', 'MUTUAL_TLS', 'INHERIT']), agent),
+  customConfigFile: noEffect(string, agent),
+  statNameLength: noEffect(int32, agent),
+  concurrency: noEffect(int32, agent),
+  proxyBootstrapTemplatePath: noEffect(string, agent),
+  envoyMetricsService: noEffect(remoteService, agent),
+  proxyMetadata: noEffect(stringMap, agent),
+  runtimeValues: noEffect(stringMap, agent),
+  statusPort: noEffect(port, agent),
+  extraStatTags: noEffect(strings, agent),
+  terminationDrainDuration: noEffect(duration, agent),
+  readinessProbe: noEffect(readinessProbe, agent),
+  proxyStatsMatcher: noEffect(
+    message({ inclusionPrefixes: strings, inclusionSuffixes: strings, inclusionRegexps: strings }),
+    agent,
+  ),
+  holdApplicationUntilProxyStarts: noEffect(bool, agent),
+  image: noEffect(message({ imageType: string }), agent),
+  fileFlushInterval: noEffect(duration, agent),
+  fileFlushMinSizeKb: noEffect(uint32, agent),
+  statsCompression: noEffect(bool, agent),
+  discoveryRefreshDelay: noEffect(duration, gone),
+  zipkinAddress: noEffect(string, gone),
+  envoyMetricsServiceAddress: noEffect(string, gone),
+  availabilityZone: noEffect(string, gone),
+  sds: noEffect(message({ enabled: bool, k8sSaJwtPath: string }), gone),
+});

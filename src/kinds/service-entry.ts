@@ -1,0 +1,48 @@
+// ServiceEntry of networking.istio.io: services that no other registry has. The rules that need more than one
+// field are in service-entry-check.ts.
+import type { z } from 'zod';
+import { notImplemented } from './field.js';
+import { enumeration, list, message } from './schema.js';
+import { labels, port, string, strings } from './values.js';
+import { workloadEntrySpec } from './workload-entry.js';
+
+const servicePort = message(
+  {
+    number: port.describe('port that clients call'),
+    protocol: string.describe(
+      'HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...; by the name if absent',
+    ),
+    name: string.describe('name of the port'),
+    targetPort: port.describe('port of the endpoints; `number` when absent'),
+  },
+  'number',
+  'name',
+);
+
+/** The spec of a ServiceEntry. */
+export const serviceEntrySpec = message(
+  {
+    hosts: strings.describe('one service each'),
+    addresses: strings.describe('virtual IP addresses or CIDR blocks of the service'),
+    ports: list(servicePort).describe('ports of the service'),
+    location: enumeration(['MESH_EXTERNAL', 'MESH_INTERNAL']).describe(
+      'outside (default) or inside the mesh',
+    ),
+    resolution: enumeration(
+      ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'],
+      ['DYNAMIC_DNS'],
+    ).describe('ORIGINAL_DST (default), EDS, STRICT_DNS or LOGICAL_DNS cluster'),
+    endpoints: list(workloadEntrySpec).describe('endpoints of all the hosts'),
+    workloadSelector: message({
+      labels: labels.describe('WorkloadEntries of the namespace with these labels are endpoints'),
+    }).describe('not together with endpoints'),
+    exportTo: strings.describe('namespaces that see it: `.`, `*` or names'),
+    subjectAltNames: notImplemented(
+      strings.describe('names the certificate of the server may have'),
+    ),
+  },
+  'hosts',
+);
+
+export type ServiceEntrySpec = z.output<typeof serviceEntrySpec>;
+export type ServiceEntryPort = z.output<typeof servicePort>;
