@@ -1,0 +1,212 @@
+// Envoy's bootstrap for one workload, as a plain object: who it is (node), where the control plane is (ADS), its admin,
+// metrics and health ports. Readable by an Envoy that somebody already has. Everything else comes over xDS.
+// Starting Envoy and reading flags are not here.
+import { isIP } from 'node:net';
+import { stringify } from 'yaml';
+import { healthListener, metricsCluster, metricsListener } from './bootstrap-listeners.js';
+import { statsConfig } from './bootstrap-stats.js';
+
+/** Where something listens: `HOST:PORT`, `[IPV6]:PORT`, or `unix:/path`. */
+export type Address = string;
+
+/** What a bootstrap says about a workload and its control plane. */
+export interface BootstrapOptions {
+  /** `sidecar` and `router` use Istio's node form; `plain` leaves node.id and node.cluster to the user. */
+  type: 'sidecar' | 'router' | 'plain';
+  /** The workload instance (pod) name; node.id itself for `plain`. */
+  name: string;
+  /** `default` where absent. */
+  namespace?: string;
+  /** The instance's addresses; the first one goes into node.id. */
+  ips?: readonly string[];
+  labels?: Readonly<Record<string, string>>;
+  /** `default` where absent. */
+  serviceAccount?: string;
+  /** The name shared by a workload's instances; the `app` label or the name where absent. */
+  workloadName?: string;
+  interceptionMode?: 'REDIRECT' | 'TPROXY' | 'NONE';
+  /** `Kubernetes` where absent, as in Istio. */
+  clusterId?: string;
+  network?: string;
+  /** `region`, `region/zone` or `region/zone/subzone`. */
+  locality?: string;
+  /** node.cluster; derived from workload and namespace for a sidecar, the name for `plain`. */
+  cluster?: string;
+  /** Further node metadata; wins over what is derived. */
+  metadata?: Readonly<Record<string, unknown>>;
+  /** The control plane. */
+  xds: Address;
+  /** `delta` where absent. */
+  xdsProtocol?: 'delta' | 'sotw';
+  /** Envoy's admin; `127.0.0.1:15000` where absent. */
+  admin?: Address;
+  /** SO_MARK for upstream sockets, where interception tells the sidecar by mark (needs CAP_NET_ADMIN). */
+  mark?: number;
+  /** Prometheus listener; 15090 where absent, 0 leaves it out. */
+  metricsPort?: number;
+  /** Readiness listener (`/healthz/ready`); 15021 where absent, 0 leaves it out. */
+  healthPort?: number;
+  /** Bound of the downstream connections of the whole Envoy; unbounded where absent, as in Istio. */
+  downstreamConnectionsMax?: number;
+}
+
+type Json = { [key: string]: unknown };
+
+const xdsCluster = 'xds-grpc';
+const extensions = 'type.googleapis.com/envoy.extensions';
+
+/** The bootstrap as a JSON object (Envoy's field names in snake_case). Throws RangeError for an address it cannot read. */
+export function buildBootstrap(options: BootstrapOptions): Json {
+  const admin = options.admin ?? '127.0.0.1:15000';
+  const metricsPort = options.metricsPort ?? 15090;
+  const healthPort = options.healthPort ?? 15021;
+  const listeners: Json[] = [];
+  const clusters: Json[] = [controlPlaneCluster(options.xds)];
+  if (metricsPort !== 0) {
+    listeners.push(metricsListener(metricsPort));
+    clusters.push(metricsCluster(toEnvoyAddress(admin)));
+  }
+  if (healthPort !== 0) listeners.push(healthListener(healthPort));
+  return {
+    node: buildNode(options),
+    admin: { address: toEnvoyAddress(admin) },
+    dynamic_resources: dynamicResources(options.xdsProtocol ?? 'delta'),
+    static_resources: { clusters, ...(listeners.length > 0 ? { listeners } : {}) },
+    ...(options.mark === undefined ? {} : { cluster_manager: markedSockets(options.mark) }),
+    stats_config: statsConfig(),
+    layered_runtime: {
+      layers: [
+        // Envoy's own limit of 100 refuses regular expressions that Istio users write; this is Istio's.
+        { name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } },
+        { name: 'admin', admin_layer: {} },
+      ],
+    },
+    overload_manager: connectionLimit(options.downstreamConnectionsMax ?? 2147483647),
+  };
+}
+
+/** The bootstrap as text that `envoy -c FILE` reads (the file's extension must say which). */
+export function bootstrapText(options: BootstrapOptions, format: 'json' | 'yaml'): string {
+  const bootstrap = buildBootstrap(options);
+  if (format === 'json') return `${JSON.stringify(bootstrap, null, 2)}\n`;
+  return stringify(bootstrap, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+/** Envoy's node: Istio's id `sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local` and the metadata that goes with it. */
+export function buildNode(options: BootstrapOptions): Json {
+  const namespace = options.namespace ?? 'default';
+  const labels = options.labels ?? {};
+  const workload = options.workloadName ?? labels['app'] ?? options.name;
+  const locality = toLocality(options.locality);
+  const domain = `${namespace}.svc.cluster.local`;
+  const ips = options.ips ?? [];
+  const plain = options.type === 'plain';
+  const metadata = {
+    NAME: options.name,
+    NAMESPACE: namespace,
+    ...(ips.length > 0 ? { INSTANCE_IPS: ips.join(',') } : {}),
+    LABELS: labels,
+    ...(plain ? {} : { SERVICE_ACCOUNT: options.serviceAccount ?? 'default' }),
+    ...(plain ? {} : { WORKLOAD_NAME: workload, CLUSTER_ID: options.clusterId ?? 'Kubernetes' }),
+    ...(plain ? {} : { INTERCEPTION_MODE: options.interceptionMode ?? 'REDIRECT' }),
+    ...(options.network === undefined ? {} : { NETWORK: options.network }),
+    ...options.metadata,
+  };
+  return {
+    id: plain
+      ? options.name
+      : `${options.type}~${ips[0] ?? '127.0.0.1'}~${options.name}.${namespace}~${domain}`,
+    cluster: options.cluster ?? (plain ? options.name : `${workload}.${namespace}`),
+    ...(locality === undefined ? {} : { locality }),
+    metadata,
+  };
+}
+
+/** An Address as Envoy's core.v3.Address. Throws RangeError when it is neither `HOST:PORT` nor `unix:/path`. */
+export function toEnvoyAddress(address: Address): Json {
+  if (address.startsWith('unix:')) return { pipe: { path: address.slice('unix:'.length) } };
+  const { host, port } = splitHostPort(address);
+  return { socket_address: { address: host, port_value: port } };
+}
+
+function splitHostPort(address: Address): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65535) {
+    throw new RangeError(`not an address (HOST:PORT or unix:/path): ${address}`);
+  }
+  return { host, port };
+}
+
+function toLocality(text: string | undefined): Json | undefined {
+  if (text === undefined || text === '') return undefined;
+  const [region, zone, subZone] = text.split('/');
+  return {
+    region,
+    ...(zone === undefined ? {} : { zone }),
+    ...(subZone === undefined ? {} : { sub_zone: subZone }),
+  };
+}
+
+function dynamicResources(protocol: 'delta' | 'sotw'): Json {
+  // A time-out of 0 waits for the control plane: an Envoy never starts serving with half its configuration.
+  const ads = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
+  return {
+    ads_config: {
+      api_type: protocol === 'delta' ? 'DELTA_GRPC' : 'GRPC',
+      transport_api_version: 'V3',
+      set_node_on_first_message_only: true,
+      grpc_services: [{ envoy_grpc: { cluster_name: xdsCluster } }],
+    },
+    lds_config: ads,
+    cds_config: ads,
+  };
+}
+
+function controlPlaneCluster(xds: Address): Json {
+  const address = toEnvoyAddress(xds);
+  const overTcp = 'socket_address' in address;
+  const byName = overTcp && isIP(splitHostPort(xds).host) === 0;
+  return {
+    name: xdsCluster,
+    alt_stat_name: `${xdsCluster};`,
+    type: byName ? 'STRICT_DNS' : 'STATIC',
+    ...(byName ? { dns_lookup_family: 'V4_PREFERRED', respect_dns_ttl: true } : {}),
+    connect_timeout: '1s',
+    // A half-open connection (a host gone without a FIN) is noticed within 35 s, not by TCP after hours.
+    ...(overTcp ? { upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } } } : {}),
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': `${extensions}.upstreams.http.v3.HttpProtocolOptions`,
+        explicit_http_config: {
+          http2_protocol_options: { connection_keepalive: { interval: '30s', timeout: '5s' } },
+        },
+      },
+    },
+    load_assignment: {
+      cluster_name: xdsCluster,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+    },
+  };
+}
+
+// Linux: level 1 is SOL_SOCKET, name 36 is SO_MARK. A cluster with a bind config of its own does not inherit this.
+function markedSockets(mark: number): Json {
+  const option = { level: '1', name: '36', int_value: String(mark), state: 'STATE_PREBIND' };
+  return { upstream_bind_config: { socket_options: [option] } };
+}
+
+function connectionLimit(connectionsMax: number): Json {
+  return {
+    resource_monitors: [
+      {
+        name: 'envoy.resource_monitors.global_downstream_max_connections',
+        typed_config: {
+          '@type': `${extensions}.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+          max_active_downstream_connections: String(connectionsMax),
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,126 @@
+// The bootstrap: who the node says it is, where the control plane is looked for, and that a real Envoy accepts it.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import {
+  type BootstrapOptions,
+  bootstrapText,
+  buildBootstrap,
+  buildNode,
+} from '../../src/cli/bootstrap.js';
+import { ensureEnvoy } from '../../src/cli/envoy-binary.js';
+
+const sidecar: BootstrapOptions = {
+  type: 'sidecar',
+  name: 'backend-v1',
+  namespace: 'shop',
+  ips: ['10.1.2.3', 'fd00::3'],
+  labels: { app: 'backend', version: 'v1' },
+  locality: 'eu/eu-1/rack-2',
+  xds: '127.0.0.1:15010',
+};
+
+t.test('a sidecar node has the form that Istio gives it', async (t) => {
+  t.same(buildNode(sidecar), {
+    id: 'sidecar~10.1.2.3~backend-v1.shop~shop.svc.cluster.local',
+    cluster: 'backend.shop',
+    locality: { region: 'eu', zone: 'eu-1', sub_zone: 'rack-2' },
+    metadata: {
+      NAME: 'backend-v1',
+      NAMESPACE: 'shop',
+      INSTANCE_IPS: '10.1.2.3,fd00::3',
+      LABELS: { app: 'backend', version: 'v1' },
+      SERVICE_ACCOUNT: 'default',
+      WORKLOAD_NAME: 'backend',
+      CLUSTER_ID: 'Kubernetes',
+      INTERCEPTION_MODE: 'REDIRECT',
+    },
+  });
+});
+
+t.test('a plain node is as the user says', async (t) => {
+  const node = buildNode({ type: 'plain', name: 'edge-1', cluster: 'edge', xds: 'unix:/x' });
+  t.match(node, { id: 'edge-1', cluster: 'edge', metadata: { NAMESPACE: 'default' } });
+  t.notMatch(node.metadata, { INTERCEPTION_MODE: String });
+});
+
+t.test('the control plane by address, by name and by socket', async (t) => {
+  const cluster = (xds: string) => {
+    const { static_resources } = buildBootstrap({ ...sidecar, xds });
+    return (static_resources as { clusters: Record<string, unknown>[] }).clusters[0]!;
+  };
+  t.match(cluster('10.0.0.1:15010'), { type: 'STATIC' });
+  t.match(cluster('[fd00::1]:15010'), { type: 'STATIC' });
+  t.match(cluster('control-plane:15010'), { type: 'STRICT_DNS' });
+  const pipe = cluster('unix:/run/xds.sock');
+  t.match(pipe, { type: 'STATIC' });
+  t.match(JSON.stringify(pipe), '{"pipe":{"path":"/run/xds.sock"}}');
+  t.notOk('upstream_connection_options' in pipe, 'TCP keepalive cannot be set on a unix socket');
+  t.throws(() => cluster('no port'), RangeError);
+  t.throws(() => cluster('host:99999'), RangeError);
+});
+
+t.test('delta unless sotw is asked for', async (t) => {
+  const apiType = (xdsProtocol?: 'delta' | 'sotw') => {
+    const { dynamic_resources } = buildBootstrap({ ...sidecar, xdsProtocol });
+    return (dynamic_resources as { ads_config: { api_type: string } }).ads_config.api_type;
+  };
+  t.equal(apiType(), 'DELTA_GRPC');
+  t.equal(apiType('sotw'), 'GRPC');
+});
+
+t.test('stat names are cut at the semicolon, and host names keep their dots', async (t) => {
+  const tags = buildBootstrap(sidecar)['stats_config'] as {
+    stats_tags: { tag_name: string; regex: string }[];
+  };
+  // Envoy removes group 1 from the name and takes group 2 as the value; every expression is applied to the full name.
+  const cut = (stat: string) => {
+    const found: Record<string, string> = {};
+    for (const { tag_name, regex } of tags.stats_tags) {
+      const match = new RegExp(regex).exec(stat);
+      if (match?.[1] !== undefined) found[tag_name] = match[2] ?? match[1];
+    }
+    return found;
+  };
+  t.same(cut('cluster.outbound|80|v1|b.shop.svc.cluster.local;.upstream_rq_200'), {
+    cluster_name: 'outbound|80|v1|b.shop.svc.cluster.local',
+    response_code: '200',
+  });
+  t.same(cut('http.outbound_0.0.0.0_80;.downstream_rq_5xx'), {
+    http_conn_manager_prefix: 'outbound_0.0.0.0_80',
+    response_code_class: '5xx',
+  });
+  t.same(cut('listener.0.0.0.0_15001.downstream_cx_total'), { listener_address: '0.0.0.0_15001' });
+  t.same(cut('listener.[__]_15006.downstream_cx_total'), { listener_address: '[__]_15006' });
+});
+
+t.test('a real Envoy accepts every form', { timeout: 120_000 }, async (t) => {
+  const envoy = await ensureEnvoy();
+  const dir = t.testdir({});
+  const forms: Record<string, BootstrapOptions> = {
+    sidecar,
+    sotw: { ...sidecar, xdsProtocol: 'sotw', xds: 'control-plane:15010' },
+    marked: {
+      ...sidecar,
+      mark: 1337,
+      xds: `unix:${dir}/xds.sock`,
+      admin: `unix:${dir}/admin.sock`,
+    },
+    router: { ...sidecar, type: 'router', metricsPort: 0, healthPort: 0 },
+    plain: { type: 'plain', name: 'edge-1', xds: '[::1]:15010', downstreamConnectionsMax: 1000 },
+  };
+  for (const [name, options] of Object.entries(forms)) {
+    for (const format of ['json', 'yaml'] as const) {
+      const file = join(dir, `${name}.${format}`);
+      writeFileSync(file, bootstrapText(options, format));
+      const args = ['--mode', 'validate', '-l', 'warn', '-c', file];
+      const check = () =>
+        execFileSync(envoy.path, args, { encoding: 'utf8', stdio: 'pipe', timeout: 30_000 });
+      t.doesNotThrow(check, `${name}.${format}`);
+    }
+  }
+  const yaml = parse(bootstrapText(sidecar, 'yaml'));
+  t.same(yaml, JSON.parse(bootstrapText(sidecar, 'json')), 'YAML and JSON say the same');
+});
