@@ -1,0 +1,54 @@
+// The admin server: health, metrics, and the API under /api/v1, described by OpenAPI at /docs. It asks the
+// control plane through ControlPlaneState and knows nothing of how answers come about.
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { ControlPlaneState } from '../status/state.js';
+import { apiRoutes } from './api.js';
+
+export interface AdminOptions {
+  state: ControlPlaneState;
+  /** The metrics page in Prometheus' text format, with its content type. */
+  metrics: () => Promise<{ contentType: string; text: string }>;
+  version: string;
+}
+
+/**
+ * Builds the server without listening, so that tests can `inject`. Errors are JSON:
+ * `{statusCode, error, message}`, as Fastify has them.
+ */
+export async function createAdminServer(options: AdminOptions): Promise<FastifyInstance> {
+  const { state } = options;
+  const app = Fastify({ logger: false, forceCloseConnections: true });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'fairlead admin API',
+        description: 'What the mesh is, what is wrong with it, and what each Envoy holds.',
+        version: options.version,
+      },
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+
+  app.get('/healthz', { schema: { summary: 'The process is alive', tags: ['health'] } }, async () => ({
+    status: 'ok',
+  }));
+  app.get(
+    '/readyz',
+    { schema: { summary: 'The first full read of the mesh is served', tags: ['health'] } },
+    async (_request, reply) =>
+      state.ready() ? { status: 'ok' } : reply.code(503).send({ status: 'not ready' }),
+  );
+  app.get(
+    '/metrics',
+    { schema: { summary: "Metrics in Prometheus' text format", tags: ['health'] } },
+    async (_request, reply) => {
+      const { contentType, text } = await options.metrics();
+      return reply.header('content-type', contentType).send(text);
+    },
+  );
+  await app.register(apiRoutes, { prefix: '/api/v1', state });
+  return app;
+}

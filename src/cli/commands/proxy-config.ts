@@ -1,0 +1,51 @@
+// `fairlead proxy-config TYPE PROXY`: what was made for one proxy, as a table or as Envoy's JSON, filtered.
+import { ControlPlaneError } from '../../lib/error.js';
+import type { ProxyConfiguration } from '../../status/state.js';
+import { type OutputFormat, print } from '../output.js';
+import { type ConfigFilter, configTables, filterConfig } from './config-tables.js';
+
+export type ConfigType = keyof ProxyConfiguration;
+
+const spellings: Readonly<Record<string, ConfigType>> = {
+  cluster: 'clusters',
+  clusters: 'clusters',
+  cds: 'clusters',
+  endpoint: 'endpoints',
+  endpoints: 'endpoints',
+  eds: 'endpoints',
+  listener: 'listeners',
+  listeners: 'listeners',
+  lds: 'listeners',
+  route: 'routes',
+  routes: 'routes',
+  rds: 'routes',
+};
+
+/** The type that a user means; `all` gives all four. Wrong words are wrong usage. */
+export function configTypes(word: string): readonly ConfigType[] {
+  if (word === 'all') return ['clusters', 'endpoints', 'listeners', 'routes'];
+  const type = spellings[word.toLowerCase()];
+  if (type === undefined) {
+    throw new ControlPlaneError(
+      'usage',
+      `proxy-config takes clusters, listeners, routes, endpoints or all, not ${word}`,
+    );
+  }
+  return [type];
+}
+
+/** Prints the wanted types of a configuration, filtered. JSON of one type is an array, of several an object. */
+export function printConfiguration(
+  configuration: ProxyConfiguration,
+  types: readonly ConfigType[],
+  options: { filter: ConfigFilter; output: OutputFormat },
+): void {
+  const selected = Object.fromEntries(
+    types.map((type) => [type, filterConfig(type, configuration[type], options.filter)]),
+  ) as Partial<ProxyConfiguration>;
+  const [only] = types;
+  const value = types.length === 1 && only ? selected[only] : selected;
+  print(options.output, value, () =>
+    types.map((type) => configTables[type](selected[type] ?? [])).join('\n\n'),
+  );
+}

@@ -1,0 +1,104 @@
+// What the control plane can be asked: the questions, and the shapes of the answers. control-plane.ts implements
+// this; admin serves it; the CLI prints it. Plain data only, ready for JSON.
+import type { Position, ResourceId, Severity } from '../kinds/problem.js';
+
+/** A resource in force, with the place it was read from. */
+export interface ResourceStatus extends ResourceId {
+  apiVersion: string;
+  labels: Readonly<Record<string, string>>;
+  position?: Position;
+  spec: unknown;
+}
+
+/** A problem as shown: the path as text, the position where it is known. */
+export interface ProblemStatus {
+  code: string;
+  severity: Severity;
+  message: string;
+  resource?: ResourceId;
+  path?: string;
+  position?: Position;
+  /** The proxy concerned, for problems that only one has (a NACK). */
+  proxy?: string;
+}
+
+/**
+ * Where a proxy stands with one type: `SYNCED` it holds what it should; `STALE` sent, not yet acknowledged;
+ * `NOT SENT` nothing sent yet; `ERROR` the last response was refused.
+ */
+export type SyncState = 'SYNCED' | 'STALE' | 'NOT SENT' | 'ERROR';
+
+export interface Nack {
+  /** Envoy's own words. */
+  message: string;
+  timeMs: number;
+  /** The Envoy resources at fault, as far as Envoy's message names them. */
+  resources: readonly string[];
+  /** The user's resources that those were made of, with their places. */
+  causes: readonly (ResourceId & { position?: Position })[];
+}
+
+export interface TypeStatus {
+  state: SyncState;
+  /** Version last sent and last acknowledged on this stream; empty when none. */
+  sentVersion: string;
+  ackedVersion: string;
+  /** Epoch ms of the last response and the last ACK. */
+  sentMs?: number;
+  ackedMs?: number;
+  /** How many resources the type has for this proxy. */
+  resources: number;
+  lastNack?: Nack;
+}
+
+export interface ProxyStatus {
+  id: string;
+  name: string;
+  namespace: string;
+  type: string;
+  address: string;
+  envoyVersion: string;
+  variant: 'sotw' | 'delta';
+  connectedMs: number;
+  /** Proxies with equal view keys are served the same objects. */
+  view: string;
+  /** By short name: CDS, LDS, EDS, RDS, … */
+  types: Readonly<Record<string, TypeStatus>>;
+}
+
+/** A proxy's generated configuration: canonical ProtoJSON by type, in the order sent. */
+export interface ProxyConfiguration {
+  clusters: unknown[];
+  endpoints: unknown[];
+  listeners: unknown[];
+  routes: unknown[];
+}
+
+export interface GenerationStatus {
+  id: number;
+  timeMs: number;
+  added: readonly string[];
+  updated: readonly string[];
+  removed: readonly string[];
+}
+
+/** Filters of a list of resources; absent means all. */
+export interface ResourceFilter {
+  kind?: string;
+  namespace?: string;
+  name?: string;
+}
+
+/** The questions. All answers are snapshots of one moment. */
+export interface ControlPlaneState {
+  /** True once the first full read is served. */
+  ready(): boolean;
+  resources(filter: ResourceFilter): ResourceStatus[];
+  problems(): ProblemStatus[];
+  proxies(): ProxyStatus[];
+  /** By id, or by `name.namespace` or `name` where that is unambiguous. */
+  proxy(id: string): ProxyStatus | undefined;
+  proxyConfiguration(id: string): ProxyConfiguration | undefined;
+  generations(): GenerationStatus[];
+}
+
