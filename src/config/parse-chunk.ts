@@ -1,0 +1,169 @@
+// The text of one document -> documents (several for a list) with problems at their places, relative to the text.
+// Files and their lines are parse-file.ts.
+import type { FieldPath, Problem, ResourceId } from '../kinds/problem.js';
+import type { ParsedResource, parseResource } from '../kinds/registry.js';
+import { type ComposedDocument, composeYaml, type YamlError } from './compose-yaml.js';
+import type { FieldEnd } from './document.js';
+import type { Limits } from './limits.js';
+import { FieldFinder, LineIndex } from './locate.js';
+import { yamlValue } from './yaml-value.js';
+
+/** A place relative to a text: line 1 is its first line. */
+export interface Place {
+  line: number;
+  col: number;
+}
+
+/** A problem that does not yet know its file. */
+export type PlacedProblem = Omit<Problem, 'position'> & { place: Place };
+
+/** One document of a chunk. */
+export interface ChunkDocument {
+  resource?: ParsedResource;
+  id?: ResourceId;
+  problems: PlacedProblem[];
+  place: Place;
+  /** Which of the YAML documents of the text, and where in it (`items`, 3 in a list). */
+  index: number;
+  prefix: FieldPath;
+  /** False when it cannot be told which resource this is. */
+  identified: boolean;
+}
+
+/** How documents are checked: kinds/registry.ts, or a stand-in in tests. */
+export interface ParseSettings {
+  parseResource: typeof parseResource;
+  limits: Limits;
+  /** Namespace of resources that name none. */
+  namespace?: string;
+}
+
+/** Parses the text of one document. Never throws. */
+export function parseChunk(text: string, settings: ParseSettings): ChunkDocument[] {
+  const lines = new LineIndex(text);
+  const documents: ChunkDocument[] = [];
+  for (const [index, composed] of composeYaml(text, settings.limits).entries()) {
+    if (composed.node === undefined && composed.errors.length === 0) continue;
+    documents.push(...readDocument(composed, { index, lines, settings }));
+  }
+  return documents;
+}
+
+/** The place of a field of a document of a chunk, by parsing its text again. */
+export function locateInChunk(
+  text: string,
+  document: { index: number; prefix: FieldPath; place: Place },
+  options: { path: FieldPath; end: FieldEnd; limits: Limits },
+): Place {
+  const node = composeYaml(text, options.limits)[document.index]?.node;
+  if (node === undefined) return document.place;
+  const path = [...document.prefix, ...options.path];
+  return new LineIndex(text).place(new FieldFinder(node).offset(path, options.end));
+}
+
+/** Plain YAML text (one document) -> value, for text within a document. Throws an Error with the reason. */
+export function parsePlainYaml(text: string, limits: Limits): unknown {
+  const [composed] = composeYaml(text, limits);
+  if (composed === undefined) return null;
+  const read = composed.node && yamlValue(composed.node, limits);
+  const error = [...composed.errors, ...(read?.errors ?? [])].find((it) => it.severity === 'error');
+  if (error === undefined) return read?.value ?? null;
+  const { line, col } = new LineIndex(text).place(error.offset);
+  throw new Error(`${error.message} (line ${line}, column ${col} of the text)`);
+}
+
+interface Reading {
+  index: number;
+  lines: LineIndex;
+  settings: ParseSettings;
+}
+
+function readDocument(composed: ComposedDocument, reading: Reading): ChunkDocument[] {
+  const { node } = composed;
+  const read = node && yamlValue(node, reading.settings.limits);
+  const found = [...composed.errors, ...(read?.errors ?? [])].sort((a, b) => a.offset - b.offset);
+  const errors = found.map((error) => syntaxProblem(error, reading.lines));
+  const place = reading.lines.place(composed.offset);
+  if (node === undefined || found.some((error) => error.severity === 'error')) {
+    return [{ problems: errors, place, index: reading.index, prefix: [], identified: false }];
+  }
+  const value = read?.value ?? null;
+  if (value === null) return [];
+  const finder = new FieldFinder(node);
+  const documents: ChunkDocument[] = [];
+  for (const item of flatten(value, [])) documents.push(readItem(item, finder, reading));
+  if (errors.length > 0 && documents[0]) documents[0].problems.unshift(...errors);
+  return documents;
+}
+
+function syntaxProblem(error: YamlError, lines: LineIndex): PlacedProblem {
+  const { code, severity, message } = error;
+  return { code, severity, message, place: lines.place(error.offset) };
+}
+
+interface Item {
+  value: unknown;
+  prefix: FieldPath;
+}
+
+// `kubectl get -o yaml` gives kind List, the API server XyzList, whose items leave out apiVersion and kind.
+function flatten(value: unknown, prefix: FieldPath): Item[] {
+  const list = value as { apiVersion?: unknown; kind?: unknown; items?: unknown } | null;
+  if (typeof list !== 'object' || list === null || typeof list.kind !== 'string') {
+    return [{ value, prefix }];
+  }
+  if (!list.kind.endsWith('List') || !(Array.isArray(list.items) || list.items === null)) {
+    return [{ value, prefix }];
+  }
+  const kind = list.kind === 'List' ? undefined : list.kind.slice(0, -'List'.length);
+  const items: Item[] = [];
+  for (const [index, item] of (list.items ?? []).entries()) {
+    const typed = kind !== undefined && typeof item === 'object' && item !== null;
+    const full = typed ? { apiVersion: list.apiVersion, kind, ...item } : item;
+    items.push(...flatten(full, [...prefix, 'items', index]));
+  }
+  return items;
+}
+
+function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocument {
+  const { settings, lines } = reading;
+  const { resource, id, problems } = settings.parseResource(item.value, {
+    namespace: settings.namespace,
+    parseYaml: (text) => parsePlainYaml(text, settings.limits),
+  });
+  const placed = problems.map(({ position: _, ...problem }) => ({
+    ...problem,
+    resource: problem.resource ?? id,
+    place: lines.place(finder.offset([...item.prefix, ...pathOf(problem)], endOf(problem))),
+  }));
+  const refused = resource === undefined && problems.some((it) => it.severity === 'error');
+  // A mistyped kind of an API group of ours: what it names is not what was meant.
+  const unknown = problems.some((it) => it.code === 'unknown-kind' && it.severity === 'error');
+  return {
+    resource,
+    id,
+    problems: placed,
+    place: lines.place(finder.offset(item.prefix, 'value')),
+    index: reading.index,
+    prefix: item.prefix,
+    identified: !refused || (id !== undefined && !unknown),
+  };
+}
+
+function pathOf(problem: Problem): FieldPath {
+  return problem.path ?? [];
+}
+
+// About a field as such: its key. About what it holds: the value. A missing field has neither, and its place is
+// that of the nearest field around it.
+function endOf(problem: Problem): FieldEnd {
+  switch (problem.code) {
+    case 'unknown-field':
+    case 'missing-field':
+    case 'not-implemented':
+    case 'no-effect':
+      return 'key';
+    default:
+      return 'value';
+  }
+}
