@@ -1,0 +1,180 @@
+// Which of the documents read are in force: the rules of last good, duplicates and moves. Pure: from what was
+// held before and what was read now to what is held next.
+//
+// A claim is a document that says something about a resource. The slot of a resource is its key, except that
+// all MeshConfigs share one slot: there is one mesh.
+import { isDeepStrictEqual } from 'node:util';
+import { isRefused, type LocatedDocument, type Origin } from '../config/document.js';
+import type { SourceFile, SourceState } from '../config/source.js';
+import { formatPosition, type Problem, type ResourceId, resourceKey } from '../kinds/problem.js';
+import type { ParsedResource } from '../kinds/registry.js';
+import type { Resource } from '../kinds/resource.js';
+
+/** An accepted resource and where it came from. */
+export interface Held {
+  readonly resource: Resource;
+  /** What the source gave; tells by identity that nothing changed. */
+  readonly parsed: ParsedResource;
+  readonly file: string;
+  readonly origin: Origin;
+}
+
+/** All accepted resources, by slot, and the next place in the order of ages. */
+export interface HeldSet {
+  readonly bySlot: ReadonlyMap<string, Held>;
+  readonly nextSeen: number;
+}
+
+/** Nothing accepted yet. */
+export const emptyHeldSet: HeldSet = { bySlot: new Map(), nextSeen: 0 };
+
+/** The kind of which the last in path order counts, whatever its name (DESIGN.md, Contracts). */
+const meshConfigKind = 'MeshConfig';
+
+interface Claim {
+  file: SourceFile;
+  document: LocatedDocument;
+  id: ResourceId;
+  slot: string;
+}
+
+/** The accepted set after a read, and every problem of it in path order. */
+export function accept(
+  before: HeldSet,
+  state: SourceState,
+): { held: HeldSet; problems: readonly Problem[] } {
+  const claims = collectClaims(state);
+  const winners = chooseWinners(claims, before);
+  const duplicates = new Map<LocatedDocument, Problem>();
+  for (const claim of claims) {
+    const winner = winners.get(claim.slot);
+    if (winner !== undefined && winner !== claim && claim.document.resource !== undefined) {
+      duplicates.set(claim.document, duplicateProblem(claim, winner));
+    }
+  }
+  const held = hold(before, winners);
+  keepLastGood(before, { held: held.bySlot, claims, state });
+  return { held, problems: collectProblems(state, duplicates) };
+}
+
+function collectClaims(state: SourceState): Claim[] {
+  const claims: Claim[] = [];
+  for (const file of state.files) {
+    for (const document of file.documents) {
+      const { id } = document;
+      if (id === undefined || (document.resource === undefined && !isRefused(document))) continue;
+      claims.push({ file, document, id, slot: slotOf(id) });
+    }
+  }
+  return claims;
+}
+
+function slotOf(id: ResourceId): string {
+  return id.kind === meshConfigKind ? meshConfigKind : resourceKey(id);
+}
+
+// The first in path order counts; of mesh configs the last. A refused document counts where its last good version
+// is in force: mending a document must not have to win the resource back from a duplicate.
+function chooseWinners(claims: readonly Claim[], before: HeldSet): Map<string, Claim> {
+  const winners = new Map<string, Claim>();
+  for (const claim of claims) {
+    const standing = before.bySlot.get(claim.slot);
+    if (claim.document.resource === undefined && standing?.file !== claim.file.path) continue;
+    if (!winners.has(claim.slot) || claim.slot === meshConfigKind) winners.set(claim.slot, claim);
+  }
+  return winners;
+}
+
+function hold(before: HeldSet, winners: ReadonlyMap<string, Claim>) {
+  const bySlot = new Map<string, Held>();
+  let { nextSeen } = before;
+  for (const [slot, { document, file }] of winners) {
+    const standing = before.bySlot.get(slot);
+    const parsed = document.resource;
+    if (parsed === undefined) {
+      // By the choice of winners there is a last good version, and it came from this file.
+      bySlot.set(slot, standing!);
+      continue;
+    }
+    const { origin } = document;
+    const firstSeen = standing?.resource.age.firstSeen ?? nextSeen++;
+    const resource = sameResource(standing, parsed) ?? withAge(parsed, firstSeen);
+    const unchanged = standing?.parsed === parsed && standing.origin === origin;
+    bySlot.set(slot, unchanged ? standing : { resource, parsed, file: file.path, origin });
+  }
+  return { bySlot, nextSeen };
+}
+
+function sameResource(standing: Held | undefined, parsed: ParsedResource): Resource | undefined {
+  if (standing === undefined) return undefined;
+  const same = standing.parsed === parsed || isDeepStrictEqual(standing.parsed, parsed);
+  return same ? standing.resource : undefined;
+}
+
+function withAge(parsed: ParsedResource, firstSeen: number): Resource {
+  const { creationTimestampMs: timestampMs, ...rest } = parsed;
+  return { ...rest, age: timestampMs === undefined ? { firstSeen } : { timestampMs, firstSeen } };
+}
+
+// What nobody provides any more stays in force as long as somebody may still mean to provide it.
+function keepLastGood(
+  before: HeldSet,
+  now: { held: Map<string, Held>; claims: readonly Claim[]; state: SourceState },
+): void {
+  // A refused document in another file than the last good version: the resource moved and broke in one turn.
+  for (const claim of now.claims) {
+    const standing = before.bySlot.get(claim.slot);
+    if (standing === undefined || now.held.has(claim.slot)) continue;
+    now.held.set(claim.slot, { ...standing, file: claim.file.path });
+  }
+  const unsure = unsureFiles(now.state, now.held);
+  for (const [slot, standing] of before.bySlot) {
+    if (!now.held.has(slot) && unsure.has(standing.file)) now.held.set(slot, standing);
+  }
+}
+
+// A file that is not whole, or one with a refused document that no last good version belongs to: it may be the
+// resource that is missing, under a name that was changed in the same edit.
+function unsureFiles(state: SourceState, held: ReadonlyMap<string, Held>): Set<string> {
+  const unsure = new Set<string>();
+  for (const file of state.files) {
+    const stray = (document: LocatedDocument) =>
+      isRefused(document) && (document.id === undefined || !held.has(slotOf(document.id)));
+    if (!file.whole || file.documents.some(stray)) unsure.add(file.path);
+  }
+  return unsure;
+}
+
+function duplicateProblem(claim: Claim, winner: Claim): Problem {
+  const { id, document } = claim;
+  const where = formatPosition(winner.document.origin);
+  const message =
+    claim.slot === meshConfigKind
+      ? `Another MeshConfig comes later in path order, at ${where}; that one counts.`
+      : `${resourceKey(id)} is already defined at ${where}; that one counts.`;
+  const { file, line, col } = document.origin;
+  return {
+    code: 'duplicate-resource',
+    severity: 'error',
+    message,
+    resource: id,
+    path: [],
+    position: { file, line, col },
+  };
+}
+
+function collectProblems(
+  state: SourceState,
+  duplicates: ReadonlyMap<LocatedDocument, Problem>,
+): Problem[] {
+  const problems: Problem[] = [...state.problems];
+  for (const file of state.files) {
+    problems.push(...file.problems);
+    for (const document of file.documents) {
+      const duplicate = duplicates.get(document);
+      if (duplicate !== undefined) problems.push(duplicate);
+      problems.push(...document.problems);
+    }
+  }
+  return problems;
+}

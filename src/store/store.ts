@@ -1,0 +1,149 @@
+// Keeps the present generation and the record of the last ones. Which documents are in force is accept.ts; the
+// clock and the sources belong to the caller.
+
+import { isDeepStrictEqual } from 'node:util';
+import type { Origin } from '../config/document.js';
+import type { SourceState } from '../config/source.js';
+import { type Problem, resourceKey } from '../kinds/problem.js';
+import type { Resource } from '../kinds/resource.js';
+import { sameOr } from '../lib/memo.js';
+import { accept, emptyHeldSet, type HeldSet } from './accept.js';
+import type { Acceptance, Generation, GenerationRecord } from './generation.js';
+
+/** How many generations `history` remembers by default. */
+const defaultHistory = 50;
+
+/** The accepted resource set over time. */
+export class Store {
+  readonly #historyMax: number;
+  #held: HeldSet = emptyHeldSet;
+  #lastState: SourceState | undefined;
+  #current: Generation = emptyGeneration;
+  #history: GenerationRecord[] = [];
+
+  constructor(options: { historyMax?: number } = {}) {
+    this.#historyMax = options.historyMax ?? defaultHistory;
+  }
+
+  /** The state in force; generation 0 before the first read. */
+  get current(): Generation {
+    return this.#current;
+  }
+
+  /** The last generations, oldest first. */
+  get history(): readonly GenerationRecord[] {
+    return this.#history;
+  }
+
+  /**
+   * Takes what a source gave. `timeMs` is now, in ms since the epoch. The first call always makes generation 1;
+   * later ones make a new generation only when a resource was added, updated or removed.
+   */
+  accept(state: SourceState, timeMs: number): Acceptance {
+    const before = this.#current;
+    if (state === this.#lastState) {
+      return { generation: before, resourcesChanged: false, problemsChanged: false };
+    }
+    this.#lastState = state;
+    const { held, problems: found } = accept(this.#held, state);
+    const problemsChanged = !sameProblems(before.problems, found);
+    const problems = problemsChanged ? found : before.problems;
+    const origins = originsOf(held);
+    const { resources, changes } = nextResources(before.resources, held);
+    this.#held = held;
+    const resourcesChanged = changes !== undefined || before.id === 0;
+    const id = resourcesChanged ? before.id + 1 : before.id;
+    const time = resourcesChanged ? timeMs : before.timeMs;
+    this.#current = makeGeneration({ id, timeMs: time, problems, resources, origins }, before);
+    if (!resourcesChanged) return { generation: this.#current, resourcesChanged, problemsChanged };
+    const record = { id, timeMs, ...(changes ?? noChanges) };
+    this.#history = [...this.#history, record].slice(-this.#historyMax);
+    return { generation: this.#current, resourcesChanged, problemsChanged, record };
+  }
+}
+
+type Changes = Pick<GenerationRecord, 'added' | 'updated' | 'removed'>;
+
+const noChanges: Changes = { added: [], updated: [], removed: [] };
+
+type Resources = ReadonlyMap<string, Resource>;
+
+const emptyGeneration: Generation = {
+  id: 0,
+  timeMs: 0,
+  resources: new Map(),
+  problems: [],
+  meshConfig: undefined,
+  byKind: () => [],
+  origin: () => undefined,
+};
+
+function originsOf(held: HeldSet): ReadonlyMap<string, Origin> {
+  const origins = new Map<string, Origin>();
+  for (const { resource, origin } of held.bySlot.values())
+    origins.set(resourceKey(resource), origin);
+  return origins;
+}
+
+// Gives the map of before when nothing changed, and its order of keys when only values did.
+function nextResources(
+  before: Resources,
+  held: HeldSet,
+): { resources: Resources; changes: Changes | undefined } {
+  const byKey = new Map<string, Resource>();
+  for (const { resource } of held.bySlot.values()) byKey.set(resourceKey(resource), resource);
+  const added: string[] = [];
+  const updated: string[] = [];
+  for (const [key, resource] of byKey) {
+    const standing = before.get(key);
+    if (standing === undefined) added.push(key);
+    else if (standing !== resource) updated.push(key);
+  }
+  const removed = [...before.keys()].filter((key) => !byKey.has(key));
+  if (added.length + updated.length + removed.length === 0) {
+    return { resources: before, changes: undefined };
+  }
+  const moved = added.length + removed.length > 0;
+  const keys = moved ? [...byKey.keys()].sort() : [...before.keys()];
+  const resources = new Map(keys.map((key) => [key, byKey.get(key)!]));
+  return { resources, changes: { added: added.sort(), updated: updated.sort(), removed } };
+}
+
+interface GenerationParts {
+  id: number;
+  timeMs: number;
+  problems: readonly Problem[];
+  resources: Resources;
+  origins: ReadonlyMap<string, Origin>;
+}
+
+function makeGeneration(parts: GenerationParts, before: Generation): Generation {
+  const { origins, ...visible } = parts;
+  const kinds =
+    parts.resources === before.resources ? undefined : groupByKind(parts.resources, before);
+  return {
+    ...visible,
+    meshConfig: kinds ? kinds.get('MeshConfig')?.[0] : before.meshConfig,
+    byKind: kinds ? (kind) => kinds.get(kind) ?? none : before.byKind,
+    origin: (key) => origins.get(key),
+  };
+}
+
+const none: readonly Resource[] = [];
+
+function groupByKind(resources: Resources, before: Generation): Map<string, readonly Resource[]> {
+  const groups = new Map<string, Resource[]>();
+  for (const resource of resources.values()) {
+    const group = groups.get(resource.kind);
+    if (group === undefined) groups.set(resource.kind, [resource]);
+    else group.push(resource);
+  }
+  const shared = new Map<string, readonly Resource[]>();
+  for (const [kind, group] of groups) shared.set(kind, sameOr(before.byKind(kind), group));
+  return shared;
+}
+
+function sameProblems(before: readonly Problem[], now: readonly Problem[]): boolean {
+  if (before.length !== now.length) return false;
+  return now.every((problem, i) => problem === before[i] || isDeepStrictEqual(problem, before[i]));
+}
