@@ -1,0 +1,66 @@
+// Makes a snapshot from translated messages, or from encoded resources, sharing with the previous one whatever has
+// not changed. The comparison of two snapshots for a stream is diff.ts.
+import type { ResourceName, ResourcesByType, TypeUrl, Version } from '../envoy/resource.js';
+import { contentVersion, encodeResource } from './encode.js';
+import type { EncodedResource, Snapshot, TypeSnapshot } from './snapshot.js';
+
+/**
+ * Encodes what is new and reuses the TypeSnapshot objects of `previous` that are equal in content; when all are,
+ * `previous` itself comes back, so "nothing changed" is one pointer comparison.
+ */
+export function buildSnapshot(resources: ResourcesByType, previous?: Snapshot): Snapshot {
+  const types = new Map<TypeUrl, TypeSnapshot>();
+  for (const [typeUrl, messages] of resources) {
+    const encoded = new Map<ResourceName, EncodedResource>();
+    for (const [name, message] of messages)
+      encoded.set(name, encodeResource(typeUrl, name, message));
+    types.set(typeUrl, typeSnapshot(encoded, previous?.types.get(typeUrl)));
+  }
+  return snapshotOf(types, previous);
+}
+
+/** A snapshot of given types; `previous` itself when it has the very same ones. */
+export function snapshotOf(
+  types: ReadonlyMap<TypeUrl, TypeSnapshot>,
+  previous?: Snapshot,
+): Snapshot {
+  if (previous?.types.size !== types.size) return { types };
+  for (const [typeUrl, type] of types) if (previous.types.get(typeUrl) !== type) return { types };
+  return previous;
+}
+
+/**
+ * One type's resources with a version over names and versions, whatever their order (xds-protocol 28). A caller may
+ * give a version of its own instead.
+ */
+export function typeSnapshot(
+  resources: ReadonlyMap<ResourceName, EncodedResource>,
+  previous?: TypeSnapshot,
+  version?: Version,
+): TypeSnapshot {
+  if (previous !== undefined && (version === undefined || version === previous.version)) {
+    if (sameResources(previous.resources, resources)) return previous;
+  }
+  return { version: version ?? versionOf(resources), resources };
+}
+
+function sameResources(
+  a: ReadonlyMap<ResourceName, EncodedResource>,
+  b: ReadonlyMap<ResourceName, EncodedResource>,
+): boolean {
+  if (a.size !== b.size) return false;
+  for (const [name, resource] of b) if (a.get(name) !== resource) return false;
+  return true;
+}
+
+function versionOf(resources: ReadonlyMap<ResourceName, EncodedResource>): Version {
+  const lines: string[] = [];
+  for (const { name, version } of resources.values()) lines.push(`${name}\n${version}\n`);
+  return contentVersion(lines.sort().join(''));
+}
+
+/** A snapshot with nothing in it. */
+export const emptySnapshot: Snapshot = { types: new Map() };
+
+/** The type with no resources; its version is that of any empty type. */
+export const emptyTypeSnapshot: TypeSnapshot = typeSnapshot(new Map());

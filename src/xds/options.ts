@@ -1,0 +1,96 @@
+// What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
+import type { EncodedResource } from '../snapshot/snapshot.js';
+import type { XdsNode } from './node.js';
+import type { SnapshotCache } from './snapshot-cache.js';
+import type { XdsStream } from './status.js';
+
+/** Calls into the embedding program. An exception in one ends that stream with INTERNAL and nothing else. */
+export interface XdsCallbacks {
+  onStreamOpen?(stream: XdsStream): void;
+  /**
+   * The first request told who it is. Called before the first answer, which waits for the returned promise: the
+   * place to set the snapshot of the group, or to refuse with an exception (PERMISSION_DENIED and its message).
+   */
+  onNode?(stream: XdsStream, node: XdsNode): void | Promise<void>;
+  onStreamClosed?(stream: XdsStream): void;
+  onRequest?(stream: XdsStream, typeUrl: string): void;
+  onResponse?(stream: XdsStream, typeUrl: string, sent: { version: string; bytes: number }): void;
+  onAck?(stream: XdsStream, typeUrl: string, version: string): void;
+  onNack?(stream: XdsStream, typeUrl: string, nack: NackEvent): void;
+}
+
+/** A refused response. `resourceNames`: guessed from the client's text; empty when it names none. */
+export interface NackEvent {
+  readonly version: string;
+  readonly message: string;
+  readonly resourceNames: readonly string[];
+}
+
+/** Bounds on what a client may ask for; beyond them its stream ends with RESOURCE_EXHAUSTED. */
+export interface XdsLimits {
+  /** Bytes of one request. */
+  requestBytesMax: number;
+  /** Names that one stream may subscribe to, of one type. */
+  namesMax: number;
+  /** Types on one stream. */
+  typesMax: number;
+  /** Open streams of the server. */
+  streamsMax: number;
+}
+
+/** Times in milliseconds. */
+export interface XdsTimes {
+  /** How long a step of a push waits for its ACK before the next one starts all the same. */
+  stepWaitMs: number;
+  /** How long an unanswered response keeps a newer one of its type back. Longer than Envoy's warming (15 s). */
+  answerWaitMs: number;
+  /** HTTP/2 ping to clients, and how long its answer may take. */
+  pingMs: number;
+  pingTimeoutMs: number;
+  /** Age at which a connection is asked to reconnect, ± 10 %; 0: never. */
+  connectionAgeMs: number;
+  /** After that, streams that are still there are ended. */
+  connectionGraceMs: number;
+  /** A stream without a first request is ended after this. */
+  firstRequestMs: number;
+  /** The bound of close(). */
+  closeMs: number;
+}
+
+/**
+ * What is answered for a name of EDS, RDS and so on that the snapshot does not have: a resource to send in its place
+ * (an empty assignment, so that nothing waits), or undefined: SotW keeps silent until it appears, delta says at once
+ * that it does not exist.
+ */
+export type UnknownNamed = (typeUrl: string, name: string) => EncodedResource | undefined;
+
+export interface XdsServerOptions {
+  readonly cache: SnapshotCache;
+  /** Which group a node is served from; default its id. Called after onNode. */
+  readonly groupOf?: (node: XdsNode) => string;
+  readonly callbacks?: XdsCallbacks;
+  /** 'wait' (default), 'empty' (an empty EDS or RDS resource), or a function of your own. */
+  readonly unknownNamed?: 'wait' | 'empty' | UnknownNamed;
+  readonly limits?: Partial<XdsLimits>;
+  readonly times?: Partial<XdsTimes>;
+  /** Put into `control_plane.identifier` of each response; nothing when absent. */
+  readonly identifier?: string;
+}
+
+export const defaultLimits: XdsLimits = {
+  requestBytesMax: 8 * 1024 * 1024,
+  namesMax: 100_000,
+  typesMax: 64,
+  streamsMax: 20_000,
+};
+
+export const defaultTimes: XdsTimes = {
+  stepWaitMs: 5_000,
+  answerWaitMs: 20_000,
+  pingMs: 30_000,
+  pingTimeoutMs: 10_000,
+  connectionAgeMs: 30 * 60_000,
+  connectionGraceMs: 10_000,
+  firstRequestMs: 60_000,
+  closeMs: 3_000,
+};

@@ -1,0 +1,56 @@
+// The snapshots that are served now, by group. A group is whatever the embedding program says (a node id, a kind of
+// proxy, everybody): many groups may hold the very same Snapshot object, and then share all bytes. Building snapshots
+// is not done here.
+import type { Snapshot } from '../snapshot/snapshot.js';
+
+/** Told of a group's new snapshot; undefined when the group was cleared. */
+export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
+
+/** Snapshots by group; streams of a group are told of each change, in the turn in which it is made. */
+export class SnapshotCache {
+  private readonly snapshots = new Map<string, Snapshot>();
+  private readonly listeners = new Map<string, Set<SnapshotListener>>();
+
+  /** Serves `snapshot` to the group from now on. The same object as before: nothing happens. */
+  set(group: string, snapshot: Snapshot): void {
+    if (this.snapshots.get(group) === snapshot) return;
+    this.snapshots.set(group, snapshot);
+    this.tell(group, snapshot);
+  }
+
+  get(group: string): Snapshot | undefined {
+    return this.snapshots.get(group);
+  }
+
+  /**
+   * Forgets a group's snapshot. Its streams stay open and keep what they have; they are answered again after the
+   * next `set` (xds-protocol 34).
+   */
+  clear(group: string): void {
+    if (this.snapshots.delete(group)) this.tell(group, undefined);
+  }
+
+  /** Groups that have a snapshot. */
+  groups(): Iterable<string> {
+    return this.snapshots.keys();
+  }
+
+  /** Calls `listener` on each later change of the group, until the returned function is called. */
+  watch(group: string, listener: SnapshotListener): () => void {
+    let listeners = this.listeners.get(group);
+    if (listeners === undefined) {
+      listeners = new Set();
+      this.listeners.set(group, listeners);
+    }
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.listeners.get(group) === listeners)
+        this.listeners.delete(group);
+    };
+  }
+
+  private tell(group: string, snapshot: Snapshot | undefined): void {
+    for (const listener of [...(this.listeners.get(group) ?? [])]) listener(snapshot);
+  }
+}

@@ -1,0 +1,57 @@
+// What can be asked of a stream: plain values, safe to keep and to print. How they come about is in stream.ts.
+import type { XdsNode } from './node.js';
+
+/** State-of-the-world or incremental. */
+export type Variant = 'sotw' | 'delta';
+
+/** A refused response. `resources`: the ones at fault as far as the client's text tells, else empty. */
+export interface Nack {
+  readonly message: string;
+  readonly version: string;
+  readonly at: Date;
+  readonly resources: readonly string[];
+}
+
+/** One type on one stream. */
+export interface TypeStatus {
+  readonly typeUrl: string;
+  /** '*' for everything, else the names asked for. */
+  readonly subscribed: '*' | readonly string[];
+  readonly sent?: { readonly version: string; readonly nonce: string; readonly at: Date };
+  readonly acked?: { readonly version: string; readonly at: Date };
+  /** The last refusal, until a later response is accepted. */
+  readonly nack?: Nack;
+  /**
+   * SYNCED: the client accepted the latest; PENDING: an answer to the latest is awaited, or more is to be sent;
+   * REJECTED: the latest was refused; NOT_SENT: nothing was sent yet and nothing is owed.
+   */
+  readonly state: 'SYNCED' | 'PENDING' | 'REJECTED' | 'NOT_SENT';
+}
+
+/** One stream. */
+export interface StreamStatus {
+  readonly id: number;
+  /** Remote address as the transport tells it. */
+  readonly peer: string;
+  readonly variant: Variant;
+  /** False for the service of one type. */
+  readonly aggregated: boolean;
+  readonly openedAt: Date;
+  readonly node?: XdsNode;
+  readonly group?: string;
+  readonly types: readonly TypeStatus[];
+}
+
+/** A stream as callbacks see it. */
+export interface XdsStream {
+  readonly id: number;
+  readonly peer: string;
+  readonly variant: Variant;
+  readonly aggregated: boolean;
+  /** Known from the first request on. */
+  readonly node: XdsNode | undefined;
+  readonly group: string | undefined;
+  status(): StreamStatus;
+  /** Ends the stream with UNAVAILABLE and this text. */
+  end(reason: string): void;
+}
