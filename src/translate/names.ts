@@ -21,6 +21,11 @@ export function parseClusterName(
   return { direction, port: Number(port), subset, host };
 }
 
+/** alt_stat_name: Istio ends it with `;`, where the bootstrap's stats_tags cut the cluster name out of statistics. */
+export function statName(clusterName: string): string {
+  return `${clusterName};`;
+}
+
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';

@@ -1,0 +1,112 @@
+// Endpoints in Envoy's form, grouped by locality. One place for both ways they are sent: EDS, and inline in clusters
+// that resolve names. All endpoints have priority 0: priorities by locality would be set here, per group.
+
+import type { Locality as EnvoyLocality } from '../envoy/gen/types/envoy/config/core/v3/Locality.js';
+import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
+import type { LbEndpoint } from '../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
+import type { LocalityLbEndpoints } from '../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
+import type { Endpoint } from '../mesh/endpoint.js';
+import type { Locality } from '../mesh/proxy.js';
+import { struct } from './struct.js';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Which endpoints a cluster has. */
+export interface EndpointFilter {
+  /** Labels of the subset; empty for all. */
+  labels: Labels;
+  /** Whether those not ready are sent too, marked UNHEALTHY. */
+  unhealthy: boolean;
+}
+
+/** A whole assignment. Without endpoints it is empty: Envoy must not wait for it (mesh-semantics 2.7). */
+export function loadAssignment(
+  clusterName: string,
+  endpoints: readonly Endpoint[],
+  filter: EndpointFilter,
+): ClusterLoadAssignment {
+  const groups = localityLbEndpoints(endpoints, filter);
+  return { cluster_name: clusterName, ...(groups.length > 0 && { endpoints: groups }) };
+}
+
+/** The endpoints that pass the filter, by locality in order of its name; weights of groups are sums. */
+export function localityLbEndpoints(
+  endpoints: readonly Endpoint[],
+  filter: EndpointFilter,
+): LocalityLbEndpoints[] {
+  const groups = new Map<string, { locality: Locality; members: LbEndpoint[]; weight: number }>();
+  for (const endpoint of endpoints) {
+    if (!endpoint.healthy && !filter.unhealthy) continue;
+    if (!hasLabels(endpoint.labels, filter.labels)) continue;
+    const key = localityKey(endpoint.locality);
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { locality: endpoint.locality, members: [], weight: 0 };
+      groups.set(key, group);
+    }
+    group.members.push(lbEndpoint(endpoint));
+    group.weight += weightOf(endpoint);
+  }
+  return [...groups.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, group]) => ({
+      locality: envoyLocality(group.locality),
+      lb_endpoints: group.members,
+      load_balancing_weight: { value: Math.min(group.weight, 2 ** 32 - 1) },
+    }));
+}
+
+/** Whether labels hold all of those wanted. */
+export function hasLabels(labels: Labels, wanted: Labels): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}
+
+/** One address and port, or a unix socket, as Envoy's core.Address. */
+export function envoyAddress(endpoint: Pick<Endpoint, 'address' | 'port' | 'unixSocket'>) {
+  if (endpoint.unixSocket) return { pipe: { path: endpoint.address } };
+  return { socket_address: { address: endpoint.address, port_value: endpoint.port } };
+}
+
+function lbEndpoint(endpoint: Endpoint): LbEndpoint {
+  return {
+    endpoint: { address: envoyAddress(endpoint) },
+    health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
+    load_balancing_weight: { value: weightOf(endpoint) },
+    metadata: { filter_metadata: { istio: struct({ workload: workloadText(endpoint) }) } },
+  };
+}
+
+/** Envoy needs at least 1; 0 is "not given". */
+function weightOf(endpoint: Endpoint): number {
+  return Math.max(1, endpoint.weight);
+}
+
+/**
+ * `name;namespace;canonical service;canonical revision;cluster`, what Istio's telemetry reads of the peer when it
+ * has no other word of it. The revision `latest` and the cluster of a single-cluster mesh are left empty.
+ */
+function workloadText({ workloadName, namespace, labels }: Endpoint): string {
+  const service =
+    labels['service.istio.io/canonical-name'] ??
+    labels['app.kubernetes.io/name'] ??
+    labels['app'] ??
+    workloadName;
+  const revision =
+    labels['service.istio.io/canonical-revision'] ??
+    labels['app.kubernetes.io/version'] ??
+    labels['version'] ??
+    '';
+  return [workloadName, namespace, service, revision === 'latest' ? '' : revision, ''].join(';');
+}
+
+function localityKey({ region, zone, subzone }: Locality): string {
+  return `${region}/${zone}/${subzone}`;
+}
+
+function envoyLocality({ region, zone, subzone }: Locality): EnvoyLocality {
+  return {
+    ...(region && { region }),
+    ...(zone && { zone }),
+    ...(subzone && { sub_zone: subzone }),
+  };
+}

@@ -1,0 +1,107 @@
+// The upstream side of HTTP: which version of HTTP is spoken to a service, and the limits of one connection.
+
+import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import type { Http2ProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/Http2ProtocolOptions.js';
+import type { HttpProtocolOptions as CommonOptions } from '../envoy/gen/types/envoy/config/core/v3/HttpProtocolOptions.js';
+import type { HttpProtocolOptions } from '../envoy/gen/types/envoy/extensions/upstreams/http/v3/HttpProtocolOptions.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { ProxyType } from '../mesh/proxy.js';
+import type { Protocol } from '../mesh/service.js';
+import { toDuration } from './duration.js';
+import type { ConnectionPool } from './traffic-policy.js';
+
+/** The key of Envoy's HTTP options among a cluster's extension options, and their type. */
+const OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+type ExtensionOptions = NonNullable<Cluster['typed_extension_protocol_options']>;
+
+export interface UpstreamHttp {
+  protocol: Protocol;
+  proxyType: ProxyType;
+  direction: 'inbound' | 'outbound';
+  pool: ConnectionPool | undefined;
+  settings: MeshSettings;
+}
+
+/**
+ * typed_extension_protocol_options of a cluster; undefined where Envoy's defaults (HTTP/1.1, no limits) hold.
+ * HTTP/2 for ports that declare it, the client's version for sniffed ports of sidecars.
+ */
+export function httpProtocolOptions(upstream: UpstreamHttp): ExtensionOptions | undefined {
+  const common = commonOptions(upstream.pool);
+  const version = upstreamVersion(upstream);
+  if (version === 'http1' && common === undefined) return undefined;
+  const options: HttpProtocolOptions = {};
+  if (common !== undefined) options.common_http_protocol_options = common;
+  if (version === 'client') {
+    options.use_downstream_protocol_config = {
+      http_protocol_options: {},
+      http2_protocol_options: {},
+    };
+  } else {
+    options.explicit_http_config =
+      version === 'http2'
+        ? { http2_protocol_options: http2Options(upstream.pool) }
+        : { http_protocol_options: {} };
+  }
+  return asExtension(options);
+}
+
+/** Options of the passthrough clusters: the client's version, connections closed after 5 idle minutes. */
+export function passthroughHttpProtocolOptions(): ExtensionOptions {
+  return asExtension({
+    common_http_protocol_options: { idle_timeout: toDuration(300_000) },
+    use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: {} },
+  });
+}
+
+function asExtension(options: HttpProtocolOptions): ExtensionOptions {
+  return { [OPTIONS]: { '@type': `type.googleapis.com/${OPTIONS}`, ...options } };
+}
+
+function upstreamVersion(upstream: UpstreamHttp): 'http1' | 'http2' | 'client' {
+  const http = upstream.pool?.http;
+  if (http?.useClientProtocol) return 'client';
+  if (isHttp2(upstream.protocol)) return 'http2';
+  // A sniffed port stays with the client's version even where an upgrade is asked for.
+  if (upstream.protocol === 'Auto' && upstream.proxyType === 'sidecar') return 'client';
+  return upstream.direction === 'outbound' && isUpgraded(upstream) ? 'http2' : 'http1';
+}
+
+/** The rule's h2UpgradePolicy decides; without one the mesh's does, for ports that declare HTTP. */
+function isUpgraded({ pool, protocol, settings }: UpstreamHttp): boolean {
+  const policy = pool?.http?.h2UpgradePolicy;
+  if (policy === 'UPGRADE') return true;
+  if (policy === 'DO_NOT_UPGRADE') return false;
+  return protocol === 'HTTP' && settings.config.h2UpgradePolicy === 'UPGRADE';
+}
+
+function isHttp2(protocol: Protocol): boolean {
+  return protocol === 'HTTP2' || protocol === 'GRPC' || protocol === 'GRPC-Web';
+}
+
+function http2Options(pool: ConnectionPool | undefined): Http2ProtocolOptions {
+  const options: Http2ProtocolOptions = {};
+  const { maxConcurrentStreams, http2KeepAlive } = pool?.http ?? {};
+  if (maxConcurrentStreams) options.max_concurrent_streams = { value: maxConcurrentStreams };
+  if (http2KeepAlive) {
+    const { interval, timeout } = http2KeepAlive;
+    options.connection_keepalive = {
+      ...(interval !== undefined && { interval: toDuration(interval) }),
+      ...(timeout !== undefined && { timeout: toDuration(timeout) }),
+    };
+  }
+  return options;
+}
+
+/** http.idleTimeout, else tcp.idleTimeout, is the idle time of pooled connections. */
+function commonOptions(pool: ConnectionPool | undefined): CommonOptions | undefined {
+  const options: CommonOptions = {};
+  const idle = pool?.http?.idleTimeout ?? pool?.tcp?.idleTimeout;
+  if (idle !== undefined) options.idle_timeout = toDuration(idle);
+  const requests = pool?.http?.maxRequestsPerConnection;
+  if (requests) options.max_requests_per_connection = { value: requests };
+  const life = pool?.tcp?.maxConnectionDuration;
+  if (life !== undefined) options.max_connection_duration = toDuration(life);
+  return Object.keys(options).length > 0 ? options : undefined;
+}

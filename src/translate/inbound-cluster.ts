@@ -1,0 +1,109 @@
+// Clusters from a sidecar to its own application: one for each port of the workload that a service selects. Ports
+// that none declares go through InboundPassthroughCluster (cluster.ts).
+import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
+import type { DestinationRule } from '../mesh/rules.js';
+import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
+import { istioMetadata, passthroughBindConfig } from './cluster.js';
+import { toDuration } from './duration.js';
+import { httpProtocolOptions } from './http-protocol-options.js';
+import { inboundClusterName, statName } from './names.js';
+import { effectivePolicy } from './traffic-policy.js';
+
+/** "Never": the longest that Istio writes. A cleaned-up host would be a connection pool lost. */
+const NEVER = { seconds: 9_223_372_035, nanos: 0 };
+
+/** The inbound clusters of a view, in order of port. Routers have none. */
+export function inboundClusters(view: ProxyView): readonly Cluster[] {
+  const { proxy, settings, inbound, outbound } = view;
+  if (proxy.type !== 'sidecar') return [];
+  const byPort = new Map<number, InboundPort[]>();
+  for (const port of inbound.ports) {
+    if (port.port.protocol === 'UDP') continue;
+    const same = byPort.get(port.targetPort);
+    if (same === undefined) byPort.set(port.targetPort, [port]);
+    else same.push(port);
+  }
+  const local = proxy.interceptionMode === 'NONE' || settings.inboundTrafficPolicy === 'LOCALHOST';
+  return [...byPort.values()].map((ports) => {
+    const host = ports[0]?.service.hostname;
+    const rule = outbound.services.find((seen) => seen.service.hostname === host)?.destinationRule;
+    return inboundCluster(settings, rule, local, proxy.ipv4, proxy.ipv6, ...ports);
+  });
+}
+
+/**
+ * One port. The first service of the port decides protocol and limits: the limits of its rule hold at the server
+ * too, so that it takes what clients may send. Nothing else of a rule applies here.
+ */
+const inboundCluster = memoize(
+  (
+    settings: MeshSettings,
+    rule: DestinationRule | undefined,
+    local: boolean,
+    ipv4: boolean,
+    ipv6: boolean,
+    ...ports: readonly InboundPort[]
+  ): Cluster => {
+    const first = ports[0] as InboundPort;
+    const name = inboundClusterName(first.targetPort);
+    const pool = effectivePolicy(rule, first.port.number, { settings }).connectionPool;
+    const keepalive = upstreamConnectionOptions(pool, settings);
+    const http = httpProtocolOptions({
+      protocol: first.port.protocol,
+      proxyType: 'sidecar',
+      direction: 'inbound',
+      pool,
+      settings,
+    });
+    return {
+      name,
+      alt_stat_name: statName(name),
+      ...(local
+        ? localFields(name, first.targetPort, ipv4 || !ipv6)
+        : {
+            type: 'ORIGINAL_DST' as const,
+            lb_policy: 'CLUSTER_PROVIDED' as const,
+            cleanup_interval: NEVER,
+            upstream_bind_config: passthroughBindConfig({ ipv4, ipv6 }),
+          }),
+      connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
+      common_lb_config: {},
+      circuit_breakers: circuitBreakers(pool),
+      ...(keepalive && { upstream_connection_options: keepalive }),
+      ...(http && { typed_extension_protocol_options: http }),
+      metadata: istioMetadata({
+        services: servicesOf(first, ports),
+        rule: rule?.trafficPolicy && rule,
+      }),
+    };
+  },
+);
+
+/**
+ * The application at 127.0.0.1 (or ::1): inboundTrafficPolicy LOCALHOST, and without interception, where Envoy holds
+ * the workload's own address itself.
+ */
+function localFields(name: string, port: number, ipv4: boolean): Partial<Cluster> {
+  const address = { socket_address: { address: ipv4 ? '127.0.0.1' : '::1', port_value: port } };
+  return {
+    type: 'STATIC',
+    lb_policy: 'ROUND_ROBIN',
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+    },
+  };
+}
+
+/** Services of the same port number, one for each hostname, as Istio's telemetry wants them. */
+function servicesOf(first: InboundPort, ports: readonly InboundPort[]) {
+  const byHost = new Map(
+    ports
+      .filter(({ port }) => port.number === first.port.number)
+      .map(({ service }) => [service.hostname, service]),
+  );
+  return [...byHost.values()];
+}

@@ -1,0 +1,224 @@
+// Clusters towards one service: one for each port, and one more for each subset of its DestinationRule. Endpoints
+// of clusters that learn them by EDS are sent apart (load-assignments.ts), so that their changes leave these alone.
+import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import { unreachable } from '../lib/error.js';
+import { memoize } from '../lib/memo.js';
+import type { ServiceEndpoints } from '../mesh/endpoint.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { ProxyType } from '../mesh/proxy.js';
+import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
+import type { DestinationRule, Subset } from '../mesh/rules.js';
+import type { Service, ServicePort } from '../mesh/service.js';
+import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
+import { istioMetadata } from './cluster.js';
+import { toDuration } from './duration.js';
+import { type EndpointFilter, localityLbEndpoints } from './endpoint.js';
+import { httpProtocolOptions } from './http-protocol-options.js';
+import { isPassthrough, loadBalancerFields } from './load-balancer.js';
+import { outboundClusterName, statName } from './names.js';
+import { healthyPanicThreshold, outlierDetection, sendsUnhealthy } from './outlier-detection.js';
+import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
+
+type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY';
+type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST';
+
+/** A cluster and, where its endpoints come by EDS, which ones those are. */
+export interface OutboundCluster {
+  name: string;
+  cluster: Cluster;
+  assignment?: { port: number } & EndpointFilter;
+}
+
+/** The clusters of one service as this proxy sees it; the same objects while service, rule and settings are. */
+export function outboundClusters(
+  view: ServiceView,
+  settings: MeshSettings,
+  options: { proxy: ProxyTraits; endpoints: ServiceEndpoints | undefined },
+): readonly OutboundCluster[] {
+  const { type, interceptionMode, ipv4, ipv6 } = options.proxy;
+  const intercepted = type === 'sidecar' && interceptionMode !== 'NONE';
+  const family = ipv6 && !ipv4 ? 'V6_ONLY' : 'V4_ONLY';
+  // Only names to be resolved are part of a cluster; all other endpoints must not rebuild it.
+  const inline = isDns(view.service) ? options.endpoints : undefined;
+  return build(view, settings, inline, type, intercepted, family);
+}
+
+/** Whether a service's endpoints stand in its clusters. */
+export function isDns(service: Service): boolean {
+  return service.resolution === 'dns' || service.resolution === 'dns-round-robin';
+}
+
+interface Context {
+  service: Service;
+  rule: DestinationRule | undefined;
+  settings: MeshSettings;
+  endpoints: ServiceEndpoints | undefined;
+  proxyType: ProxyType;
+  intercepted: boolean;
+  family: DnsLookupFamily;
+}
+
+const build = memoize(
+  (
+    view: ServiceView,
+    settings: MeshSettings,
+    endpoints: ServiceEndpoints | undefined,
+    proxyType: ProxyType,
+    intercepted: boolean,
+    family: DnsLookupFamily,
+  ): readonly OutboundCluster[] => {
+    const { service, destinationRule: rule } = view;
+    const context = { service, rule, settings, endpoints, proxyType, intercepted, family };
+    const clusters: OutboundCluster[] = [];
+    for (const port of service.ports) {
+      if (port.protocol === 'UDP') continue;
+      for (const subset of [undefined, ...(rule?.subsets ?? [])]) {
+        const cluster = outboundCluster(context, port, subset);
+        // Names of a service that resolves none of them are left out, subsets and all (mesh-semantics 2.3).
+        if (cluster === undefined && subset === undefined) break;
+        if (cluster !== undefined) clusters.push(cluster);
+      }
+    }
+    return clusters;
+  },
+);
+
+function outboundCluster(
+  context: Context,
+  port: ServicePort,
+  subset: Subset | undefined,
+): OutboundCluster | undefined {
+  const { service, rule, settings } = context;
+  const policy = effectivePolicy(rule, port.number, { settings, ...(subset && { subset }) });
+  const name = outboundClusterName(service.hostname, port.number, subset?.name);
+  const filter: EndpointFilter = {
+    labels: subset?.labels ?? {},
+    unhealthy: sendsUnhealthy(policy.outlierDetection),
+  };
+  const discovery = discoveryFields({ context, port, policy, name, filter });
+  if (discovery === undefined) return undefined;
+  const pool = policy.connectionPool;
+  const keepalive = upstreamConnectionOptions(pool, settings);
+  const http = httpProtocolOptions({
+    protocol: port.protocol,
+    proxyType: context.proxyType,
+    direction: 'outbound',
+    pool,
+    settings,
+  });
+  const cluster: Cluster = {
+    name,
+    alt_stat_name: statName(name),
+    ...discovery,
+    connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
+    ...(discovery.type === 'ORIGINAL_DST'
+      ? { lb_policy: 'CLUSTER_PROVIDED' as const }
+      : loadBalancerFields(policy.loadBalancer)),
+    common_lb_config: {
+      healthy_panic_threshold: { value: healthyPanicThreshold(policy.outlierDetection) },
+    },
+    circuit_breakers: circuitBreakers(pool, policy.retryBudget),
+    ...(policy.outlierDetection && {
+      outlier_detection: outlierDetection(policy.outlierDetection),
+    }),
+    ...(keepalive && { upstream_connection_options: keepalive }),
+    ...(http && { typed_extension_protocol_options: http }),
+    metadata: istioMetadata({
+      services: [service],
+      rule,
+      ...(subset && { subset: subset.name }),
+      external: service.meshExternal && subset === undefined,
+    }),
+  };
+  const assignment = { port: port.number, ...filter };
+  return { name, cluster, ...(discovery.type === 'EDS' && { assignment }) };
+}
+
+interface Discovery {
+  context: Context;
+  port: ServicePort;
+  policy: EffectivePolicy;
+  name: string;
+  filter: EndpointFilter;
+}
+
+/** How the endpoints are found; undefined for a name that has none. */
+function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
+  const { context, port, name } = discovery;
+  const type = clusterType(context, discovery.policy);
+  switch (type) {
+    case 'EDS':
+      return {
+        type,
+        eds_cluster_config: {
+          // Without a time limit: an endpoint list that is late must not become an empty one.
+          eds_config: {
+            ads: {},
+            initial_fetch_timeout: toDuration(0),
+            resource_api_version: 'V3',
+          },
+          service_name: name,
+        },
+      };
+    case 'ORIGINAL_DST': {
+      const override = portOverride(context.service, port);
+      return {
+        type,
+        ...(override && {
+          original_dst_lb_config: { upstream_port_override: { value: override } },
+        }),
+      };
+    }
+    case 'STRICT_DNS':
+    case 'LOGICAL_DNS':
+      return dnsFields(discovery, type);
+    default:
+      return unreachable(type);
+  }
+}
+
+function dnsFields(
+  { context, port, name, filter }: Discovery,
+  type: 'STRICT_DNS' | 'LOGICAL_DNS',
+): Partial<Cluster> | undefined {
+  const listed = context.endpoints?.byPort.get(port.number) ?? [];
+  const groups = localityLbEndpoints(listed, filter);
+  const first = groups[0];
+  if (first === undefined) return undefined;
+  // Envoy takes exactly one name in a LOGICAL_DNS cluster.
+  const one = { ...first, lb_endpoints: first.lb_endpoints?.slice(0, 1) ?? [] };
+  return {
+    type,
+    dns_lookup_family: context.family,
+    dns_refresh_rate: toDuration(context.settings.dnsRefreshRateMs),
+    respect_dns_ttl: true,
+    load_assignment: { cluster_name: name, endpoints: type === 'LOGICAL_DNS' ? [one] : groups },
+  };
+}
+
+/**
+ * By resolution. Connections to headless services and to ServiceEntries without one go where the client sends them;
+ * without interception nobody knows where that is, so that endpoints are balanced instead.
+ */
+function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
+  const { service, intercepted } = context;
+  if (isPassthrough(policy.loadBalancer)) return 'ORIGINAL_DST';
+  switch (service.resolution) {
+    case 'none':
+      return context.proxyType === 'router' ? 'EDS' : 'ORIGINAL_DST';
+    case 'dns':
+      return 'STRICT_DNS';
+    case 'dns-round-robin':
+      return 'LOGICAL_DNS';
+    case 'static':
+      return service.headless && intercepted ? 'ORIGINAL_DST' : 'EDS';
+    default:
+      return unreachable(service.resolution);
+  }
+}
+
+/** A ServiceEntry without resolution may still move the port (targetPort). */
+function portOverride(service: Service, { number, targetPort }: ServicePort): number | undefined {
+  if (service.resolution !== 'none' || typeof targetPort !== 'number') return undefined;
+  return targetPort === number ? undefined : targetPort;
+}
