@@ -35,8 +35,3 @@ export function wholePercent(percent: number): FractionalPercent {
 export function fixedFraction(percentage: FractionalPercent): RuntimeFractionalPercent {
   return { default_value: percentage };
 }
-
-export { toDuration as duration };
-
-/** As toDuration. */
-export const duration = toDuration;
