@@ -1,0 +1,46 @@
+// Which cluster a destination of a VirtualService is. A destination that does not exist is named all the same:
+// requests to it get a 503 with the flag NC, as with Istio.
+import type { ServiceView } from '../mesh/proxy-view.js';
+import type { HttpRouteDestination, HttpRule, VirtualService } from '../mesh/rules.js';
+import { outboundClusterName } from './names.js';
+
+type Destination = HttpRouteDestination['destination'];
+
+/** Finds a visible service by its fully qualified name. */
+export type FindService = (hostname: string) => ServiceView | undefined;
+
+/** The port that is called: the one given, else the only one of the service, else that of the listener. */
+export function destinationPort(
+  destination: Destination,
+  service: ServiceView | undefined,
+  listenerPort: number,
+): number {
+  const { port } = destination;
+  if (port?.number !== undefined) return port.number;
+  const ports = service?.service.ports ?? [];
+  return ports.length === 1 ? ports[0]!.number : listenerPort;
+}
+
+/** `outbound|PORT|SUBSET|HOST` of a destination. */
+export function destinationCluster(
+  destination: Destination,
+  findService: FindService,
+  listenerPort: number,
+): string {
+  const service = findService(destination.host);
+  const port = destinationPort(destination, service, listenerPort);
+  return outboundClusterName(destination.host, port, destination.subset);
+}
+
+/** The hosts that the HTTP rules of a VirtualService name as destinations, each once, in the order of the rules. */
+export function destinationHosts(rule: VirtualService): readonly string[] {
+  return [...new Set(rule.http.flatMap(hostsOfRule))];
+}
+
+function hostsOfRule(rule: HttpRule): string[] {
+  return [
+    ...(rule.route ?? []).map((route) => route.destination.host),
+    ...(rule.mirror ? [rule.mirror.host] : []),
+    ...(rule.mirrors ?? []).map((mirror) => mirror.destination.host),
+  ];
+}

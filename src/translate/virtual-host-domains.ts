@@ -1,0 +1,83 @@
+// The names under which clients of one namespace call a service: the domains of its virtual host. Ports are not
+// part of them, since Envoy ignores the port of the Host header here (ignore_port_in_host_matching).
+import { isIP, isIPv6 } from 'node:net';
+import { memoize } from '../lib/memo.js';
+import type { Service } from '../mesh/service.js';
+
+/** Domains of a service, the fully qualified ones first. */
+export interface ServiceDomains {
+  all: readonly string[];
+  /** Those that are short for the hostname. They give way when they are the full name of another service. */
+  short: ReadonlySet<string>;
+}
+
+/** What of a proxy decides domains. */
+export interface DomainClient {
+  /** e.g. `default.svc.cluster.local`. */
+  dnsDomain: string;
+  ipv4: boolean;
+  ipv6: boolean;
+}
+
+/**
+ * The domains of a service: hostname, hostname with a final dot, short forms, `*.` of each for a headless service
+ * (its endpoints have names of their own), and virtual IPs of the families that the client has.
+ */
+export function serviceDomains(service: Service, client: DomainClient): ServiceDomains {
+  return domainsOf(service, client.dnsDomain, client.ipv4, client.ipv6);
+}
+
+/** An IPv6 address in brackets, as in a Host header; any other host as it is. */
+export function hostDomain(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+const domainsOf = memoize(
+  (service: Service, dnsDomain: string, ipv4: boolean, ipv6: boolean): ServiceDomains => {
+    const hostname = service.hostname.toLowerCase();
+    const short = shortForms(hostname, dnsDomain);
+    const names = [hostDomain(hostname), ...short];
+    const inCluster = service.registry === 'kubernetes';
+    if (service.headless && inCluster) names.push(...names.map((name) => `*.${name}`));
+    for (const address of service.addresses) {
+      // Clients of another family cannot reach it; addresses of a ServiceEntry are only names to match.
+      const reachable = !inCluster || (isIPv6(address) ? ipv6 : ipv4);
+      // A CIDR is no host that a client could name.
+      if (isIP(address) && reachable && address !== '0.0.0.0') names.push(hostDomain(address));
+    }
+    return { all: [...new Set(names)], short: new Set(short) };
+  },
+);
+
+/**
+ * Short forms of a hostname for clients with a DNS search path: `name` within its namespace, `name.namespace` and
+ * `name.namespace.svc` everywhere in the cluster; other hosts of the client's own domain lose what they share.
+ */
+function shortForms(hostname: string, dnsDomain: string): string[] {
+  const forms = isIP(hostname) ? [] : [`${hostname}.`];
+  const svc = dnsDomain.indexOf('.svc.');
+  if (svc > 0) {
+    if (!hostname.endsWith(dnsDomain.slice(svc))) return forms;
+    return [...forms, ...kubernetesForms(hostname, dnsDomain.slice(0, svc))];
+  }
+  const own = hostname.split('.');
+  const theirs = dnsDomain.split('.');
+  const shared: string[] = [];
+  while (own.length > 0 && theirs.length > 0 && own.at(-1) === theirs.at(-1)) {
+    shared.unshift(own.pop()!);
+    theirs.pop();
+  }
+  if (shared.length === 0 || own.length === 0) return forms;
+  const unique = own.join('.');
+  forms.push(unique);
+  if (own.length === 2) forms.push(`${unique}.${shared[0]}`);
+  return forms;
+}
+
+function kubernetesForms(hostname: string, clientNamespace: string): string[] {
+  const before = hostname.slice(0, hostname.indexOf('.svc.'));
+  const dot = before.indexOf('.');
+  if (dot < 0) return [];
+  const sameNamespace = before.slice(dot + 1) === clientNamespace;
+  return [...(sameNamespace ? [before.slice(0, dot)] : []), before, `${before}.svc`];
+}

@@ -1,0 +1,149 @@
+// The virtual hosts of one listener port: for every service, for hosts that only VirtualServices name, and for all
+// the rest. No two have a domain in common, as Envoy refuses that: the first one keeps it.
+import type { Route } from '../envoy/gen/types/envoy/config/route/v3/Route.js';
+import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
+import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { ServiceView } from '../mesh/proxy-view.js';
+import type { VirtualService } from '../mesh/rules.js';
+import { hostsOf, isWildcard, overlaps, rulesFor } from './host-rules.js';
+import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
+import {
+  ALLOW_ANY_VIRTUAL_HOST,
+  BLOCK_ALL_VIRTUAL_HOST,
+  PASSTHROUGH_CLUSTER,
+  virtualHostName,
+} from './names.js';
+import { timeouts } from './route-action.js';
+import { EVERY_REQUEST } from './route-match.js';
+import { hostDomain, type ServiceDomains, serviceDomains } from './virtual-host-domains.js';
+
+/** What the virtual hosts of a port are made of. */
+export interface PortHosts {
+  port: number;
+  /** Services that get a virtual host, sorted by hostname. */
+  services: readonly ServiceView[];
+  /** All services that have this port, whatever its protocol: hosts of these are not "unknown". */
+  registry: ReadonlySet<string>;
+  /** Oldest first. */
+  virtualServices: readonly VirtualService[];
+  client: RouteClient;
+}
+
+/** A virtual host to be, before domains are given out. */
+interface Candidate {
+  host: string;
+  routes: readonly Route[];
+  domains: ServiceDomains;
+}
+
+/** All virtual hosts of a port, sorted by name, the catch-all last. */
+export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
+  const fullNames = new Set(hosts.services.map((view) => view.service.hostname.toLowerCase()));
+  const names = new Set<string>();
+  const taken = new Set<string>();
+  const built: VirtualHost[] = [];
+  for (const { host, routes, domains } of candidates(hosts)) {
+    const name = virtualHostName(hostDomain(host), hosts.port);
+    if (names.has(name)) continue;
+    names.add(name);
+    const own = domains.all.filter(
+      (domain) => !taken.has(domain) && !(domains.short.has(domain) && fullNames.has(domain)),
+    );
+    if (own.length === 0) continue;
+    for (const domain of own) taken.add(domain);
+    built.push(virtualHost(routes, name, own.join(' ')));
+  }
+  built.sort((a, b) => compare(a.name ?? '', b.name ?? ''));
+  return taken.has('*') ? built : [...built, catchAll(hosts.client.settings)];
+}
+
+/** The virtual host of one sniffed service at its own address: whatever host the client names, it is this one. */
+export function sniffedVirtualHost(view: ServiceView, hosts: PortHosts): VirtualHost {
+  const { hostname } = view.service;
+  const routes =
+    ruleInForce(view, hosts)?.routes ?? defaultRoutes(view, hosts.client.settings, hosts.port);
+  return virtualHost(routes, virtualHostName(hostDomain(hostname), hosts.port), '*');
+}
+
+/** Hosts of VirtualServices come first, in the order of their age, so that theirs are the domains in doubt. */
+function candidates(hosts: PortHosts): Candidate[] {
+  const { services, virtualServices, client, port } = hosts;
+  const byRule = new Map<VirtualService, Candidate[]>();
+  const plain: Candidate[] = [];
+  for (const view of services) {
+    const host = view.service.hostname.toLowerCase();
+    const domains = serviceDomains(view.service, client.proxy);
+    const found = ruleInForce(view, hosts);
+    if (found === undefined) {
+      plain.push({ host, domains, routes: defaultRoutes(view, client.settings, port) });
+    } else {
+      const covered = byRule.get(found.rule) ?? [];
+      byRule.set(found.rule, [...covered, { host, domains, routes: found.routes }]);
+    }
+  }
+  const fromRules = virtualServices.flatMap((rule) => {
+    const covered = byRule.get(rule) ?? [];
+    return [...unknownHosts(rule, hosts, covered.length > 0), ...covered];
+  });
+  return [...fromRules, ...plain];
+}
+
+function ruleInForce(view: ServiceView, { virtualServices, client }: PortHosts) {
+  for (const rule of rulesFor(virtualServices, view.service.hostname)) {
+    const routes = httpRoutes(rule, client);
+    if (routes.length > 0) return { rule, routes };
+  }
+  return undefined;
+}
+
+/**
+ * Hosts of a rule that are no services of this port. Istio serves them on port 80, and on other ports when the rule
+ * also covers a service there.
+ */
+function unknownHosts(rule: VirtualService, hosts: PortHosts, covers: boolean): Candidate[] {
+  const { port, registry, services, client } = hosts;
+  const named = hostsOf(rule);
+  const atPort =
+    port === 80 || covers || services.some((view) => named.includes(view.service.hostname));
+  if (!atPort) return [];
+  const unknown = named.filter((host) =>
+    isWildcard(host) ? ![...registry].some((known) => overlaps(known, host)) : !registry.has(host),
+  );
+  if (unknown.length === 0) return [];
+  const routes = httpRoutes(rule, client);
+  if (routes.length === 0) return [];
+  return unknown.map((host) => ({
+    host,
+    routes,
+    domains: { all: [hostDomain(host)], short: new Set<string>() },
+  }));
+}
+
+const virtualHost = memoize(
+  (routes: readonly Route[], name: string, domains: string): VirtualHost => ({
+    name,
+    domains: domains.split(' '),
+    routes: routes as Route[],
+    include_request_attempt_count: true,
+  }),
+);
+
+/** Hosts that nobody knows: passed through to where the client wanted to go, or refused. */
+const catchAll = memoize((settings: MeshSettings): VirtualHost => {
+  const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
+  const name = allowed ? ALLOW_ANY_VIRTUAL_HOST : BLOCK_ALL_VIRTUAL_HOST;
+  const action: Route = allowed
+    ? { route: { cluster: PASSTHROUGH_CLUSTER, ...timeouts(undefined) } }
+    : { direct_response: { status: 502 } };
+  return {
+    name,
+    domains: ['*'],
+    routes: [{ name, match: EVERY_REQUEST, ...action }],
+    include_request_attempt_count: true,
+  };
+});
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
