@@ -1,14 +1,105 @@
 // Which user resources an Envoy resource was made of, found from its name: a NACK names the Envoy resource, the
-// user wants the file. Kept out of the messages themselves (DESIGN.md, invariant 10).
-import type { ResourceName, TypeUrl } from '../envoy/resource.js';
-import type { ProxyView } from '../mesh/proxy-view.js';
-import type { ResourceId } from '../mesh/rules.js';
+// user wants the file. Kept out of the messages themselves (DESIGN.md, invariant 10). A look-up, used seldom; it
+// names every resource that may have shaped the message, and the order says which is the likelier cause.
+import {
+  CLUSTER,
+  ENDPOINT,
+  LISTENER,
+  type ResourceName,
+  ROUTE,
+  type TypeUrl,
+} from '../envoy/resource.js';
+import { hostCovers } from '../mesh/host-name.js';
+import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
+import type { ResourceId, VirtualService } from '../mesh/rules.js';
+import { parseClusterName, VIRTUAL_INBOUND_LISTENER } from './names.js';
+import { outboundPlan } from './outbound-plan.js';
 
-/** The resources that shaped the named Envoy resource in this view, most telling first; empty when unknown. */
+/**
+ * The resources that shaped the named Envoy resource in this view: rules before services, since a service alone
+ * seldom makes what Envoy refuses. Empty for what no user resource makes.
+ */
 export function sourcesOf(
-  _view: ProxyView,
-  _typeUrl: TypeUrl,
-  _name: ResourceName,
+  view: ProxyView,
+  typeUrl: TypeUrl,
+  name: ResourceName,
 ): readonly ResourceId[] {
-  return [];
+  switch (typeUrl) {
+    case CLUSTER:
+    case ENDPOINT:
+      return unique(clusterSources(view, name));
+    case ROUTE:
+      return unique(routeSources(view, name));
+    case LISTENER:
+      return unique(listenerSources(view, name));
+    default:
+      return [];
+  }
+}
+
+function clusterSources(view: ProxyView, name: ResourceName): ResourceId[] {
+  const parsed = parseClusterName(name);
+  if (parsed === undefined) return [];
+  const { direction, port, host } = parsed;
+  if (direction === 'inbound') return inboundSources(view, port);
+  return view.outbound.services
+    .filter(({ service }) => service.hostname === host)
+    .flatMap((seen) => [...ruleSources(seen), seen.service.source]);
+}
+
+/** Limits of a rule hold inbound too, so a rule may spoil an inbound cluster. */
+function inboundSources({ inbound, outbound }: ProxyView, targetPort?: number): ResourceId[] {
+  const services = inbound.ports
+    .filter((port) => targetPort === undefined || port.targetPort === targetPort)
+    .map(({ service }) => service);
+  const hosts = new Set(services.map(({ hostname }) => hostname));
+  const rules = outbound.services
+    .filter(({ service }) => hosts.has(service.hostname))
+    .flatMap(ruleSources);
+  return [...rules, ...services.map(({ source }) => source)];
+}
+
+function routeSources(view: ProxyView, name: ResourceName): ResourceId[] {
+  const plan = outboundPlan(view).routes.find((route) => route.name === name);
+  if (plan === undefined) return [];
+  const { services } = plan;
+  return [
+    ...virtualServices(view, services).map(({ source }) => source),
+    ...services.flatMap(ruleSources),
+    ...services.map(({ service }) => service.source),
+  ];
+}
+
+function listenerSources(view: ProxyView, name: ResourceName): ResourceId[] {
+  if (name === VIRTUAL_INBOUND_LISTENER) return inboundSources(view);
+  const plan = outboundPlan(view).listeners.find((listener) => listener.name === name);
+  if (plan === undefined) return [];
+  const services = plan.tcp.map((planned) => planned.view);
+  const rules = virtualServices(view, services).filter(
+    ({ tcp, tls }) => tcp.length > 0 || tls.length > 0,
+  );
+  return [
+    ...rules.map(({ source }) => source),
+    ...services.flatMap(ruleSources),
+    ...services.map(({ service }) => service.source),
+  ];
+}
+
+/** Rules for one of the services, and those for hosts that no service has: these may show up on any port. */
+function virtualServices(view: ProxyView, services: readonly ServiceView[]): VirtualService[] {
+  const known = view.outbound.services;
+  const claims = (host: string, among: readonly ServiceView[]) =>
+    among.some(({ service }) => hostCovers(host, service.hostname));
+  return view.outbound.virtualServices.filter(({ hosts }) =>
+    hosts.some((host) => claims(host, services) || !claims(host, known)),
+  );
+}
+
+function ruleSources({ destinationRule }: ServiceView): readonly ResourceId[] {
+  return destinationRule?.sources ?? [];
+}
+
+function unique(ids: readonly ResourceId[]): readonly ResourceId[] {
+  const byKey = new Map(ids.map((id) => [`${id.kind}/${id.namespace}/${id.name}`, id]));
+  return [...byKey.values()];
 }
