@@ -1,0 +1,275 @@
+// A watched directory as a source. Events only ring the bell; each read scans the tree, reads the files whose
+// times or identity changed and compares bytes by hash. A slow scan in the background finds what events missed.
+// What a directory is made of is scan.ts, when a file may be read settling.ts.
+import { readFile } from 'node:fs/promises';
+import { sep } from 'node:path';
+import type { Problem } from '../kinds/problem.js';
+import { parseResource } from '../kinds/registry.js';
+import { ControlPlaneError } from '../lib/error.js';
+import { Bell } from './bell.js';
+import { defaultLimits, type Limits } from './limits.js';
+import { inBatches, Pace } from './pace.js';
+import type { ParseSettings } from './parse-chunk.js';
+import { type ParsedFile, parseFile, tooLarge, unreadable } from './parse-file.js';
+import { reasonOf, type Scan, type ScannedFile, scan } from './scan.js';
+import { isBeingWritten, looksHalf, settleMs } from './settling.js';
+import { comparePaths, type Source, type SourceState } from './source.js';
+import { type Watcher, watchDirectory } from './watcher.js';
+
+/** Settings of a directory source; the defaults are those of the product. */
+export interface DirectorySourceOptions {
+  parseResource?: ParseSettings['parseResource'];
+  limits?: Limits;
+  namespace?: string;
+  /** Interval of the scan in the background, in ms. */
+  pollMs?: number;
+}
+
+/** A file as last taken. */
+interface Entry {
+  /** As ScannedFile.signature; undefined when the file is to be read again whatever its times say. */
+  signature: string | undefined;
+  inode: string;
+  /** Absent for a new file that is not taken yet. */
+  taken?: ParsedFile;
+  /** The last version that could be read; what did not change since is shared with it. */
+  readable?: ParsedFile;
+  /** When the present change was first put off, on the monotonic clock. */
+  waitingSinceMs?: number;
+}
+
+const readsAtOnce = 16;
+const pollWhileGoneMs = 200;
+
+/** Watches one directory, recursively. */
+export class DirectorySource implements Source {
+  readonly #root: string;
+  readonly #settings: ParseSettings;
+  readonly #pollMs: number;
+  readonly #bell = new Bell({ quietMs: 5, longestMs: 50 });
+  #entries = new Map<string, Entry>();
+  #state: SourceState | undefined;
+  /** Identity of the root directory when last scanned; undefined while it is gone. */
+  #rootIdentity: string | undefined;
+  #watcher: Watcher | undefined;
+  #watchTrouble: string | undefined;
+  #pollTimer: NodeJS.Timeout | undefined;
+  #settleTimer: NodeJS.Timeout | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(root: string, options: DirectorySourceOptions = {}) {
+    this.#root = root;
+    const { pollMs, ...settings } = options;
+    this.#settings = { parseResource, limits: defaultLimits, ...settings };
+    this.#pollMs = pollMs ?? 2000;
+  }
+
+  async start(): Promise<void> {
+    try {
+      this.#rootIdentity = (await scan(this.#root)).root;
+    } catch (error) {
+      const message = `The configuration directory ${this.#root} cannot be read: ${reasonOf(error)}.`;
+      throw new ControlPlaneError('config-directory', message, { cause: error });
+    }
+    await this.#watch();
+    this.#schedulePoll(this.#pollMs);
+  }
+
+  onChange(bell: () => void): void {
+    this.#bell.onRing(bell);
+  }
+
+  read(): Promise<SourceState> {
+    return this.#exclusively(() => this.#read());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#bell.close();
+    clearTimeout(this.#pollTimer);
+    clearTimeout(this.#settleTimer);
+    await this.#turn;
+    await this.#watcher?.close();
+  }
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #watch(): Promise<void> {
+    const before = this.#watcher;
+    this.#watchTrouble = undefined;
+    this.#watcher = watchDirectory(this.#root, {
+      onEvent: () => this.#bell.touch(),
+      onTrouble: (reason) => {
+        this.#watchTrouble = reason;
+        this.#bell.touch();
+      },
+    });
+    await before?.close();
+    await this.#watcher.ready;
+  }
+
+  async #read(): Promise<SourceState> {
+    let found: Scan;
+    try {
+      found = await scan(this.#root);
+    } catch (error) {
+      return this.#gone(reasonOf(error));
+    }
+    await this.#followRoot(found.root);
+    const entries = new Map<string, Entry>();
+    const pace = new Pace();
+    const taken = await inBatches(found.files, readsAtOnce, (file) => this.#take(file, pace));
+    for (const [at, entry] of taken.entries()) {
+      if (entry !== undefined) entries.set(found.files[at]!.path, entry);
+    }
+    for (const { path } of found.unlisted) this.#keepBelow(path, entries);
+    this.#entries = entries;
+    return this.#give(found);
+  }
+
+  /** A directory that was replaced is another one to the kernel, and must be watched anew. */
+  async #followRoot(identity: string): Promise<void> {
+    if (identity === this.#rootIdentity) return;
+    const watched = this.#watcher !== undefined;
+    this.#rootIdentity = identity;
+    if (watched && !this.#closed) await this.#watch();
+  }
+
+  #gone(reason: string): SourceState {
+    this.#rootIdentity = undefined;
+    const message =
+      `The configuration directory ${this.#root} cannot be read: ${reason}. ` +
+      'What was read from it last stays in force.';
+    const problem: Problem = { code: 'file-unreadable', severity: 'error', message };
+    const before = this.#state;
+    if (before?.problems.length === 1 && before.problems[0]!.message === message) return before;
+    this.#state = { files: before?.files ?? [], problems: [problem] };
+    return this.#state;
+  }
+
+  async #take(file: ScannedFile, pace: Pace): Promise<Entry | undefined> {
+    const before = this.#entries.get(file.path);
+    if (before?.signature === file.signature && before.waitingSinceMs === undefined) return before;
+    if (file.trouble !== undefined)
+      return refuse(file, unreadable(file.path, file.trouble), before);
+    const known = { inode: before?.inode, waitedMs: waited(before) };
+    const first = this.#state === undefined;
+    if (!first && isBeingWritten(file, known, Date.now())) return this.#putOff(file, before);
+    if (file.size > this.#settings.limits.fileBytes) {
+      return refuse(file, tooLarge(file.path, file.size, this.#settings.limits), before);
+    }
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(file.path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return undefined;
+      const entry = refuse(file, unreadable(file.path, reasonOf(error)), before);
+      // Other reasons than permissions may pass without a change to the file.
+      return code === 'EACCES' ? entry : { ...entry, signature: undefined };
+    }
+    const taken = await parseFile(file.path, bytes, {
+      ...this.#settings,
+      previous: before?.readable,
+      breathe: pace.breathe,
+    });
+    const read = { bytes: bytes.length, whole: taken.file.whole };
+    if (!first && looksHalf(file, read, { before: known, nowMs: Date.now() })) {
+      return this.#putOff(file, before);
+    }
+    return { signature: file.signature, inode: file.inode, taken, readable: taken };
+  }
+
+  #putOff(file: ScannedFile, before: Entry | undefined): Entry {
+    this.#settleTimer ??= setTimeout(() => {
+      this.#settleTimer = undefined;
+      this.#bell.touch();
+    }, settleMs).unref();
+    return {
+      signature: file.signature,
+      inode: before?.inode ?? file.inode,
+      taken: before?.taken,
+      readable: before?.readable,
+      waitingSinceMs: before?.waitingSinceMs ?? performance.now(),
+    };
+  }
+
+  #keepBelow(path: string, entries: Map<string, Entry>): void {
+    for (const [file, entry] of this.#entries) {
+      if (file.startsWith(path + sep)) entries.set(file, entry);
+    }
+  }
+
+  #give(found: Scan): SourceState {
+    const problems = found.unlisted.map(({ path, reason }): Problem => {
+      const message = `The directory ${path} cannot be read: ${reason}.`;
+      return { code: 'file-unreadable', severity: 'error', message };
+    });
+    if (this.#watchTrouble !== undefined) {
+      const seconds = this.#pollMs / 1000;
+      const message = `The directory cannot be watched (${this.#watchTrouble}); it is scanned every ${seconds} s.`;
+      problems.push({ code: 'file-unreadable', severity: 'warning', message });
+    }
+    const files = [...this.#entries]
+      .flatMap(([, entry]) => (entry.taken ? [entry.taken.file] : []))
+      .sort((a, b) => comparePaths(a.path, b.path));
+    const before = this.#state;
+    const same =
+      before !== undefined &&
+      before.files.length === files.length &&
+      files.every((file, at) => file === before.files[at]) &&
+      before.problems.length === problems.length &&
+      problems.every((problem, at) => problem.message === before.problems[at]!.message);
+    if (!same) this.#state = { files, problems };
+    return this.#state!;
+  }
+
+  #schedulePoll(delayMs: number): void {
+    if (this.#closed) return;
+    this.#pollTimer = setTimeout(() => void this.#poll(), delayMs).unref();
+  }
+
+  // Costs a stat per file, so it may not take more than a small part of the time.
+  async #poll(): Promise<void> {
+    const startMs = performance.now();
+    const differs = await this.#exclusively(async () => {
+      try {
+        return this.#differs(await scan(this.#root));
+      } catch {
+        return this.#rootIdentity !== undefined;
+      }
+    }).catch(() => false);
+    if (differs) this.#bell.touch();
+    const tookMs = performance.now() - startMs;
+    const gone = this.#rootIdentity === undefined;
+    this.#schedulePoll(gone ? pollWhileGoneMs : Math.max(this.#pollMs, 50 * tookMs));
+  }
+
+  #differs(found: Scan): boolean {
+    if (this.#state === undefined || found.root !== this.#rootIdentity) return true;
+    // One problem for each directory that could not be listed; trouble with watching is there to stay.
+    const unlisted = this.#state.problems.filter((problem) => problem.severity === 'error').length;
+    if (found.unlisted.length !== unlisted) return true;
+    if (found.unlisted.length > 0) return found.files.some((file) => this.#isNew(file));
+    if (found.files.length !== this.#entries.size) return true;
+    return found.files.some((file) => this.#isNew(file));
+  }
+
+  #isNew(file: ScannedFile): boolean {
+    return this.#entries.get(file.path)?.signature !== file.signature;
+  }
+}
+
+function waited(entry: Entry | undefined): number {
+  return entry?.waitingSinceMs === undefined ? 0 : performance.now() - entry.waitingSinceMs;
+}
+
+function refuse(file: ScannedFile, taken: ParsedFile, before: Entry | undefined): Entry {
+  const inode = file.inode === '' ? (before?.inode ?? '') : file.inode;
+  return { signature: file.signature, inode, taken, readable: before?.readable };
+}

@@ -1,0 +1,172 @@
+// Lists the configuration files of a directory tree with what tells that a file was touched. Reads no file.
+//
+// Names that start with a dot are not looked at: hidden files, editors' temporary files, and the `..data` and
+// `..2026_…` directories of a Kubernetes volume, whose files are reached through the links beside them.
+import type { BigIntStats, Dirent } from 'node:fs';
+import { lstat, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inBatches } from './pace.js';
+import { comparePaths } from './source.js';
+
+/** A file found. */
+export interface ScannedFile {
+  path: string;
+  size: number;
+  /** Differs whenever the file was written, replaced or changed its owner or mode. */
+  signature: string;
+  /** Identity of what the path leads to; a rename onto the path changes it. */
+  inode: string;
+  modifiedMs: number;
+  /** True when nothing but the writing of its bytes set its times last, as while it is being written. */
+  justWritten: boolean;
+  /** Why it cannot be read, when that is known already. */
+  trouble?: string;
+}
+
+/** What a scan found, in path order. */
+export interface Scan {
+  files: ScannedFile[];
+  /** Identity of the root directory. */
+  root: string;
+  /** Directories that could not be listed: nothing is known about the files below them. */
+  unlisted: { path: string; reason: string }[];
+}
+
+/** Stats and listings in flight; more does not help, as libuv has four threads. */
+const widthMax = 32;
+
+const extensions = /\.(?:ya?ml|json)$/i;
+
+interface Walk extends Scan {
+  visited: Set<string>;
+  links: string[];
+}
+
+/** Scans a tree. Rejects (ENOENT, ENOTDIR, EACCES) when the root itself cannot be listed. */
+export async function scan(root: string): Promise<Scan> {
+  const status = await stat(root, { bigint: true });
+  const entries = await readdir(root, { withFileTypes: true });
+  const walk: Walk = {
+    files: [],
+    root: identity(status),
+    unlisted: [],
+    visited: new Set([identity(status)]),
+    links: [],
+  };
+  await visitEntries(root, entries, walk);
+  // Links to directories come after the directories themselves, in path order, so that a directory reached in
+  // several ways is always read under the same path. A link back into the tree ends here.
+  while (walk.links.length > 0) {
+    const links = walk.links.sort(comparePaths);
+    walk.links = [];
+    for (const link of links) await visitDirectory(link, walk);
+  }
+  walk.files.sort((a, b) => comparePaths(a.path, b.path));
+  walk.unlisted.sort((a, b) => comparePaths(a.path, b.path));
+  const { files, unlisted } = walk;
+  return { files, unlisted, root: walk.root };
+}
+
+async function visitDirectory(path: string, walk: Walk): Promise<void> {
+  let entries: Dirent[];
+  try {
+    const key = identity(await stat(path, { bigint: true }));
+    if (walk.visited.has(key)) return;
+    walk.visited.add(key);
+    entries = await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    // Gone between the listing of its parent and now: its files are gone too.
+    if (codeOf(error) !== 'ENOENT') walk.unlisted.push({ path, reason: reasonOf(error) });
+    return;
+  }
+  await visitEntries(path, entries, walk);
+}
+
+async function visitEntries(directory: string, entries: Dirent[], walk: Walk): Promise<void> {
+  const below: string[] = [];
+  const candidates: Dirent[] = [];
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
+    if (entry.isDirectory()) below.push(join(directory, entry.name));
+    else if (entry.isSymbolicLink() || extensions.test(entry.name)) candidates.push(entry);
+  }
+  await inBatches(candidates, widthMax, async (entry) => {
+    await visitFile(join(directory, entry.name), entry, walk);
+  });
+  // One directory at a time, in path order: `visited` must not depend on who is quicker.
+  for (const path of below.sort(comparePaths)) await visitDirectory(path, walk);
+}
+
+async function visitFile(path: string, entry: Dirent, walk: Walk): Promise<void> {
+  try {
+    const status = await stat(path, { bigint: true });
+    if (status.isDirectory()) walk.links.push(path);
+    else if (!extensions.test(entry.name)) return;
+    else if (status.isFile()) walk.files.push(describe(path, status));
+    // A pipe would block whoever opens it.
+    else walk.files.push(unreadableFile(path, 'it is not a regular file'));
+  } catch (error) {
+    if (!extensions.test(entry.name)) return;
+    const dangling = codeOf(error) === 'ENOENT' && (await exists(path));
+    if (dangling) walk.files.push(unreadableFile(path, 'the link leads nowhere'));
+    else if (codeOf(error) !== 'ENOENT') walk.files.push(unreadableFile(path, reasonOf(error)));
+  }
+}
+
+function describe(path: string, status: BigIntStats): ScannedFile {
+  const { size, mtimeNs, ctimeNs } = status;
+  const inode = identity(status);
+  return {
+    path,
+    size: Number(size),
+    signature: `${inode} ${size} ${mtimeNs} ${ctimeNs}`,
+    inode,
+    modifiedMs: Number(mtimeNs / 1000000n),
+    justWritten: mtimeNs === ctimeNs,
+  };
+}
+
+function unreadableFile(path: string, trouble: string): ScannedFile {
+  return {
+    path,
+    size: 0,
+    signature: `! ${trouble}`,
+    inode: '',
+    modifiedMs: 0,
+    justWritten: false,
+    trouble,
+  };
+}
+
+function identity(status: BigIntStats): string {
+  return `${status.dev}:${status.ino}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+/** A reason for people, without the path and the name of the system call. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    case 'ENOENT':
+      return 'it does not exist';
+    case 'ENOTDIR':
+      return 'it is not a directory';
+    case 'ELOOP':
+      return 'its link leads back to itself';
+    default:
+      return message;
+  }
+}
