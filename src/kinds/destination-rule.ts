@@ -15,6 +15,13 @@ const subset = message(
   'name',
 );
 
+/** Opening of the page in docs/kinds/. */
+export const destinationRuleDoc = [
+  'What happens to traffic after routing: load balancing, connection limits, ejection of bad',
+  'endpoints, and the subsets that routes name. Rules are looked up in the namespace of the',
+  'client, then of the service, then in the root namespace.',
+].join('\n');
+
 /** The spec of a DestinationRule. */
 export const destinationRuleSpec = message(
   {

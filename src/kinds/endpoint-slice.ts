@@ -45,6 +45,12 @@ const endpointPort = message({
   appProtocol: noEffect(string, 'The Service says the protocol.'),
 });
 
+/** Opening of the page in docs/kinds/. */
+export const endpointSliceDoc = [
+  'Endpoints of a Service, which the label `kubernetes.io/service-name` names. The fields stand',
+  'beside `metadata`; there is no `spec`.',
+].join('\n');
+
 /** The fields of an EndpointSlice. */
 export const endpointSliceSpec = message(
   {

@@ -32,6 +32,12 @@ const subset = message({
   ports: list(endpointsPort).describe('ports of all endpoints of the subset'),
 });
 
+/** Opening of the page in docs/kinds/. */
+export const endpointsDoc = [
+  'Endpoints of the Service of the same name, in the older form. The field stands beside',
+  '`metadata`; there is no `spec`.',
+].join('\n');
+
 /** The fields of an Endpoints object. */
 export const endpointsSpec = message({
   subsets: list(subset).describe('groups of endpoints with the same ports'),

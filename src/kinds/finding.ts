@@ -1,15 +1,40 @@
 // What a kind's own check reports: a problem that knows its place in the spec, but neither the document nor the
 // resource around it (registry.ts adds those).
-import type { Severity } from './problem.js';
-import type { ProblemCode } from './problem-codes.js';
+import type { FieldPath, Problem } from './problem.js';
 
 /** A problem within a spec; `path` starts at the spec. */
-export interface Finding {
-  code: ProblemCode;
-  severity: Severity;
-  message: string;
-  path: (string | number)[];
+export type Finding = Pick<Problem, 'code' | 'severity' | 'message'> & { path: FieldPath };
+
+/** What a check may know besides the spec. */
+export interface CheckContext {
+  /** Namespace of the resource. */
+  namespace: string;
 }
 
-/** Checks a spec beyond its schema. Pure; never throws. */
-export type Check<Spec> = (spec: Spec) => Finding[];
+/** Checks a spec beyond its schema and reports what is wrong. Pure; never throws. */
+export type Check<Spec> = (spec: Spec, findings: Findings, context: CheckContext) => void;
+
+/** Collects findings. */
+export class Findings {
+  readonly list: Finding[] = [];
+
+  /** A value that is not allowed here; the resource is refused. */
+  invalid(path: FieldPath, message: string): void {
+    this.list.push({ code: 'invalid-value', severity: 'error', message, path });
+  }
+
+  /** A field that must be given; the resource is refused. */
+  missing(path: FieldPath, message: string): void {
+    this.list.push({ code: 'missing-field', severity: 'error', message, path });
+  }
+
+  /** In force, but likely not what was meant. */
+  warn(path: FieldPath, message: string): void {
+    this.list.push({ code: 'invalid-value', severity: 'warning', message, path });
+  }
+
+  /** In the API and accepted, but not acted on yet. */
+  pending(path: FieldPath, message: string): void {
+    this.list.push({ code: 'not-implemented', severity: 'warning', message, path });
+  }
+}

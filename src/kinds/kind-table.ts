@@ -1,28 +1,163 @@
 // The table of kinds: what fairlead reads, what it will read later, and where each keeps its spec. Recognising
 // and checking a document is registry.ts.
 import type { z } from 'zod';
-import { destinationRuleSpec } from './destination-rule.js';
-import { endpointSliceSpec } from './endpoint-slice.js';
-import { endpointsSpec } from './endpoints.js';
+import { destinationRuleDoc, destinationRuleSpec } from './destination-rule.js';
+import { checkDestinationRule } from './destination-rule-check.js';
+import { endpointSliceDoc, endpointSliceSpec } from './endpoint-slice.js';
+import { endpointsDoc, endpointsSpec } from './endpoints.js';
 import type { Check } from './finding.js';
-import { meshConfigSpec } from './mesh-config.js';
-import { serviceSpec } from './service.js';
-import { serviceEntrySpec } from './service-entry.js';
-import { virtualServiceSpec } from './virtual-service.js';
-import { workloadEntrySpec } from './workload-entry.js';
+import { checkEndpointSlice, checkEndpoints, checkService } from './kubernetes-check.js';
+import { meshConfigDoc, meshConfigSpec } from './mesh-config.js';
+import { checkMeshConfig } from './mesh-config-check.js';
+import { serviceDoc, serviceSpec } from './service.js';
+import { serviceEntryDoc, serviceEntrySpec } from './service-entry.js';
+import { checkServiceEntry } from './service-entry-check.js';
+import { virtualServiceDoc, virtualServiceSpec } from './virtual-service.js';
+import { checkVirtualService } from './virtual-service-check.js';
+import { workloadEntryDoc, workloadEntrySpec } from './workload-entry.js';
+import { checkWorkloadEntry } from './workload-entry-check.js';
 
 /** One kind of resource. */
-export interface KindEntry<Schema extends z.ZodType = z.ZodType> {
+export interface KindEntry {
   kind: string;
-  /** `group/version`, or `v1` for Kubernetes' core group. */
-  apiVersions: readonly string[];
+  /** API group; empty for Kubernetes' core group. */
+  group: string;
+  versions: readonly string[];
   scope: 'namespaced' | 'mesh';
-  /** Absent: a kind of the API that fairlead knows by name only. */
-  schema?: Schema;
+  /** Absent: a kind that fairlead knows by name only. */
+  schema?: z.ZodType;
   /** Rules beyond the schema; called with a spec that has passed it. */
-  check?: Check<z.output<Schema>>;
+  check?: Check<unknown>;
   /** `spec`: the field of that name. `top-level`: the fields of the schema stand beside `metadata`. */
   specAt: 'spec' | 'top-level';
   /** Opening lines of the page in docs/kinds/. */
   doc?: string;
+  /** The kind in resource ids, where the kind alone would name two. */
+  idKind?: string;
+}
+
+const istioVersions = ['v1', 'v1beta1', 'v1alpha3'] as const;
+
+interface Implemented<S extends z.ZodType> {
+  schema: S;
+  check?: Check<z.output<S>>;
+  doc: string;
+  specAt?: KindEntry['specAt'];
+  scope?: KindEntry['scope'];
+}
+
+function implemented<S extends z.ZodType>(
+  kind: string,
+  [group, ...versions]: readonly [string, ...string[]],
+  { schema, check, doc, specAt = 'spec', scope = 'namespaced' }: Implemented<S>,
+): KindEntry {
+  // The check is called with the output of this very schema, which the erased type cannot say.
+  return { kind, group, versions, scope, schema, check: check as Check<unknown>, specAt, doc };
+}
+
+function later(group: string, versions: readonly string[], kinds: readonly string[]): KindEntry[] {
+  return kinds.map((kind) => ({ kind, group, versions, scope: 'namespaced', specAt: 'spec' }));
+}
+
+const networking = ['networking.istio.io', ...istioVersions] as const;
+
+/** The group and version of a MeshConfig document; Istio itself gives it none. */
+export const meshConfigApiVersion = 'mesh.istio.io/v1alpha1';
+
+/** All kinds, those with a schema first. */
+export const kindTable: readonly KindEntry[] = [
+  implemented('VirtualService', networking, {
+    schema: virtualServiceSpec,
+    check: checkVirtualService,
+    doc: virtualServiceDoc,
+  }),
+  implemented('DestinationRule', networking, {
+    schema: destinationRuleSpec,
+    check: checkDestinationRule,
+    doc: destinationRuleDoc,
+  }),
+  implemented('ServiceEntry', networking, {
+    schema: serviceEntrySpec,
+    check: checkServiceEntry,
+    doc: serviceEntryDoc,
+  }),
+  implemented('WorkloadEntry', networking, {
+    schema: workloadEntrySpec,
+    check: checkWorkloadEntry,
+    doc: workloadEntryDoc,
+  }),
+  implemented('MeshConfig', ['mesh.istio.io', 'v1alpha1'], {
+    schema: meshConfigSpec,
+    check: checkMeshConfig,
+    doc: meshConfigDoc,
+    scope: 'mesh',
+  }),
+  implemented('Service', ['', 'v1'], {
+    schema: serviceSpec,
+    check: checkService,
+    doc: serviceDoc,
+  }),
+  implemented('EndpointSlice', ['discovery.k8s.io', 'v1'], {
+    schema: endpointSliceSpec,
+    check: checkEndpointSlice,
+    doc: endpointSliceDoc,
+    specAt: 'top-level',
+  }),
+  implemented('Endpoints', ['', 'v1'], {
+    schema: endpointsSpec,
+    check: checkEndpoints,
+    doc: endpointsDoc,
+    specAt: 'top-level',
+  }),
+  ...later('networking.istio.io', istioVersions, [
+    'Gateway',
+    'Sidecar',
+    'EnvoyFilter',
+    'WorkloadGroup',
+    'ProxyConfig',
+  ]),
+  ...later('extensions.istio.io', ['v1alpha1'], ['WasmPlugin', 'TrafficExtension']),
+  ...later(
+    'security.istio.io',
+    ['v1', 'v1beta1'],
+    ['PeerAuthentication', 'AuthorizationPolicy', 'RequestAuthentication'],
+  ),
+  ...later('telemetry.istio.io', ['v1', 'v1alpha1'], ['Telemetry']),
+  // A Gateway of this group and one of Istio's may have the same name and namespace.
+  ...later('gateway.networking.k8s.io', ['v1', 'v1beta1'], ['Gateway']).map((entry) => ({
+    ...entry,
+    idKind: 'Gateway.gateway.networking.k8s.io',
+  })),
+  ...later(
+    'gateway.networking.k8s.io',
+    ['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'],
+    [
+      'GatewayClass',
+      'HTTPRoute',
+      'GRPCRoute',
+      'TCPRoute',
+      'TLSRoute',
+      'UDPRoute',
+      'ReferenceGrant',
+      'BackendTLSPolicy',
+      'ListenerSet',
+    ],
+  ),
+];
+
+const byGroupAndKind = new Map(kindTable.map((entry) => [`${entry.group}/${entry.kind}`, entry]));
+
+/** The entry of a kind of a group; the group is empty for Kubernetes' core kinds. */
+export function kindEntry(group: string, kind: string): KindEntry | undefined {
+  return byGroupAndKind.get(`${group}/${kind}`);
+}
+
+/** The first entry of that name, whatever its group; those with a schema come first. */
+export function kindNamed(kind: string): KindEntry | undefined {
+  return kindTable.find((entry) => entry.kind === kind);
+}
+
+/** `group/version` as documents write it. */
+export function apiVersionsOf(entry: KindEntry): string[] {
+  return entry.versions.map((v) => (entry.group === '' ? v : `${entry.group}/${v}`));
 }

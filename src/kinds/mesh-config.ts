@@ -139,6 +139,9 @@ const pending = {
   serviceEntryVisibility: notImplemented(
     serviceEntryVisibility.describe('who may export ServiceEntries'),
   ),
+  defaultInboundHttpRetryPolicy: notImplemented(
+    httpRetry.describe('retries of a sidecar towards its application'),
+  ),
   defaultConfig: proxyDefaults.describe('settings of every proxy'),
 };
 
@@ -168,6 +171,14 @@ const ignored = {
     'Istio has given it up.',
   ),
 };
+
+/** Opening of the page in docs/kinds/. */
+export const meshConfigDoc = [
+  'The settings of the whole mesh. In the directory it is a document of `kind: MeshConfig`',
+  '(apiVersion `mesh.istio.io/v1alpha1`, which may be left out, as may metadata) with the fields',
+  'below `spec`, or the ConfigMap `istio` in `istio-system` of Istio with the fields in `data.mesh`;',
+  'or a plain file given with `--mesh-config`.',
+].join('\n');
 
 /** The fields of MeshConfig. */
 export const meshConfigSpec = message({ ...traffic, ...pending, ...ignored });

@@ -25,6 +25,8 @@ export const problemCodes = {
   'duplicate-host': 'Two rules claim the same host; the oldest counts.',
   'unreachable-rule': 'A rule stands behind one that always matches, so it is never used.',
   'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
+  'reserved-port':
+    'A service without an address of its own uses a port of the sidecar itself; it gets no listener.',
   // proxies
   nack: 'An Envoy refused a resource; its last good version stays in force there.',
   'translation-failed':

@@ -54,10 +54,3 @@ export function formatPath(path: FieldPath): string {
 export function formatPosition(position: Position): string {
   return `${position.file}:${position.line}:${position.col}`;
 }
-
-/** One line: `file:3:5: error unknown-field: … (VirtualService/default/reviews)`. */
-export function formatProblem(problem: Problem): string {
-  const where = problem.position ? `${formatPosition(problem.position)}: ` : '';
-  const who = problem.resource ? ` (${resourceKey(problem.resource)})` : '';
-  return `${where}${problem.severity} ${problem.code}: ${problem.message}${who}`;
-}

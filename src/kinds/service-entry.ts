@@ -19,6 +19,12 @@ const servicePort = message(
   'name',
 );
 
+/** Opening of the page in docs/kinds/. */
+export const serviceEntryDoc = [
+  'Services that no other registry has: hosts outside the mesh, or workloads on machines.',
+  'Endpoints stand in the entry itself, or are WorkloadEntries that it selects.',
+].join('\n');
+
 /** The spec of a ServiceEntry. */
 export const serviceEntrySpec = message(
   {

@@ -19,6 +19,11 @@ const servicePort = message(
   'port',
 );
 
+/** Opening of the page in docs/kinds/. */
+export const serviceDoc = [
+  'A Service of Kubernetes, the host `NAME.NAMESPACE.svc.cluster.local`. `status` is ignored.',
+].join('\n');
+
 /** The spec of a Service. */
 export const serviceSpec = message({
   ports: list(servicePort).describe('ports of the service'),

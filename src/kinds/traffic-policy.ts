@@ -12,6 +12,7 @@ import {
   portSelector,
   string,
   strings,
+  struct,
   uint32,
   uint64,
 } from './values.js';
@@ -89,6 +90,7 @@ const loadBalancer = message({
   consistentHash: consistentHash.describe('RING_HASH or MAGLEV and the hash_policy of routes'),
   localityLbSetting: notImplemented(localityLbSetting.describe('locality load balancing')),
   zoneAwareLbSetting: notImplemented(zoneAwareLbSetting.describe('zone aware load balancing')),
+  backendUtilization: notImplemented(struct.describe('weights by the load that endpoints report')),
   warmupDurationSecs: duration.describe('deprecated form of warmup.duration'),
   warmup: warmup.describe('slow_start_config'),
 });

@@ -215,6 +215,13 @@ const tlsRoute = message(
   'match',
 );
 
+/** Opening of the page in docs/kinds/. */
+export const virtualServiceDoc = [
+  'How requests and connections to a host are routed: by path, header or port to',
+  'weighted destinations, with retries, timeouts, faults, mirrors and header operations.',
+  'Of several VirtualServices for one host of the mesh, the oldest counts; they are not merged.',
+].join('\n');
+
 /** The spec of a VirtualService. */
 export const virtualServiceSpec = message({
   hosts: strings.describe('domains of the virtual host; short names are of the own namespace'),

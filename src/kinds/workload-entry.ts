@@ -4,6 +4,12 @@ import { notImplemented } from './field.js';
 import { map, message, named } from './schema.js';
 import { labels, port, string, uint32 } from './values.js';
 
+/** Opening of the page in docs/kinds/. */
+export const workloadEntryDoc = [
+  'One workload, such as a process on a machine. Services and ServiceEntries of its namespace',
+  'that select its labels have it as an endpoint.',
+].join('\n');
+
 /** The spec of a WorkloadEntry. */
 export const workloadEntrySpec = message({
   address: string.describe('IP address, host name, or unix:// path of the endpoint'),

@@ -1,0 +1,106 @@
+// The rules of MeshConfig beyond its schema, after Istio's validation, for the fields that are in use and those
+// whose mistakes are easily made. Istio fills defaults in first; here only what was written is looked at.
+import type { Check, Findings } from './finding.js';
+import { checkRetries } from './http-route-check.js';
+import type { MeshConfigSpec } from './mesh-config.js';
+import { isAnyCaseLabel } from './names.js';
+import {
+  checkConnectionPool,
+  checkLocalityLb,
+  checkOutlierDetection,
+  checkTcpKeepalive,
+  checkZoneAwareLb,
+} from './traffic-policy-check.js';
+import { checkDuration, checkOneOf } from './value-check.js';
+
+const providers = [
+  'envoyExtAuthzHttp',
+  'envoyExtAuthzGrpc',
+  'zipkin',
+  'lightstep',
+  'datadog',
+  'stackdriver',
+  'opencensus',
+  'skywalking',
+  'opentelemetry',
+  'prometheus',
+  'envoyFileAccessLog',
+  'envoyHttpAls',
+  'envoyTcpAls',
+  'envoyOtelAls',
+  'sds',
+] as const;
+
+function checkTrustDomain(findings: Findings, path: (string | number)[], domain: string): void {
+  const labels = domain.endsWith('.') ? domain.slice(0, -1) : domain;
+  if (labels.split('.').every(isAnyCaseLabel)) return;
+  findings.invalid(path, `"${domain.slice(0, 80)}" is not a trust domain such as cluster.local`);
+}
+
+function checkProviders(spec: MeshConfigSpec, findings: Findings): void {
+  const names = new Set<string>();
+  for (const [index, provider] of (spec.extensionProviders ?? []).entries()) {
+    const path = ['extensionProviders', index];
+    if (names.has(provider.name)) {
+      findings.invalid([...path, 'name'], `two providers are named ${provider.name.slice(0, 60)}`);
+    }
+    names.add(provider.name);
+    if (checkOneOf(findings, path, provider, providers).length === 0) {
+      findings.missing(path, 'a provider must have a kind beside its name');
+    }
+  }
+}
+
+/** Istio takes what exportTo itself takes; of a default, one value that is no namespace is acted on. */
+function checkExportDefault(
+  findings: Findings,
+  field: string,
+  exportTo: readonly string[] | undefined,
+): void {
+  for (const [index, entry] of (exportTo ?? []).entries()) {
+    if (['.', '*', '~'].includes(entry)) continue;
+    if (isAnyCaseLabel(entry)) {
+      findings.pending([field, index], 'namespaces in a default of exportTo are not acted on yet');
+    } else findings.invalid([field, index], 'an entry is ., *, ~ or a namespace');
+  }
+  if ((exportTo?.length ?? 0) > 1) {
+    findings.pending([field], 'of a default of exportTo, only the first entry is acted on yet');
+  }
+}
+
+/** Checks MeshConfig beyond its schema. */
+export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
+  checkDuration(findings, ['connectTimeout'], spec.connectTimeout);
+  const connectMs = spec.connectTimeout ?? 1;
+  if (connectMs > 3_600_000) findings.invalid(['connectTimeout'], 'connectTimeout is at most 1h');
+  const detectMs = spec.protocolDetectionTimeout ?? 0;
+  if (detectMs < 0 || !Number.isInteger(detectMs)) {
+    findings.invalid(['protocolDetectionTimeout'], 'the timeout is 0s or whole milliseconds');
+  }
+  checkDuration(findings, ['dnsRefreshRate'], spec.dnsRefreshRate);
+  checkTcpKeepalive(findings, ['tcpKeepalive'], spec.tcpKeepalive);
+  if (spec.trustDomain !== undefined) {
+    checkTrustDomain(findings, ['trustDomain'], spec.trustDomain);
+  }
+  for (const [index, domain] of (spec.trustDomainAliases ?? []).entries()) {
+    checkTrustDomain(findings, ['trustDomainAliases', index], domain);
+  }
+  if (spec.rootNamespace && !isAnyCaseLabel(spec.rootNamespace)) {
+    findings.invalid(['rootNamespace'], 'a namespace is a DNS label');
+  }
+  checkExportDefault(findings, 'defaultServiceExportTo', spec.defaultServiceExportTo);
+  checkExportDefault(findings, 'defaultVirtualServiceExportTo', spec.defaultVirtualServiceExportTo);
+  checkExportDefault(
+    findings,
+    'defaultDestinationRuleExportTo',
+    spec.defaultDestinationRuleExportTo,
+  );
+  checkRetries(findings, ['defaultHttpRetryPolicy'], spec.defaultHttpRetryPolicy);
+  checkRetries(findings, ['defaultInboundHttpRetryPolicy'], spec.defaultInboundHttpRetryPolicy);
+  checkLocalityLb(findings, ['localityLbSetting'], spec.localityLbSetting);
+  checkZoneAwareLb(findings, ['zoneAwareLbSetting'], spec.zoneAwareLbSetting);
+  const { connectionPool, outlierDetection } = spec.defaultTrafficPolicy ?? {};
+  checkConnectionPool(findings, ['defaultTrafficPolicy', 'connectionPool'], connectionPool);
+  checkOutlierDetection(findings, ['defaultTrafficPolicy', 'outlierDetection'], outlierDetection);
+  checkProviders(spec, findings);
+};

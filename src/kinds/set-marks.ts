@@ -1,0 +1,95 @@
+// Which marked fields (field.ts) a user has set. The marked parts of a schema are compiled once to a small tree, so
+// that a document is looked at only where a mark can be.
+import type { z } from 'zod';
+import { type FieldStatus, fieldStatus } from './field.js';
+import type { Finding } from './finding.js';
+import type { FieldPath } from './problem.js';
+import { valueStatus } from './schema.js';
+import { partsOf, required } from './walk.js';
+
+interface MarkTree {
+  status?: FieldStatus;
+  values?: Readonly<Record<string, FieldStatus>>;
+  fields?: ReadonlyMap<string, MarkTree>;
+  items?: MarkTree;
+}
+
+const compiled = new WeakMap<z.ZodType, MarkTree | null>();
+
+function compile(schema: z.ZodType): MarkTree | null {
+  const known = compiled.get(schema);
+  if (known !== undefined) return known;
+  const tree = compileParts(required(schema));
+  compiled.set(schema, tree);
+  return tree;
+}
+
+function compileParts(schema: z.ZodType): MarkTree | null {
+  const status = fieldStatus(schema);
+  if (status) return { status };
+  const parts = partsOf(schema);
+  if (parts.type === 'enum') {
+    const values = valueStatus(schema);
+    return values ? { values } : null;
+  }
+  if (parts.type === 'list' || parts.type === 'map') {
+    const items = compile(parts.items);
+    return items ? { items } : null;
+  }
+  if (parts.type !== 'object') return null;
+  const fields = new Map<string, MarkTree>();
+  for (const [key, field] of Object.entries(parts.fields)) {
+    const tree = compile(field);
+    if (tree) fields.set(key, tree);
+  }
+  return fields.size > 0 ? { fields } : null;
+}
+
+function findingOf(status: FieldStatus, what: string, path: FieldPath): Finding {
+  return status.status === 'no-effect'
+    ? {
+        code: 'no-effect',
+        severity: 'info',
+        message: `${what} has no effect. ${status.reason}`,
+        path,
+      }
+    : {
+        code: 'not-implemented',
+        severity: 'warning',
+        message: `${what} is accepted, but fairlead does not act on it yet`,
+        path,
+      };
+}
+
+function collect(tree: MarkTree, value: unknown, path: FieldPath, found: Finding[]): void {
+  if (value === undefined || value === null) return;
+  if (tree.status) {
+    found.push(findingOf(tree.status, String(path.at(-1)), path));
+    return;
+  }
+  if (tree.values) {
+    const status = typeof value === 'string' ? tree.values[value] : undefined;
+    if (status) found.push(findingOf(status, `${String(path.at(-1))} ${String(value)}`, path));
+    return;
+  }
+  if (typeof value !== 'object') return;
+  if (tree.items) {
+    const entries: Iterable<[string | number, unknown]> = Array.isArray(value)
+      ? value.entries()
+      : Object.entries(value);
+    for (const [key, item] of entries) collect(tree.items, item, [...path, key], found);
+    return;
+  }
+  for (const [key, field] of tree.fields ?? []) {
+    const child = (value as Record<string, unknown>)[key];
+    if (child !== undefined) collect(field, child, [...path, key], found);
+  }
+}
+
+/** Findings (`not-implemented`, `no-effect`) for the marked fields that a value sets. */
+export function setMarks(schema: z.ZodType, value: unknown): Finding[] {
+  const found: Finding[] = [];
+  const tree = compile(schema);
+  if (tree) collect(tree, value, [], found);
+  return found;
+}
