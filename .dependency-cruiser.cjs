@@ -67,7 +67,12 @@ module.exports = {
       from: { path: '^src/', pathNot: ['^src/cli/', '^src/control-plane.ts$'] },
       to: { path: '^src/control-plane.ts$', dependencyTypesNot: ['type-only'] },
     },
-    { name: 'no-cycles', severity: 'error', from: { pathNot: '^src/envoy/gen/' }, to: { circular: true } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { pathNot: '^src/envoy/gen/' },
+      to: { circular: true },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {

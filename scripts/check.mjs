@@ -8,6 +8,9 @@ bin(['@biomejs/biome/bin/biome'], ['check', '.']);
 say('types (tsc)');
 bin(['typescript/bin/tsc'], ['-p', 'tsconfig.json']);
 say('import rules (dependency-cruiser)');
-bin(['dependency-cruiser/bin/dependency-cruise.mjs'], ['src', '--config', '.dependency-cruiser.cjs']);
+bin(
+  ['dependency-cruiser/bin/dependency-cruise.mjs'],
+  ['src', '--config', '.dependency-cruiser.cjs'],
+);
 say('unused code (knip)');
 bin(['knip/bin/knip.js'], []);

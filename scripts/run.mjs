@@ -29,5 +29,7 @@ export function say(text) {
 export function ensurePackages() {
   if (existsSync(join(project, 'node_modules/.package-lock.json'))) return;
   say('installing npm packages (npm ci)');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { shell: process.platform === 'win32' });
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    shell: process.platform === 'win32',
+  });
 }

@@ -20,7 +20,9 @@ export async function apiRoutes(
     { schema: schemas.oneResource },
     async (request, reply) => {
       const [found] = state.resources(request.params);
-      return found ?? reply.code(404).send(notFound('resource', Object.values(request.params).join('/')));
+      return (
+        found ?? reply.code(404).send(notFound('resource', Object.values(request.params).join('/')))
+      );
     },
   );
   app.get<{ Querystring: { severity?: string } }>(

@@ -1,5 +1,6 @@
 // The admin server: health, metrics, and the API under /api/v1, described by OpenAPI at /docs. It asks the
 // control plane through ControlPlaneState and knows nothing of how answers come about.
+import { createHash, timingSafeEqual } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -10,6 +11,8 @@ export interface AdminOptions {
   state: ControlPlaneState;
   /** The metrics page in Prometheus' text format, with its content type. */
   metrics: () => Promise<{ contentType: string; text: string }>;
+  /** When given, every request that could change something must carry it as bearer token. */
+  token?: string;
   version: string;
 }
 
@@ -32,9 +35,21 @@ export async function createAdminServer(options: AdminOptions): Promise<FastifyI
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
 
-  app.get('/healthz', { schema: { summary: 'The process is alive', tags: ['health'] } }, async () => ({
-    status: 'ok',
-  }));
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.method === 'GET' || request.method === 'HEAD' || options.token === undefined)
+      return;
+    if (bearerMatches(request.headers.authorization, options.token)) return;
+    await reply
+      .code(401)
+      .send({ statusCode: 401, error: 'Unauthorized', message: 'a bearer token is needed' });
+  });
+  app.get(
+    '/healthz',
+    { schema: { summary: 'The process is alive', tags: ['health'] } },
+    async () => ({
+      status: 'ok',
+    }),
+  );
   app.get(
     '/readyz',
     { schema: { summary: 'The first full read of the mesh is served', tags: ['health'] } },
@@ -51,4 +66,10 @@ export async function createAdminServer(options: AdminOptions): Promise<FastifyI
   );
   await app.register(apiRoutes, { prefix: '/api/v1', state });
   return app;
+}
+
+// Compared by digest, so that neither length nor content of the token shows in the time it takes.
+function bearerMatches(header: string | undefined, token: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`));
 }

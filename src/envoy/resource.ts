@@ -38,3 +38,11 @@ export type EnvoyMessage = object;
 
 /** What translation gives for one proxy view: messages by type and name. Insertion order is the order sent. */
 export type ResourcesByType = ReadonlyMap<TypeUrl, ReadonlyMap<ResourceName, EnvoyMessage>>;
+
+/** What a response needs of a resource: its bytes and what goes around them. */
+export interface EncodedBytes {
+  readonly name: ResourceName;
+  readonly typeUrl: TypeUrl;
+  readonly version: Version;
+  readonly bytes: Buffer;
+}

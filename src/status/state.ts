@@ -101,4 +101,3 @@ export interface ControlPlaneState {
   proxyConfiguration(id: string): ProxyConfiguration | undefined;
   generations(): GenerationStatus[];
 }
-

@@ -1,7 +1,10 @@
 // `fairlead proxy-config TYPE PROXY`: what was made for one proxy, as a table or as Envoy's JSON, filtered.
 import { ControlPlaneError } from '../../lib/error.js';
 import type { ProxyConfiguration } from '../../status/state.js';
+import { getApi } from '../api-client.js';
+import { loadOffline, offlineConfiguration } from '../offline.js';
 import { type OutputFormat, print } from '../output.js';
+import { describedNode, type IdentityOptions, identityOf } from '../proxy-identity.js';
 import { type ConfigFilter, configTables, filterConfig } from './config-tables.js';
 
 export type ConfigType = keyof ProxyConfiguration;
@@ -48,4 +51,43 @@ export function printConfiguration(
   print(options.output, value, () =>
     types.map((type) => configTables[type](selected[type] ?? [])).join('\n\n'),
   );
+}
+
+export interface ProxyConfigOptions extends Partial<IdentityOptions> {
+  config?: string;
+  meshConfig?: string;
+  admin: string;
+  name?: string;
+  port?: number;
+  host?: string;
+  output: OutputFormat;
+}
+
+/** Asks the server, or translates offline when a directory is given; the proxy may then be a plain name. */
+export async function runProxyConfig(
+  word: string,
+  proxy: string | undefined,
+  options: ProxyConfigOptions,
+): Promise<number> {
+  const types = configTypes(word);
+  const { name, port, host } = options;
+  printConfiguration(await readConfiguration(proxy, options), types, {
+    filter: { name, port, host },
+    output: options.output,
+  });
+  return 0;
+}
+
+async function readConfiguration(
+  proxy: string | undefined,
+  options: ProxyConfigOptions,
+): Promise<ProxyConfiguration> {
+  const node = proxy ?? options.node;
+  if (options.config !== undefined) {
+    const offline = await loadOffline(options.config, options.meshConfig);
+    return offlineConfiguration(offline, describedNode(identityOf({ ...options, node })));
+  }
+  if (node === undefined)
+    throw new ControlPlaneError('usage', 'name a proxy; proxy-status lists them');
+  return getApi<ProxyConfiguration>(options.admin, `/proxies/${encodeURIComponent(node)}/config`);
 }

@@ -1,0 +1,322 @@
+// Runs the unchanged docker-compose.yml for real and checks it: a call passes both sidecars, an edit of the weights moves
+// traffic, and traffic survives the control plane. As root it installs what is missing (Debian's packages), starts an
+// engine of its own if none runs, and makes stand-in base images where none can be pulled. Leaves nothing behind.
+// `--keep DIR` keeps the engine's data in DIR for the next run.
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildStandIns, envoyImage, nodeImage, tool } from './compose-images.mjs';
+import { ensurePackages, project } from './run.mjs';
+
+const budgetMs = 15 * 60_000;
+const startedAt = Date.now();
+const say = (text) => console.log(`[${((Date.now() - startedAt) / 1000).toFixed(1)} s] ${text}`);
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const keep = process.argv.includes('--keep')
+  ? process.argv[process.argv.indexOf('--keep') + 1]
+  : undefined;
+
+const work = mkdtempSync(join(tmpdir(), 'fairlead-compose-'));
+const copy = join(work, 'project');
+const name = `fairlead-test-${process.pid}`;
+const docker = { command: 'docker', env: { ...process.env } };
+let engine;
+let composeCommand;
+
+function has(command) {
+  return spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
+}
+
+function installPackages() {
+  const packages = [
+    ['dockerd', 'docker.io'],
+    ['iptables', 'iptables'],
+    ['debootstrap', 'debootstrap'],
+  ].filter(([command]) => !has(command));
+  const composeV2 =
+    has('docker') && spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0;
+  if (!composeV2 && !has('docker-compose')) packages.push(['docker-compose', 'docker-compose']);
+  if (packages.length > 0) {
+    const names = packages.map(([, debian]) => debian);
+    if (process.getuid?.() !== 0 || !has('apt-get'))
+      skip(`missing, and not root on Debian: ${names.join(', ')}`);
+    say(`installing ${names.join(', ')}`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    tool('apt-get', ['update', '-qq'], { env });
+    tool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env });
+  }
+  composeCommand = composeV2 ? ['docker', 'compose'] : ['docker-compose'];
+}
+
+class Skip extends Error {}
+
+function skip(reason) {
+  throw new Skip(reason);
+}
+
+async function startEngine() {
+  if (spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 20_000 }).status === 0) {
+    say('using the Docker engine that runs');
+    return;
+  }
+  if (process.getuid?.() !== 0) skip('no Docker engine runs, and starting one takes root');
+  const dir = join(work, 'engine');
+  const data = keep ?? join(dir, 'data');
+  mkdirSync(dir);
+  say(`starting a Docker engine of its own (data in ${data})`);
+  const socket = `unix://${join(dir, 'docker.sock')}`;
+  engine = spawn(
+    'dockerd',
+    [
+      '--data-root',
+      data,
+      '--exec-root',
+      join(dir, 'exec'),
+      '--pidfile',
+      join(dir, 'pid'),
+      '--host',
+      socket,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+  );
+  let log = '';
+  engine.stderr.setEncoding('utf8').on('data', (chunk) => {
+    log = (log + chunk).slice(-6000);
+  });
+  docker.env.DOCKER_HOST = socket;
+  for (let i = 0; i < 120; i++) {
+    if (spawnSync('docker', ['info'], { stdio: 'ignore', env: docker.env }).status === 0) return;
+    if (engine.exitCode !== null) break;
+    await pause(250);
+  }
+  skip(`no Docker engine can be started here:\n${log}`);
+}
+
+function provideImages() {
+  const present = (image) =>
+    spawnSync('docker', ['image', 'inspect', image], { stdio: 'ignore', env: docker.env })
+      .status === 0;
+  const missing = [nodeImage, envoyImage].filter((image) => {
+    if (present(image)) return false;
+    const pull = spawnSync('docker', ['pull', '--quiet', image], {
+      stdio: 'ignore',
+      env: docker.env,
+      timeout: 120_000,
+    });
+    return pull.status !== 0;
+  });
+  if (missing.length === 0) return;
+  say(`cannot be pulled here: ${missing.join(', ')}`);
+  const dir = join(work, 'images');
+  mkdirSync(dir);
+  const envoyPath = tool(process.execPath, ['scripts/ensure-envoy.mjs'], { cwd: project }).trim();
+  buildStandIns(missing, { dir, docker, envoyPath, say });
+}
+
+function compose(...args) {
+  const [command, ...first] = composeCommand;
+  return tool(command, [...first, '-p', name, ...args], {
+    cwd: copy,
+    env: docker.env,
+    timeout: 600_000,
+  });
+}
+
+/** A copy, so that the edits of this test are not the user's. */
+function copyProject() {
+  const tracked = tool('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: project,
+  });
+  for (const file of tracked
+    .split('\0')
+    .filter((file) => file !== '' && existsSync(join(project, file)))) {
+    cpSync(join(project, file), join(copy, file));
+  }
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function ask(url, headers = {}) {
+  try {
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(5_000) });
+    return { status: response.status, answer: await response.json() };
+  } catch (error) {
+    return { status: 0, answer: { error: String(error) } };
+  }
+}
+
+async function until(what, attempt, withinMs) {
+  const end = Date.now() + withinMs;
+  let last;
+  for (;;) {
+    last = await attempt();
+    if (last) return last;
+    if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await pause(100);
+  }
+}
+
+/** Counts the versions of `count` answers; anything but 200 throws. */
+async function split(url, count) {
+  const seen = { v1: 0, v2: 0 };
+  for (let i = 0; i < count; i++) {
+    const { status, answer } = await ask(url);
+    if (status !== 200)
+      throw new Error(`call ${i + 1} of ${count} failed: ${JSON.stringify(answer)}`);
+    seen[answer.backend.version] += 1;
+  }
+  return seen;
+}
+
+function check(condition, what) {
+  if (!condition) throw new Error(`failed: ${what}`);
+  say(`ok: ${what}`);
+}
+
+/** A stat of a sidecar, asked from its app's container (the same network namespace). */
+function sidecarStat(pod, filter) {
+  const script = `fetch('http://127.0.0.1:15000/stats?filter=${encodeURIComponent(filter)}').then((r) => r.text()).then(console.log)`;
+  const text = compose('exec', '-T', `${pod}-app`, 'node', '-e', script);
+  return Number(/: (\d+)\s*$/m.exec(text)?.[1] ?? 0);
+}
+
+function setWeights(v1, v2) {
+  const file = join(copy, 'examples/demo/config/routing.yaml');
+  const text = readFileSync(file, 'utf8').replace(
+    /weight: \d+(\s+- destination: \{ host: backend, subset: v2 \}\s+)weight: \d+\n(?=\s+# Fault)/,
+    `weight: ${v1}$1weight: ${v2}\n`,
+  );
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
+
+async function test() {
+  const port = await freePort();
+  docker.env.FRONTEND_PORT = String(port);
+  const url = `http://127.0.0.1:${port}/`;
+  say(`${composeCommand.join(' ')} up (builds the images)`);
+  const up = Date.now();
+  compose('up', '-d');
+  await until('a first answer', async () => (await ask(url)).status === 200, 60_000);
+  say(`up and answering after ${((Date.now() - up) / 1000).toFixed(1)} s`);
+
+  const { answer } = await ask(url);
+  check(answer.backend.headers.host === 'backend:8080', 'the app called its normal host and port');
+  check(
+    answer.backend.headers['x-request-id'] !== undefined,
+    'the request carries what a sidecar adds',
+  );
+  const first = await split(url, 100);
+  check(first.v1 > first.v2 && first.v2 > 0, `90/10 gives ${first.v1}/${first.v2} of 100`);
+  const out = sidecarStat(
+    'frontend',
+    '^cluster\\.outbound\\|8080\\|v1\\|backend\\..*upstream_rq_200$',
+  );
+  const inn = sidecarStat('backend-v1', '^cluster\\.inbound\\|8080\\|\\|;?\\.upstream_rq_200$');
+  check(out >= first.v1, `the frontend's sidecar sent ${out} calls to v1`);
+  check(inn >= first.v1, `the sidecar of backend-v1 received ${inn}`);
+
+  setWeights(0, 100);
+  const edited = Date.now();
+  await until(
+    'an edit on the host moves all traffic to v2',
+    async () => (await split(url, 10)).v2 === 10,
+    20_000,
+  );
+  say(`an edit on the host was in force within ${Date.now() - edited} ms`);
+  const moved = await split(url, 50);
+  check(moved.v2 === 50, 'after 0/100 every call goes to v2');
+
+  compose('stop', '-t', '5', 'control-plane');
+  const without = await split(url, 50);
+  check(without.v2 === 50, 'traffic flows on without the control plane');
+  compose('start', 'control-plane');
+  setWeights(100, 0);
+  await until(
+    'the control plane is back and moves traffic',
+    async () => (await split(url, 10)).v1 === 10,
+    60_000,
+  );
+  check(true, 'the control plane came back and is obeyed');
+}
+
+function diagnose() {
+  try {
+    console.error(compose('ps'));
+    console.error(compose('logs', '--tail', '30'));
+  } catch (error) {
+    console.error(error.message);
+  }
+}
+
+async function cleanUp() {
+  say('taking everything down');
+  if (composeCommand && existsSync(copy)) {
+    try {
+      const images = engine && !keep ? [] : ['--rmi', 'local'];
+      compose('down', '-v', '-t', '2', ...images);
+    } catch (error) {
+      console.error(error.message);
+    }
+  }
+  if (engine && engine.exitCode === null) {
+    const ended = new Promise((resolve) => engine.once('exit', resolve));
+    engine.kill('SIGTERM');
+    await Promise.race([ended, pause(20_000)]);
+    if (engine.exitCode === null) engine.kill('SIGKILL');
+  }
+  // The engine may leave mounts (overlay, its network namespace files) for a moment.
+  for (const line of readFileSync('/proc/mounts', 'utf8').split('\n')) {
+    const point = line.split(' ')[1];
+    if (point?.startsWith(`${work}/`)) spawnSync('umount', ['-l', point], { stdio: 'ignore' });
+  }
+  rmSync(work, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+
+const timer = setTimeout(async () => {
+  console.error(`not done within ${budgetMs / 60_000} minutes`);
+  await cleanUp();
+  process.exit(1);
+}, budgetMs);
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => cleanUp().then(() => process.exit(1)));
+
+let exitCode = 0;
+try {
+  ensurePackages();
+  installPackages();
+  await startEngine();
+  provideImages();
+  copyProject();
+  await test();
+  say('compose test passed');
+} catch (error) {
+  if (error instanceof Skip) console.log(`skipped: ${error.message}`);
+  else {
+    console.error(error.message);
+    diagnose();
+    exitCode = 1;
+  }
+} finally {
+  await cleanUp();
+  clearTimeout(timer);
+}
+process.exit(exitCode);

@@ -1,0 +1,43 @@
+// `fairlead demo`: the flags of the launcher in cli/demo.
+import type { Command } from 'commander';
+import { ControlPlaneError } from '../../lib/error.js';
+import type { DemoMode } from '../demo/choose-mode.js';
+import { runDemo } from '../demo/demo.js';
+
+interface Flags {
+  mode?: string;
+  config?: string;
+  port?: number;
+  adminPort?: number;
+  once?: boolean;
+  seconds?: number;
+  rate?: number;
+}
+
+const modes: readonly DemoMode[] = ['netns', 'userns', 'ports'];
+
+/** Adds the command. */
+export function addDemo(program: Command): void {
+  program
+    .command('demo')
+    .description(
+      'A frontend and two backends behind intercepting Envoys, driven by a directory you edit',
+    )
+    .option('--mode <mode>', 'netns (root), userns or ports; by default the best that works')
+    .option('--config <dir>', 'the watched directory')
+    .option('--port <port>', 'port of the frontend on 127.0.0.1', Number)
+    .option('--admin-port <port>', 'port of the admin API on 127.0.0.1', Number)
+    .option('--once', 'stop after the first answer through the mesh')
+    .option('--seconds <seconds>', 'stop after this time', Number)
+    .option('--rate <requests>', 'requests a second of the built-in load; 0 for none', Number)
+    .action(async (flags: Flags) => {
+      const { mode, rate: requestsPerSecond, ...rest } = flags;
+      process.exitCode = await runDemo({ ...rest, mode: parseMode(mode), requestsPerSecond });
+    });
+}
+
+function parseMode(text: string | undefined): DemoMode | undefined {
+  const mode = modes.find((known) => known === text);
+  if (text === undefined || mode !== undefined) return mode;
+  throw new ControlPlaneError('usage', `--mode takes ${modes.join(', ')}, not ${text}`);
+}

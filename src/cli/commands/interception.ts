@@ -1,0 +1,60 @@
+// `fairlead interception`: prints the iptables rules that send a workload's traffic through its sidecar, for
+// `iptables-restore --noflush` in the workload's network namespace. Installs nothing by itself.
+import type { Command } from 'commander';
+import {
+  type Bypass,
+  type InterceptionOptions,
+  interceptionRemoval,
+  interceptionRules,
+  sidecarUid,
+} from '../interception.js';
+
+interface Flags {
+  ipv6?: boolean;
+  uid: number;
+  mark?: number;
+  excludeInboundPorts?: string;
+  excludeOutboundPorts?: string;
+  excludeOutboundCidrs?: string;
+  remove?: boolean;
+}
+
+/** Adds the command. */
+export function addInterception(program: Command): void {
+  program
+    .command('interception')
+    .description(
+      'Print the rules that capture traffic for a sidecar, for iptables-restore --noflush',
+    )
+    .option('--ipv6', 'rules for ip6tables-restore')
+    .option(
+      '--uid <uid>',
+      'the user id that the sidecar runs as; its own traffic passes',
+      Number,
+      sidecarUid,
+    )
+    .option('--mark <mark>', "tell the sidecar's traffic by SO_MARK instead of the user id", Number)
+    .option('--exclude-inbound-ports <ports>', 'ports that reach the app directly, comma-separated')
+    .option('--exclude-outbound-ports <ports>', 'ports that the app calls directly')
+    .option('--exclude-outbound-cidrs <cidrs>', 'networks that the app calls directly')
+    .option('--remove', 'the rules that take the others away again')
+    .action((flags: Flags) => {
+      const options = toOptions(flags);
+      process.stdout.write(
+        flags.remove ? interceptionRemoval(options) : interceptionRules(options),
+      );
+    });
+}
+
+function toOptions(flags: Flags): InterceptionOptions {
+  const words = (text = '') => text.split(',').filter((word) => word !== '');
+  const bypass: Bypass =
+    flags.mark === undefined ? { by: 'uid', uid: flags.uid } : { by: 'mark', mark: flags.mark };
+  return {
+    family: flags.ipv6 ? 'ipv6' : 'ipv4',
+    bypass,
+    excludeInboundPorts: words(flags.excludeInboundPorts).map(Number),
+    excludeOutboundPorts: words(flags.excludeOutboundPorts).map(Number),
+    excludeOutboundCidrs: words(flags.excludeOutboundCidrs),
+  };
+}

@@ -1,0 +1,57 @@
+// `fairlead serve`: a watched directory, the xDS port and the admin port, until a signal.
+import type { Command } from 'commander';
+import { ControlPlaneError } from '../../lib/error.js';
+import { DEFAULT_ADMIN } from '../api-client.js';
+import { startServer } from '../serve.js';
+
+interface Flags {
+  config: string;
+  meshConfig?: string;
+  xds: string[];
+  admin: string;
+  adminToken?: string;
+  logLevel: string;
+}
+
+/** Adds the command. */
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('Watch a directory and serve its mesh to Envoys over xDS')
+    .requiredOption('--config <dir>', 'the directory of mesh resources')
+    .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
+    .option(
+      '--xds <address>',
+      'plaintext xDS: HOST:PORT or unix:/path (repeatable)',
+      (word: string, words?: string[]) => [...(words ?? []), word],
+    )
+    .option('--admin <host:port>', 'admin API, health and metrics', DEFAULT_ADMIN)
+    .option(
+      '--admin-token <token>',
+      'bearer token of the admin API (or FAIRLEAD_ADMIN_TOKEN); needed to listen off loopback',
+    )
+    .option('--log-level <level>', 'debug, info, warn or error', 'info')
+    .action(async (flags: Flags) => {
+      const server = await startServer({
+        config: flags.config,
+        meshConfigFile: flags.meshConfig,
+        xds: flags.xds ?? ['127.0.0.1:15010'],
+        admin: flags.admin,
+        adminToken: flags.adminToken ?? process.env['FAIRLEAD_ADMIN_TOKEN'],
+        logLevel: parseLevel(flags.logLevel),
+      });
+      const stop = (): void => {
+        server.stop().then(
+          () => process.exit(0),
+          () => process.exit(1),
+        );
+      };
+      process.once('SIGTERM', stop);
+      process.once('SIGINT', stop);
+    });
+}
+
+function parseLevel(text: string): string {
+  if (['debug', 'info', 'warn', 'error'].includes(text)) return text;
+  throw new ControlPlaneError('usage', `--log-level takes debug, info, warn or error, not ${text}`);
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+// The command line: flags and help here, work in commands/. Exit codes: 0 fine, 1 problems found or the command
+// failed, 2 wrong usage.
+import { Command, CommanderError } from 'commander';
+import { ControlPlaneError, errorMessage } from '../lib/error.js';
+import { DEFAULT_ADMIN } from './api-client.js';
+import { analyze, parseSeverity } from './commands/analyze.js';
+import { addBootstrap } from './commands/bootstrap.js';
+import { addDemo } from './commands/demo.js';
+import { addInterception } from './commands/interception.js';
+import { runProxyConfig } from './commands/proxy-config.js';
+import { proxyStatus } from './commands/proxy-status.js';
+import { addServe } from './commands/serve.js';
+import { runTranslate } from './commands/translate.js';
+import { withIdentity } from './identity-flags.js';
+import { parseFormat } from './output.js';
+import { version } from './version.js';
+
+const program = new Command('fairlead')
+  .description("A service-mesh control plane for Envoy: Istio's API as YAML in a watched directory")
+  .showHelpAfterError('(fairlead --help shows all commands)')
+  .enablePositionalOptions()
+  .version(version, '-V, --version')
+  .exitOverride();
+
+addServe(program);
+addDemo(program);
+addBootstrap(program);
+addInterception(program);
+
+program
+  .command('analyze')
+  .description('What is wrong, with file:line:col: of a directory, or of what a server holds')
+  .option('--config <dir>', 'a directory to read; without it the server at --admin is asked')
+  .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
+  .option('--admin <host:port>', 'the admin address of a running server', DEFAULT_ADMIN)
+  .option(
+    '--fail-on <severity>',
+    'exit code 1 from this severity on: error, warning or info',
+    parseSeverity,
+    'error',
+  )
+  .option('--show <severity>', 'the least severity shown', parseSeverity, 'info')
+  .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
+  .action(async (options) => finish(await analyze(options)));
+
+withIdentity(
+  program
+    .command('translate')
+    .description(
+      'What an Envoy would be served, from a directory and without a server, as Envoy JSON',
+    ),
+)
+  .requiredOption('--config <dir>', 'the directory to read')
+  .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
+  .option('--type <type>', 'clusters, endpoints, listeners, routes or all', 'all')
+  .option('--name <name>', 'only the resource of this name')
+  .option('-o, --output <format>', 'json or yaml', parseFormat, 'json')
+  .action(async (options) => finish(await runTranslate(options)));
+
+program
+  .command('proxy-status')
+  .alias('ps')
+  .argument('[proxy]', 'node id, name.namespace or name')
+  .description('Every connected proxy, and where it stands with each type')
+  .option('--admin <host:port>', 'the admin address of a running server', DEFAULT_ADMIN)
+  .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
+  .action(async (proxy, options) => finish(await proxyStatus({ ...options, proxy })));
+
+withIdentity(
+  program
+    .command('proxy-config')
+    .alias('pc')
+    .argument('<type>', 'clusters, listeners, routes, endpoints or all')
+    .argument('[proxy]', 'node id, name.namespace or name of a connected proxy')
+    .description('What was made for a proxy: by a running server, or offline with --config'),
+)
+  .option(
+    '--config <dir>',
+    'a directory to read instead of asking a server; the proxy is then described by flags',
+  )
+  .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
+  .option('--admin <host:port>', 'the admin address of a running server', DEFAULT_ADMIN)
+  .option('--name <name>', 'only the resource of this name')
+  .option('--port <port>', 'only what is for this port', Number)
+  .option('--host <host>', 'only what is for hosts that contain this')
+  .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
+  .action(async (type, proxy, options) => finish(await runProxyConfig(type, proxy, options)));
+
+program
+  .command('version')
+  .description('The version of fairlead')
+  .action(() => {
+    process.stdout.write(`${version}\n`);
+  });
+
+/** The exit code is set, not forced, so that what was printed is flushed first. */
+function finish(code: number): void {
+  process.exitCode = code;
+}
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) {
+    process.exitCode = thrown.exitCode === 0 ? 0 : 2;
+  } else {
+    process.stderr.write(`fairlead: ${errorMessage(thrown)}\n`);
+    if (!(thrown instanceof ControlPlaneError) && process.env['FAIRLEAD_DEBUG'])
+      console.error(thrown);
+    process.exitCode = thrown instanceof ControlPlaneError && thrown.code === 'usage' ? 2 : 1;
+  }
+}

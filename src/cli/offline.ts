@@ -1,0 +1,58 @@
+// Working on a directory without a server: read once, accept, build the mesh, translate for a proxy that is only
+// described. What `analyze`, `translate` and `proxy-config --config` stand on.
+import { existsSync } from 'node:fs';
+import { toConfiguration } from '../configuration.js';
+import { toJson } from '../envoy/codec.js';
+import {
+  CLUSTER,
+  ENDPOINT,
+  LISTENER,
+  type ResourcesByType,
+  ROUTE,
+  type TypeUrl,
+} from '../envoy/resource.js';
+import { ControlPlaneError } from '../lib/error.js';
+import { analyzeMesh } from '../mesh/analyze.js';
+import { buildMesh, type Mesh } from '../mesh/build-mesh.js';
+import { parseProxy } from '../mesh/parse-proxy.js';
+import type { ProxyNode } from '../mesh/proxy.js';
+import { viewOf } from '../mesh/view.js';
+import { locateProblem, sortProblems } from '../status/problems.js';
+import type { ProblemStatus, ProxyConfiguration } from '../status/state.js';
+import type { Generation } from '../store/generation.js';
+import { Store } from '../store/store.js';
+import { translate } from '../translate/translate.js';
+import { openSource } from './open-source.js';
+
+export interface OfflineMesh {
+  generation: Generation;
+  mesh: Mesh;
+}
+
+/** Reads the directory once, without watching it. A missing directory is a ControlPlaneError. */
+export async function loadOffline(
+  directory: string,
+  meshConfigFile?: string,
+): Promise<OfflineMesh> {
+  if (!existsSync(directory)) {
+    throw new ControlPlaneError('config-directory', `there is no directory ${directory}`);
+  }
+  const source = openSource(directory, meshConfigFile);
+  try {
+    const { generation } = new Store().accept(await source.read(), Date.now());
+    return { generation, mesh: buildMesh(generation) };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Everything wrong, placed and sorted. */
+export function offlineProblems({ generation, mesh }: OfflineMesh): ProblemStatus[] {
+  const all = [...generation.problems, ...mesh.problems, ...analyzeMesh(mesh)];
+  return sortProblems(all.map((problem) => locateProblem(problem, generation)));
+}
+
+/** What an Envoy with this node would be served, as canonical protobuf JSON. */
+export function offlineConfiguration({ mesh }: OfflineMesh, node: ProxyNode): ProxyConfiguration {
+  return toConfiguration(translate(viewOf(mesh, parseProxy(node))).resources);
+}
