@@ -1,7 +1,8 @@
 // The demo's frontend: calls the backend by its name and normal port and shows what it answered, as a page for browsers and
 // as JSON for everybody else. It knows nothing of the mesh. It passes on the user's headers (end-user, x-request-id
 // and what tracing needs), so that the mesh can route by them.
-// Environment: PORT (8080), HOST (0.0.0.0), BACKEND_URL (http://backend:8080/), BACKEND_TIMEOUT_MS (15000).
+// Environment: PORT (8080), HOST (0.0.0.0), BACKEND_URL (http://backend:8080/), BACKEND_HOST (the Host header, where
+// the URL names another address than the service), BACKEND_TIMEOUT_MS (15000).
 import { createServer, request as httpRequest } from 'node:http';
 
 const { PORT = '8080', HOST = '0.0.0.0', BACKEND_URL = 'http://backend:8080/' } = process.env;
@@ -10,6 +11,7 @@ const passedOn = ['end-user', 'x-request-id', 'traceparent', 'tracestate', 'user
 
 function callBackend(headers) {
   const sent = Object.fromEntries(passedOn.filter((h) => headers[h]).map((h) => [h, headers[h]]));
+  if (process.env.BACKEND_HOST) sent.host = process.env.BACKEND_HOST;
   const startedAt = performance.now();
   return new Promise((resolve) => {
     const done = (result) => resolve({ ...result, ms: Math.round(performance.now() - startedAt) });
