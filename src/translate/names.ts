@@ -48,6 +48,9 @@ export function serviceRouteName(host: string, port: number): string {
   return `${host}:${port}`;
 }
 
+/** RDS of the HTTP proxy of a sidecar without interception: the services of all ports. */
+export const HTTP_PROXY_ROUTE = 'http_proxy';
+
 /** Virtual host of a service: `HOST:PORT`. */
 export function virtualHostName(host: string, port: number): string {
   return `${host}:${port}`;

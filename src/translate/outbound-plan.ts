@@ -1,43 +1,180 @@
-// Which outbound listeners and routes a view needs: the one place that decides what shares a listener, what is
-// dropped for a conflict, and what each route configuration covers. No Envoy message is made here.
+// Which outbound listeners and routes a view needs: the one place that decides what shares a listener, what is left
+// out for a conflict, and which services a route configuration covers. No Envoy message is made here: a plan is plain
+// data, and equal plans are the same object, so that a listener is built again only when something in it changes.
+import { interner } from '../lib/intern.js';
+import { memoize } from '../lib/memo.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
-import type { ServicePort } from '../mesh/service.js';
+import { headlessKey } from './headless.js';
+import { boundAddresses } from './listener-address.js';
+import { listenerProtocol } from './listener-protocol.js';
+import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
+import { type ListenerEntry, outboundEntries } from './outbound-conflict.js';
+import type { TcpChainPlan } from './tcp-route.js';
 
-/** One service port that a listener carries. */
-export interface PlannedPort {
-  view: ServiceView;
-  port: ServicePort;
+/** The HTTP side of a listener. */
+export interface HttpChainPlan {
+  /** RDS name. */
+  route: string;
+  /** A service on it speaks gRPC-Web. */
+  grpcWeb: boolean;
+  /** It is the HTTP proxy of a sidecar without interception. */
+  absoluteUrls?: boolean;
 }
 
-/** One outbound listener: an address and what is served there. */
+/** One outbound listener. Equal plans are the same object. */
 export interface OutboundListenerPlan {
-  /** Listener name, e.g. `0.0.0.0_8080`. */
+  /** `0.0.0.0_8080`. */
   name: string;
   /** First the primary address. */
   addresses: readonly string[];
   port: number;
+  /** False: reached only from virtualOutbound, by the address that the client called. */
   bindToPort: boolean;
-  /** Name of the route configuration of the HTTP chain; absent without HTTP. */
-  route?: string;
-  /** Ports that are plain TCP (or TLS) here, in order of age. */
-  tcp: readonly PlannedPort[];
+  http?: HttpChainPlan;
+  /** No two of them match the same. */
+  tcp: readonly TcpChainPlan[];
 }
 
-/** One route configuration that a listener asks for by name. */
+/** One route configuration that listeners ask for by name. `services` is the same array while it is equal. */
 export interface OutboundRoutePlan {
+  /** `PORT`, `HOST:PORT`, or `http_proxy`. */
   name: string;
+  /** The port that clients call; 0 for `http_proxy`, whose clients name it themselves. */
   port: number;
+  /** The services that get a virtual host, sorted by hostname. */
   services: readonly ServiceView[];
 }
 
 export interface OutboundPlan {
+  /** By port, then name; the HTTP proxy is last. virtualOutbound is not among them. */
   listeners: readonly OutboundListenerPlan[];
   routes: readonly OutboundRoutePlan[];
+  /** Ports of services that are left out, and why. */
   problems: readonly Problem[];
 }
 
-/** Decides the outbound side of a view. Memoised on the identity of the view's parts. */
-export function outboundPlan(_view: ProxyView): OutboundPlan {
-  return { listeners: [], routes: [], problems: [] };
+/** Decides the outbound side of a view. The same object for the same parts of the view. */
+export function outboundPlan(view: ProxyView): OutboundPlan {
+  const { services, virtualServices } = view.outbound;
+  const last = lastPlan(services, virtualServices, view.settings, traitsKey(view));
+  // Only addresses of headless services make listeners, so other changes of endpoints do not come this far.
+  const headless = headlessKey(view.outbound);
+  if (last.plan === undefined || last.headless !== headless) {
+    last.plan = makePlan(view);
+    last.headless = headless;
+  }
+  return last.plan;
+}
+
+const lastPlan = memoize((..._key: [object, object, object, string]) => {
+  const last: { headless?: string; plan?: OutboundPlan } = {};
+  return last;
+});
+
+/** What the plan reads of the proxy. Without interception two proxies share a plan only at equal addresses. */
+function traitsKey(view: ProxyView): string {
+  const { namespace, labels, interceptionMode, ipv4, ipv6 } = view.proxy;
+  const bound = interceptionMode === 'NONE';
+  const own = bound ? [view.inbound.ips, view.inbound.ports.map((port) => port.targetPort)] : [];
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([namespace, sorted, bound, ipv4, ipv6, own]);
+}
+
+const internListener = interner<OutboundListenerPlan>();
+
+function makePlan(view: ProxyView): OutboundPlan {
+  const { entries, problems } = outboundEntries(view);
+  const listeners = entries
+    .map(toListener)
+    .sort((a, b) => a.port - b.port || (a.name < b.name ? -1 : 1));
+  const routes = new Map<string, OutboundRoutePlan>();
+  for (const { http, port } of entries) {
+    if (http !== undefined && !routes.has(http.route)) {
+      routes.set(http.route, routePlan(http.route, port, servicesOfRoute(view, http, port)));
+    }
+  }
+  if (view.proxy.interceptionMode === 'NONE') {
+    listeners.push(httpProxy(view));
+    const all = view.outbound.services.filter(({ service }) => service.ports.some(speaksHttp));
+    routes.set(HTTP_PROXY_ROUTE, routePlan(HTTP_PROXY_ROUTE, 0, all));
+  }
+  const sortedRoutes = [...routes.values()].sort(
+    (a, b) => a.port - b.port || (a.name < b.name ? -1 : 1),
+  );
+  return {
+    listeners: listeners.map((plan) => internListener(JSON.stringify(plan), plan)),
+    routes: sortedRoutes,
+    problems,
+  };
+}
+
+function toListener({
+  addresses,
+  port,
+  bindToPort,
+  http,
+  tcp,
+}: ListenerEntry): OutboundListenerPlan {
+  return {
+    name: listenerName(addresses[0]!, port),
+    addresses,
+    port,
+    bindToPort,
+    ...(http === undefined ? {} : { http: { route: http.route, grpcWeb: http.grpcWeb } }),
+    tcp: tcp.map(({ chain }) => chain),
+  };
+}
+
+/** `http_proxy=http://ADDRESS:15001`: any service by its name, without interception (Istio's proxyHttpPort). */
+function httpProxy(view: ProxyView): OutboundListenerPlan {
+  const addresses = boundAddresses(view);
+  const port = view.settings.proxyListenPort;
+  return {
+    name: listenerName(addresses[0]!, port),
+    addresses,
+    port,
+    bindToPort: true,
+    http: { route: HTTP_PROXY_ROUTE, grpcWeb: false, absoluteUrls: true },
+    tcp: [],
+  };
+}
+
+/** The shared route of a port has every service with HTTP or undeclared protocol there, those at own addresses too. */
+function servicesOfRoute(
+  view: ProxyView,
+  http: NonNullable<ListenerEntry['http']>,
+  port: number,
+): ServiceView[] {
+  if (http.route !== portRouteName(port)) return [http.view];
+  return view.outbound.services.filter(({ service }) =>
+    service.ports.some((each) => each.number === port && speaksHttp(each)),
+  );
+}
+
+function speaksHttp({ protocol }: ServiceView['service']['ports'][number]): boolean {
+  const kind = listenerProtocol(protocol);
+  return kind === 'http' || kind === 'auto';
+}
+
+const lastRoutes = new WeakMap<ServiceView, Map<string, OutboundRoutePlan>>();
+
+/** The route plan of the last time when it covers the same services: what is built from it is then found again. */
+function routePlan(
+  name: string,
+  port: number,
+  services: readonly ServiceView[],
+): OutboundRoutePlan {
+  const first = services[0];
+  if (first === undefined) return { name, port, services };
+  const byName = lastRoutes.get(first) ?? new Map<string, OutboundRoutePlan>();
+  lastRoutes.set(first, byName);
+  const before = byName.get(name);
+  const same =
+    before?.services.length === services.length &&
+    before.services.every((view, i) => view === services[i]);
+  if (before !== undefined && same) return before;
+  const plan = { name, port, services };
+  byName.set(name, plan);
+  return plan;
 }

@@ -1,0 +1,30 @@
+// The one place that decides which HTTP filters a connection manager has and in which order. A filter's own
+// configuration is in the file named after it; what a route adds to it is made with the route.
+import type { HttpFilter } from '../../envoy/gen/types/envoy/extensions/filters/network/http_connection_manager/v3/HttpFilter.js';
+import { CORS } from './cors.js';
+import { FAULT } from './fault.js';
+import { GRPC_STATS } from './grpc-stats.js';
+import { GRPC_WEB } from './grpc-web.js';
+import { ROUTER } from './router.js';
+
+/** What the choice of filters depends on. */
+export interface HttpFilterNeeds {
+  /** A service behind this connection manager speaks gRPC-Web. */
+  grpcWeb: boolean;
+}
+
+/**
+ * Istio's order (mesh-wide; its own filters for metadata exchange, ALPN and telemetry have no place in stock Envoy):
+ *
+ * | filter     | why here                                                                       |
+ * | ---------- | ------------------------------------------------------------------------------ |
+ * | (authentication, authorization) | before anything that acts on a request; not built yet      |
+ * | grpc_web   | before grpc_stats, which then sees plain gRPC; only where a service wants it   |
+ * | grpc_stats | counts what the client sent, whatever the filters behind it do                 |
+ * | fault      | before cors, so that a preflight can be delayed or aborted too, as in Istio    |
+ * | cors       | answers preflights itself; nothing behind it but the router                    |
+ * | router     | terminal                                                                       |
+ */
+export function httpFilters(needs: HttpFilterNeeds): HttpFilter[] {
+  return [...(needs.grpcWeb ? [GRPC_WEB] : []), GRPC_STATS, FAULT, CORS, ROUTER];
+}

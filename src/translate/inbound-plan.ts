@@ -1,0 +1,59 @@
+// Which ports of the workload get filter chains of their own, and which service decides where several select the same
+// port. No Envoy message is made here.
+import { isLoopback } from '../lib/ip.js';
+import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
+import type { Problem } from '../mesh/rules.js';
+import { isReserved } from './listener-address.js';
+import { listenerProtocol } from './listener-protocol.js';
+
+export interface InboundPlan {
+  /** One for each port of the workload, in order of port. */
+  ports: readonly InboundPort[];
+  problems: readonly Problem[];
+}
+
+/** Decides the inbound side of a view. The same object for the same ports and settings. */
+export function inboundPlan(view: ProxyView): InboundPlan {
+  return planOf(view.inbound.ports, view.settings);
+}
+
+/**
+ * Where inbound listeners are bound without interception, and the application is not: it listens at 127.0.0.1. Without
+ * such an address (only 127.0.0.1 itself, or none known) there can be no inbound listener.
+ */
+export function boundInboundAddress(ips: readonly string[]): string | undefined {
+  return ips.find((ip) => !isLoopback(ip) || (ip !== '127.0.0.1' && ip !== '::1'));
+}
+
+const planOf = memoize((ports: readonly InboundPort[], settings: MeshSettings): InboundPlan => {
+  const chosen = new Map<number, InboundPort>();
+  const problems: Problem[] = [];
+  for (const each of ports) {
+    if (listenerProtocol(each.port.protocol) === 'none' || each.targetPort <= 0) continue;
+    if (isReserved(each.targetPort, settings)) continue;
+    const first = chosen.get(each.targetPort);
+    if (first === undefined) chosen.set(each.targetPort, each);
+    else if (contradicts(first, each)) problems.push(contradiction(first, each));
+  }
+  return { ports: [...chosen.values()].sort((a, b) => a.targetPort - b.targetPort), problems };
+});
+
+/** Two services may share a port of the workload; it matters only when they call its protocol differently. */
+function contradicts(first: InboundPort, other: InboundPort): boolean {
+  return first.service !== other.service && first.port.protocol !== other.port.protocol;
+}
+
+function contradiction(first: InboundPort, other: InboundPort): Problem {
+  return {
+    code: 'protocol-conflict',
+    severity: 'warning',
+    message:
+      `${other.service.hostname} calls port ${other.targetPort} of a workload ` +
+      `${other.port.protocol}, but the older ${first.service.hostname} calls it ` +
+      `${first.port.protocol}, which counts`,
+    resource: other.service.source,
+    path: ['spec', 'ports'],
+  };
+}

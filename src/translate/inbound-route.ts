@@ -1,0 +1,52 @@
+// The inline route configuration of an inbound chain: everything that arrives on the port goes to the application.
+// It is not sent by RDS, as in Istio, because it changes only when the port does.
+import type { RetryPolicy } from '../envoy/gen/types/envoy/config/route/v3/RetryPolicy.js';
+import type { RouteConfiguration } from '../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
+import { duration } from './duration.js';
+import { DEFAULT_ROUTE, inboundVirtualHostName } from './names.js';
+
+/**
+ * Istio retries on the way to the application what the application never saw. Not for gRPC, whose streams it would
+ * disturb.
+ */
+const retryPolicy: RetryPolicy = { num_retries: { value: 2 }, retry_on: 'reset-before-request' };
+
+/** What the route depends on. */
+export interface InboundRouteOptions {
+  /** Cluster of the chain, which also names the route configuration. */
+  cluster: string;
+  /** Host and port of the service, for traces; port 0 and no host for unknown ports. */
+  host: string;
+  servicePort: number;
+  grpc: boolean;
+}
+
+/** The route configuration of one inbound chain: no time-out, because the client's sidecar has the one that counts. */
+export function inboundRouteConfiguration(options: InboundRouteOptions): RouteConfiguration {
+  return {
+    name: options.cluster,
+    virtual_hosts: [
+      {
+        name: inboundVirtualHostName(options.servicePort),
+        domains: ['*'],
+        routes: [
+          {
+            name: DEFAULT_ROUTE,
+            match: { prefix: '/' },
+            decorator: { operation: `${options.host}:${options.servicePort}/*` },
+            route: {
+              cluster: options.cluster,
+              timeout: duration(0),
+              max_stream_duration: {
+                max_stream_duration: duration(0),
+                grpc_timeout_header_max: duration(0),
+              },
+              ...(options.grpc ? {} : { retry_policy: retryPolicy }),
+            },
+          },
+        ],
+      },
+    ],
+    validate_clusters: { value: false },
+  };
+}

@@ -1,0 +1,57 @@
+// The tcp_proxy network filter: connections to one cluster, or shared among several by weight. Which clusters these
+// are is decided in tcp-route.ts and inbound-plan.ts.
+import type { Filter } from '../envoy/gen/types/envoy/config/listener/v3/Filter.js';
+import type { TcpProxy } from '../envoy/gen/types/envoy/extensions/filters/network/tcp_proxy/v3/TcpProxy.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import { filterAccessLog } from './access-log.js';
+import { any } from './any.js';
+import { duration } from './duration.js';
+import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER } from './names.js';
+
+/** Where the connections of one filter chain go. Durations in ms. */
+export interface TcpTarget {
+  statPrefix: string;
+  /** At least one; weights count only where there are several. */
+  clusters: readonly { name: string; weight: number }[];
+  /** DestinationRule connectionPool.tcp.idleTimeout; Envoy's hour when absent. */
+  idleTimeoutMs?: number;
+  /** DestinationRule connectionPool.tcp.maxConnectionDuration. */
+  maxConnectionDurationMs?: number;
+  /** DestinationRule loadBalancer.consistentHash.useSourceIp. */
+  hashSourceIp?: boolean;
+}
+
+/** A target that is one cluster with its name for statistics. */
+export function singleCluster(name: string): TcpTarget {
+  return { statPrefix: name, clusters: [{ name, weight: 1 }] };
+}
+
+/** Where connections to unknown addresses go (outboundTrafficPolicy). */
+export function unknownTarget(settings: MeshSettings): TcpTarget {
+  const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
+  return singleCluster(allowed ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER);
+}
+
+/** The filter. Without `settings` it has no access log (Istio's loop guards have none). */
+export function tcpProxyFilter(target: TcpTarget, settings?: MeshSettings): Filter {
+  const proxy: TcpProxy = { stat_prefix: target.statPrefix, ...clusterSpecifier(target) };
+  if (target.idleTimeoutMs !== undefined) proxy.idle_timeout = duration(target.idleTimeoutMs);
+  if (target.maxConnectionDurationMs !== undefined) {
+    proxy.max_downstream_connection_duration = duration(target.maxConnectionDurationMs);
+  }
+  if (target.hashSourceIp) proxy.hash_policy = [{ source_ip: {} }];
+  if (settings !== undefined) proxy.access_log = filterAccessLog(settings);
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    typed_config: any('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', proxy),
+  };
+}
+
+function clusterSpecifier({
+  clusters,
+}: TcpTarget): Pick<TcpProxy, 'cluster' | 'weighted_clusters'> {
+  if (clusters.length === 1) return { cluster: clusters[0]!.name };
+  return {
+    weighted_clusters: { clusters: clusters.map(({ name, weight }) => ({ name, weight })) },
+  };
+}

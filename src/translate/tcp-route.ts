@@ -1,0 +1,180 @@
+// Where the TCP connections of one service port go: VirtualService tcp and tls rules, else the service itself, and
+// what its DestinationRule says about connections. Matches that only the control plane can judge (labels and
+// namespace of the client, port, gateways) are judged here; the others become chain matches.
+import { hostCovers } from '../mesh/host-name.js';
+import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
+import type { DestinationRule, TcpRule, TlsRule, VirtualService } from '../mesh/rules.js';
+import type { ServicePort } from '../mesh/service.js';
+import { destinationCluster } from './destination.js';
+import { isTls } from './listener-protocol.js';
+import { outboundClusterName } from './names.js';
+import type { TcpTarget } from './tcp-proxy.js';
+
+/** One filter chain to be: what it matches, and where its connections go. */
+export interface TcpChainPlan {
+  destinationCidrs?: readonly string[];
+  serverNames?: readonly string[];
+  target: TcpTarget;
+}
+
+/** What rules are judged by. */
+export interface TcpContext {
+  proxy: Pick<ProxyTraits, 'namespace' | 'labels'>;
+  /** Visible rules bound to `mesh`, oldest first. */
+  virtualServices: readonly VirtualService[];
+  /** Visible services by hostname. */
+  services: ReadonlyMap<string, ServiceView>;
+}
+
+/** How the service is told from others at the same listener. */
+export interface ServiceMatch {
+  destinationCidrs?: readonly string[];
+  serverNames?: readonly string[];
+}
+
+type TcpMatch = NonNullable<TcpRule['match']>[number];
+type TlsMatch = NonNullable<TlsRule['match']>[number];
+type RouteDestination = NonNullable<TcpRule['route']>[number];
+
+/** The chains of a TCP, TLS or undeclared port of a service, in the order of the rules. */
+export function tcpChains(
+  context: TcpContext,
+  view: ServiceView,
+  port: ServicePort,
+  own: ServiceMatch,
+): TcpChainPlan[] {
+  const rules = context.virtualServices.filter(({ hosts }) =>
+    hosts.some((host) => covers(host, view.service.hostname)),
+  );
+  const { chains, complete } = isTls(port.protocol)
+    ? tlsRules(context, rules, port, own)
+    : tcpRules(context, rules, port, own);
+  return complete ? chains : [...chains, { ...own, target: serviceTarget(view, port) }];
+}
+
+/** Istio's Name.Matches: either may be the wildcard that covers the other. */
+function covers(host: string, service: string): boolean {
+  return hostCovers(host, service) || hostCovers(service, host);
+}
+
+/** `complete` when a rule takes what is left, so that the service itself is never asked. */
+interface Chains {
+  chains: TcpChainPlan[];
+  complete: boolean;
+}
+
+/** Rules count in order until one has no destinationSubnets: that one takes all that is left. */
+function tcpRules(
+  context: TcpContext,
+  rules: readonly VirtualService[],
+  port: ServicePort,
+  own: ServiceMatch,
+): Chains {
+  const chains: TcpChainPlan[] = [];
+  for (const rule of rules) {
+    for (const { match = [], route = [] } of rule.tcp) {
+      if (route.length === 0) continue;
+      const applying = match.filter((one) => applies(one, port, context.proxy));
+      if (match.length > 0 && applying.length === 0) continue;
+      const target = routeTarget(context, rule, route, port);
+      if (match.length === 0 || applying.some((one) => !one.destinationSubnets?.length)) {
+        return { chains: [...chains, { ...own, target }], complete: true };
+      }
+      const subnets = applying.flatMap((one) => one.destinationSubnets ?? []);
+      chains.push({ destinationCidrs: subnets, target });
+    }
+  }
+  return { chains, complete: false };
+}
+
+/** A matching rule replaces the service: other server names are then unknown traffic, as in Istio. */
+function tlsRules(
+  context: TcpContext,
+  rules: readonly VirtualService[],
+  port: ServicePort,
+  own: ServiceMatch,
+): Chains {
+  const chains = new Map<string, TcpChainPlan>();
+  for (const rule of rules) {
+    for (const { match = [], route = [] } of rule.tls) {
+      if (route.length === 0) continue;
+      for (const one of match.filter((each) => applies(each, port, context.proxy))) {
+        const destinationCidrs = one.destinationSubnets?.length
+          ? one.destinationSubnets
+          : own.destinationCidrs;
+        const key = JSON.stringify([one.sniHosts, destinationCidrs]);
+        if (chains.has(key)) continue;
+        chains.set(key, {
+          ...(destinationCidrs === undefined ? {} : { destinationCidrs }),
+          serverNames: one.sniHosts,
+          target: routeTarget(context, rule, route, port),
+        });
+      }
+    }
+  }
+  return { chains: [...chains.values()], complete: chains.size > 0 };
+}
+
+function applies(
+  match: TcpMatch | TlsMatch,
+  port: ServicePort,
+  proxy: TcpContext['proxy'],
+): boolean {
+  return (
+    (!match.gateways?.length || match.gateways.includes('mesh')) &&
+    (match.port === undefined || match.port === port.number) &&
+    (!match.sourceNamespace || match.sourceNamespace === proxy.namespace) &&
+    Object.entries(match.sourceLabels ?? {}).every(([key, value]) => proxy.labels[key] === value)
+  );
+}
+
+/** To the service itself, on this port. */
+function serviceTarget({ service, destinationRule }: ServiceView, port: ServicePort): TcpTarget {
+  const name = outboundClusterName(service.hostname, port.number);
+  return {
+    statPrefix: name,
+    clusters: [{ name, weight: 1 }],
+    ...connectionSettings(destinationRule, ''),
+  };
+}
+
+/** To the destinations of a rule. The DestinationRule of the first one says how connections are kept, as in Istio. */
+function routeTarget(
+  context: TcpContext,
+  rule: VirtualService,
+  route: readonly RouteDestination[],
+  port: ServicePort,
+): TcpTarget {
+  const first = route[0]!;
+  const { destinationRule } = context.services.get(first.destination.host) ?? {};
+  const weighted = route.filter(({ weight = 0 }) => weight > 0);
+  const chosen = route.length === 1 || weighted.length === 0 ? [first] : weighted;
+  const clusters = chosen.map(({ destination, weight = 1 }) => ({
+    name: destinationCluster(destination, (host) => context.services.get(host), port.number),
+    weight,
+  }));
+  const single = route.length === 1;
+  return {
+    statPrefix: single ? clusters[0]!.name : `${rule.source.name}.${rule.source.namespace}`,
+    clusters: clusters.length === 1 ? [{ ...clusters[0]!, weight: 1 }] : clusters,
+    ...connectionSettings(destinationRule, single ? (first.destination.subset ?? '') : ''),
+  };
+}
+
+/** Only the policy of the whole destination counts for these, not that of a port, as in Istio. */
+function connectionSettings(
+  rule: DestinationRule | undefined,
+  subset: string,
+): Omit<TcpTarget, 'statPrefix' | 'clusters'> {
+  if (rule === undefined) return {};
+  const tcp = rule.trafficPolicy?.connectionPool?.tcp;
+  const own = rule.subsets.find(({ name }) => name === subset)?.trafficPolicy?.loadBalancer;
+  const balancer = own ?? rule.trafficPolicy?.loadBalancer;
+  return {
+    ...(tcp?.idleTimeout === undefined ? {} : { idleTimeoutMs: tcp.idleTimeout }),
+    ...(tcp?.maxConnectionDuration === undefined
+      ? {}
+      : { maxConnectionDurationMs: tcp.maxConnectionDuration }),
+    ...(balancer?.consistentHash?.useSourceIp ? { hashSourceIp: true } : {}),
+  };
+}
