@@ -69,6 +69,7 @@ export function sniffedVirtualHost(view: ServiceView, hosts: PortHosts): Virtual
 /** Hosts of VirtualServices come first, in the order of their age, so that theirs are the domains in doubt. */
 function candidates(hosts: PortHosts): Candidate[] {
   const { services, virtualServices, client, port } = hosts;
+  const served = new Set(services.map((view) => view.service.hostname.toLowerCase()));
   const byRule = new Map<VirtualService, Candidate[]>();
   const plain: Candidate[] = [];
   for (const view of services) {
@@ -79,12 +80,16 @@ function candidates(hosts: PortHosts): Candidate[] {
       plain.push({ host, domains, routes: defaultRoutes(view, client.settings, port) });
     } else {
       const covered = byRule.get(found.rule) ?? [];
-      byRule.set(found.rule, [...covered, { host, domains, routes: found.routes }]);
+      byRule.set(found.rule, covered);
+      covered.push({ host, domains, routes: found.routes });
     }
   }
   const fromRules = virtualServices.flatMap((rule) => {
     const covered = byRule.get(rule) ?? [];
-    return [...unknownHosts(rule, hosts, covered.length > 0), ...covered];
+    // Istio serves unknown hosts on port 80, and elsewhere when the rule also names a service of that port.
+    const wanted =
+      port === 80 || covered.length > 0 || hostsOf(rule).some((host) => served.has(host));
+    return wanted ? [...unknownHosts(rule, hosts), ...covered] : [];
   });
   return [...fromRules, ...plain];
 }
@@ -97,17 +102,9 @@ function ruleInForce(view: ServiceView, { virtualServices, client }: PortHosts) 
   return undefined;
 }
 
-/**
- * Hosts of a rule that are no services of this port. Istio serves them on port 80, and on other ports when the rule
- * also covers a service there.
- */
-function unknownHosts(rule: VirtualService, hosts: PortHosts, covers: boolean): Candidate[] {
-  const { port, registry, services, client } = hosts;
-  const named = hostsOf(rule);
-  const atPort =
-    port === 80 || covers || services.some((view) => named.includes(view.service.hostname));
-  if (!atPort) return [];
-  const unknown = named.filter((host) =>
+/** Hosts of a rule that are no services of this port, with its routes. */
+function unknownHosts(rule: VirtualService, { registry, client }: PortHosts): Candidate[] {
+  const unknown = hostsOf(rule).filter((host) =>
     isWildcard(host) ? ![...registry].some((known) => overlaps(known, host)) : !registry.has(host),
   );
   if (unknown.length === 0) return [];
