@@ -1,11 +1,18 @@
 // The mesh index: everything users wrote, resolved against each other. What one proxy sees of it is view.ts; what is
 // wrong with it is analyze.ts.
-import type { Resource } from '../kinds/resource.js';
 import type { Problem } from '../kinds/problem.js';
+import type { Resource } from '../kinds/resource.js';
+import { sameOr } from '../lib/memo.js';
+import { type DestinationRules, destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
-import type { MeshSettings } from './mesh-settings.js';
+import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
+import { type MeshSettings, meshSettings } from './mesh-settings.js';
+import { byAge, groupBy } from './order.js';
+import { buildRegistry, type Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
+import { newScopeCache, type ScopeCache } from './scope.js';
 import type { Service } from './service.js';
+import { meshVirtualService } from './virtual-service.js';
 
 /** The accepted resources; the store's Generation is one. */
 export interface MeshInput {
@@ -21,12 +28,179 @@ export interface Mesh {
   servicesByHostname: ReadonlyMap<string, readonly Service[]>;
   /** Oldest first, whatever gateways they are bound to. */
   virtualServices: readonly VirtualService[];
+  destinationRules: DestinationRules;
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */
   problems: readonly Problem[];
+  /** What the next generation takes over, and what views look up; not for others. */
+  parts: MeshParts;
 }
 
-/** Builds the index; give the previous mesh so that only what changed is converted again. */
-export function buildMesh(_resources: MeshInput, _previous?: Mesh): Mesh {
-  throw new Error('not written yet');
+/** The inner parts of a mesh. */
+export interface MeshParts {
+  sorted: Readonly<Record<MeshKind, SortedKind>>;
+  registryResources: readonly Resource[];
+  registry: Registry;
+  rulesByNamespace: ReadonlyMap<string, readonly Resource[]>;
+  sourcesByNamespace: SourcesByNamespace;
+  endpointsByNamespace: ReadonlyMap<string, NamespaceEndpoints>;
+  /** Views' outbound scopes: filled on demand, keyed by what they are made of. */
+  scopes: ScopeCache;
+}
+
+interface SortedKind {
+  given: readonly Resource[];
+  sorted: readonly Resource[];
+}
+
+type SourcesByNamespace = Readonly<
+  Record<keyof EndpointSources, ReadonlyMap<string, readonly Resource[]>>
+>;
+
+const meshKinds = [
+  'Service',
+  'ServiceEntry',
+  'EndpointSlice',
+  'Endpoints',
+  'WorkloadEntry',
+  'VirtualService',
+  'DestinationRule',
+  'MeshConfig',
+] as const;
+type MeshKind = (typeof meshKinds)[number];
+
+/**
+ * Builds the index; give the mesh of the generation before, so that only what changed is converted again. The order
+ * of resources does not matter.
+ */
+export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
+  const before = previous?.parts;
+  const sorted = sortKinds(resources, before?.sorted);
+  // The last in path order counts (DESIGN.md), which is the youngest here.
+  const settings = meshSettings(sorted.MeshConfig.sorted.at(-1));
+  const registryResources = sameOr(before?.registryResources, mergeByAge(sorted));
+  const registry =
+    before?.registryResources === registryResources && previous?.settings === settings
+      ? before.registry
+      : buildRegistry(registryResources, settings, before?.registry);
+  const rulesByNamespace = byNamespace(
+    sorted.DestinationRule.sorted,
+    before?.sorted.DestinationRule.sorted,
+    before?.rulesByNamespace,
+  );
+  const sourcesByNamespace = groupSources(sorted, before);
+  const endpointsByNamespace = buildEndpoints(registry, sourcesByNamespace, before);
+  const rules = destinationRules(rulesByNamespace, settings);
+  const virtualServices = sameOr(
+    previous?.virtualServices,
+    sorted.VirtualService.sorted.map((resource) => meshVirtualService(resource, settings)),
+  );
+  return {
+    settings,
+    services: registry.services,
+    servicesByHostname: registry.byHostname,
+    virtualServices,
+    destinationRules: rules,
+    endpoints: joinEndpoints(endpointsByNamespace, previous),
+    problems: configProblems(sorted.MeshConfig.sorted),
+    parts: {
+      sorted,
+      registryResources,
+      registry,
+      rulesByNamespace,
+      sourcesByNamespace,
+      endpointsByNamespace,
+      scopes: newScopeCache(before?.scopes),
+    },
+  };
+}
+
+function sortKinds(input: MeshInput, before?: MeshParts['sorted']): MeshParts['sorted'] {
+  const all = meshKinds.map((kind) => {
+    const given = input.byKind(kind);
+    const old = before?.[kind];
+    if (old?.given === given) return [kind, old] as const;
+    return [kind, { given, sorted: sameOr(old?.sorted, [...given].sort(byAge)) }] as const;
+  });
+  return Object.fromEntries(all) as unknown as MeshParts['sorted'];
+}
+
+/** v1 Services and ServiceEntries in one order of age. */
+function mergeByAge(sorted: MeshParts['sorted']): readonly Resource[] {
+  const [a, b] = [sorted.Service.sorted, sorted.ServiceEntry.sorted];
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  return [...a, ...b].sort(byAge);
+}
+
+function byNamespace(
+  resources: readonly Resource[],
+  old: readonly Resource[] | undefined,
+  groups: ReadonlyMap<string, readonly Resource[]> | undefined,
+): ReadonlyMap<string, readonly Resource[]> {
+  if (groups !== undefined && old === resources) return groups;
+  return groupBy(resources, ({ namespace }) => namespace, groups);
+}
+
+function groupSources(sorted: MeshParts['sorted'], before?: MeshParts): SourcesByNamespace {
+  const group = (kind: MeshKind, part: keyof EndpointSources) =>
+    byNamespace(sorted[kind].sorted, before?.sorted[kind].sorted, before?.sourcesByNamespace[part]);
+  return {
+    slices: group('EndpointSlice', 'slices'),
+    endpoints: group('Endpoints', 'endpoints'),
+    workloads: group('WorkloadEntry', 'workloads'),
+  };
+}
+
+const none: readonly Resource[] = [];
+
+function buildEndpoints(
+  registry: Registry,
+  sources: SourcesByNamespace,
+  before?: MeshParts,
+): ReadonlyMap<string, NamespaceEndpoints> {
+  const out = new Map<string, NamespaceEndpoints>();
+  let same = before?.endpointsByNamespace.size === registry.byNamespace.size;
+  for (const [namespace, entries] of registry.byNamespace) {
+    const old = before?.endpointsByNamespace.get(namespace);
+    const next = namespaceEndpoints(
+      entries,
+      {
+        slices: sources.slices.get(namespace) ?? none,
+        endpoints: sources.endpoints.get(namespace) ?? none,
+        workloads: sources.workloads.get(namespace) ?? none,
+      },
+      old,
+    );
+    if (next !== old) same = false;
+    out.set(namespace, next);
+  }
+  return same && before !== undefined ? before.endpointsByNamespace : out;
+}
+
+function joinEndpoints(
+  byNamespace: ReadonlyMap<string, NamespaceEndpoints>,
+  previous?: Mesh,
+): ReadonlyMap<Service, ServiceEndpoints> {
+  const before = previous?.parts.endpointsByNamespace;
+  if (previous !== undefined && before === byNamespace) return previous.endpoints;
+  let same = before?.size === byNamespace.size;
+  for (const [namespace, { byService }] of byNamespace) {
+    if (before?.get(namespace)?.byService !== byService) same = false;
+  }
+  if (same && previous !== undefined) return previous.endpoints;
+  const all = new Map<Service, ServiceEndpoints>();
+  for (const { byService } of byNamespace.values()) {
+    for (const [service, endpoints] of byService) all.set(service, endpoints);
+  }
+  return all;
+}
+
+function configProblems(configs: readonly Resource[]): readonly Problem[] {
+  return configs.slice(0, -1).map(({ kind, namespace, name }) => ({
+    code: 'duplicate-resource',
+    severity: 'warning',
+    message: 'there is another MeshConfig after this one, and the last counts',
+    resource: { kind, namespace, name },
+    path: [],
+  }));
 }

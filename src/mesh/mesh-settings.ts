@@ -1,7 +1,10 @@
 // MeshConfig with Istio's defaults filled in: the settings that translation reads. One object per generation of
 // MeshConfig, the same object while it does not change.
 import type { MeshConfigSpec } from '../kinds/mesh-config.js';
+import type { Resource } from '../kinds/resource.js';
+import { memoize } from '../lib/memo.js';
 import type { Visibility } from './service.js';
+import type { DefaultExport } from './visibility.js';
 
 export interface MeshSettings {
   outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
@@ -26,3 +29,35 @@ export interface MeshSettings {
 
 /** Resolved `exportTo` default. */
 export type DefaultVisibility = Visibility;
+
+const noConfig: MeshConfigSpec = {};
+
+/** The settings that a MeshConfig makes; those of Istio's defaults (MeshConfig reference) without one. */
+export function meshSettings(resource?: Resource): MeshSettings {
+  return settingsOf((resource?.spec as MeshConfigSpec | undefined) ?? noConfig);
+}
+
+const settingsOf = memoize((config: MeshConfigSpec): MeshSettings => {
+  return {
+    outboundTrafficPolicy:
+      config.outboundTrafficPolicy?.mode === 'REGISTRY_ONLY' ? 'REGISTRY_ONLY' : 'ALLOW_ANY',
+    inboundTrafficPolicy: config.inboundTrafficPolicy?.mode ?? 'PASSTHROUGH',
+    proxyListenPort: config.proxyListenPort ?? 15001,
+    proxyInboundListenPort: config.proxyInboundListenPort ?? 15006,
+    connectTimeoutMs: config.connectTimeout ?? 10_000,
+    protocolDetectionTimeoutMs: config.protocolDetectionTimeout ?? 0,
+    dnsRefreshRateMs: config.dnsRefreshRate ?? 60_000,
+    trustDomain: config.trustDomain ?? 'cluster.local',
+    domainSuffix: 'cluster.local',
+    rootNamespace: config.rootNamespace ?? 'istio-system',
+    defaultServiceVisibility: defaultExport(config.defaultServiceExportTo),
+    defaultVirtualServiceVisibility: defaultExport(config.defaultVirtualServiceExportTo),
+    defaultDestinationRuleVisibility: defaultExport(config.defaultDestinationRuleExportTo),
+    config,
+  };
+});
+
+function defaultExport(exportTo: readonly string[] | undefined): DefaultExport {
+  if (exportTo === undefined || exportTo.length === 0 || exportTo.includes('*')) return '*';
+  return exportTo.includes('~') ? '~' : '.';
+}

@@ -1,7 +1,97 @@
-// Envoy's node -> Proxy (DESIGN.md, Proxy identity).
-import type { Proxy, ProxyNode } from './proxy.js';
+// Envoy's node -> Proxy (DESIGN.md, Proxy identity). Whether the proxy may claim to be what it says is not checked
+// here.
+import { isIp, parseLocality } from './make-endpoint.js';
+import type {
+  Proxy as ConnectedProxy,
+  InterceptionMode,
+  Locality,
+  ProxyNode,
+  ProxyType,
+} from './proxy.js';
 
-/** Reads Istio's node ids and metadata; any other node is served too. Never fails. */
-export function parseProxy(_node: ProxyNode): Proxy {
-  throw new Error('not written yet');
+const defaultNamespace = 'default';
+const defaultDomain = 'svc.cluster.local';
+
+/** The four parts of Istio's node ids: `TYPE~IP~NAME.NAMESPACE~NAMESPACE.svc.DOMAIN`. */
+interface NodeId {
+  type: ProxyType;
+  ip: string;
+  name: string;
+  dnsDomain: string;
+}
+
+/**
+ * Reads Istio's node ids and metadata (Istio, pilot node metadata). A node of any other form is served too: its name
+ * is node.id, else node.cluster, its namespace and labels are those of the metadata. Values of wrong types count as
+ * absent; never fails.
+ */
+export function parseProxy(node: ProxyNode): ConnectedProxy {
+  const { metadata } = node;
+  const id = parseNodeId(node.id);
+  const fullName = id?.name ?? (node.id || node.cluster);
+  const namespace = text(metadata.NAMESPACE) || namespaceOf(id) || defaultNamespace;
+  const suffix = `.${namespace}`;
+  const workload = text(metadata.WORKLOAD_NAME);
+  const listed = ips(metadata.INSTANCE_IPS);
+  return {
+    id: node.id,
+    type: id?.type ?? 'sidecar',
+    name: fullName.endsWith(suffix) ? fullName.slice(0, -suffix.length) : fullName,
+    namespace,
+    labels: labels(metadata.LABELS),
+    ips: listed.length > 0 ? listed : ips(id?.ip),
+    locality: locality(node, metadata.LABELS),
+    network: text(metadata.NETWORK),
+    clusterId: text(metadata.CLUSTER_ID),
+    serviceAccount: text(metadata.SERVICE_ACCOUNT),
+    workloadName: workload,
+    dnsDomain: id?.dnsDomain || `${namespace}.${defaultDomain}`,
+    interceptionMode: interceptionMode(metadata.INTERCEPTION_MODE),
+    generator: text(metadata.GENERATOR),
+    cluster: node.cluster,
+    envoyVersion: node.version ?? '',
+  };
+}
+
+function parseNodeId(nodeId: string): NodeId | undefined {
+  const [type, ip, name, dnsDomain, ...rest] = nodeId.split('~');
+  if (type !== 'sidecar' && type !== 'router') return undefined;
+  if (ip === undefined || name === undefined || dnsDomain === undefined) return undefined;
+  return rest.length > 0 ? undefined : { type, ip, name, dnsDomain };
+}
+
+/** Nodes without NAMESPACE: the domain names it, as istiod reads old proxies. */
+function namespaceOf(id: NodeId | undefined): string {
+  const [first = '', ...rest] = id?.dnsDomain.split('.') ?? [];
+  return rest.length > 0 ? first : '';
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function labels(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
+  );
+}
+
+/** INSTANCE_IPS is a comma-separated list; a list of strings is taken too. */
+function ips(value: unknown): readonly string[] {
+  const list = Array.isArray(value) ? value.map(text) : text(value).split(',');
+  return [...new Set(list.map((ip) => ip.trim()).filter(isIp))];
+}
+
+/** INTERCEPTION_MODE; REDIRECT when absent or unknown. */
+function interceptionMode(value: unknown): InterceptionMode {
+  return value === 'TPROXY' || value === 'NONE' ? value : 'REDIRECT';
+}
+
+/** node.locality, else the label `istio-locality` of the workload (`region.zone.subzone`). */
+function locality(node: ProxyNode, metadataLabels: unknown): Locality {
+  const { region = '', zone = '', sub_zone: subzone = '' } = node.locality ?? {};
+  if (region !== '' || zone !== '' || subzone !== '') return { region, zone, subzone };
+  const label = labels(metadataLabels)['istio-locality'] ?? '';
+  return parseLocality(label.includes('/') ? label : label.replaceAll('.', '/'));
 }

@@ -1,7 +1,8 @@
 // A host of the registry, from whatever kind it came: v1 Service or a host of a ServiceEntry. Endpoints are kept
 // apart (endpoint.ts), so that their changes leave the service the same object.
-import type { Age } from '../kinds/resource.js';
+
 import type { ResourceId } from '../kinds/problem.js';
+import type { Age } from '../kinds/resource.js';
 
 /** Istio's protocol names. `Auto` is an undeclared protocol, to be sniffed. */
 export type Protocol =
@@ -52,6 +53,12 @@ export interface Service {
   meshExternal: boolean;
   /** Labels that select its workloads; absent when endpoints are given by hand. */
   selector?: Readonly<Record<string, string>>;
+  /** endpoints count as ready whatever they say (v1 Service publishNotReadyAddresses). */
+  publishNotReady?: boolean;
+  /** Target of a v1 Service of type ExternalName that no service of the mesh has: the one DNS endpoint. */
+  externalName?: string;
+  /** Hosts of v1 Services of type ExternalName that stand for this one; domains of its virtual hosts, as in Istio. */
+  aliases?: readonly string[];
   visibility: Visibility;
   labels: Readonly<Record<string, string>>;
   age: Age;

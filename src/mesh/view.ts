@@ -1,9 +1,90 @@
-// What one proxy may see of a mesh.
+// What one proxy may see of a mesh: the entire input of translation (DESIGN.md, invariant 2). Parts are shared between
+// proxies and between generations while they are equal.
+import { memoize, sameOr } from '../lib/memo.js';
 import type { Mesh } from './build-mesh.js';
-import type { Proxy } from './proxy.js';
-import type { ProxyView } from './proxy-view.js';
+import { inboundPorts } from './inbound.js';
+import { compareText } from './order.js';
+import type { Proxy as ConnectedProxy } from './proxy.js';
+import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
+import type { VirtualService } from './rules.js';
+import { outboundScope } from './scope.js';
 
-/** The view of `proxy`; parts are shared between proxies and between generations while they are equal. */
-export function viewOf(_mesh: Mesh, _proxy: Proxy): ProxyView {
-  throw new Error('not written yet');
+/** The last view of each connected proxy: only a source of equal objects, never an input. */
+const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
+
+/**
+ * The view of `proxy`. Two calls with equal results give the same object for the same Proxy object, and the same
+ * outbound scope for all proxies whose namespaces see the same. Equal keys mean equal views within one mesh.
+ */
+export function viewOf(mesh: Mesh, proxy: ConnectedProxy): ProxyView {
+  const last = lastViews.get(proxy);
+  const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy.namespace);
+  const traits = traitsOf(proxy, askedLabels(outbound.virtualServices));
+  const inbound = inboundScope(mesh, proxy, last?.inbound);
+  if (
+    last !== undefined &&
+    last.outbound === outbound &&
+    last.inbound === inbound &&
+    last.proxy === traits &&
+    last.settings === mesh.settings
+  ) {
+    return last;
+  }
+  const view = {
+    key: viewKey(scopeKey, traits, inbound),
+    proxy: traits,
+    settings: mesh.settings,
+    outbound,
+    inbound,
+  };
+  lastViews.set(proxy, view);
+  return view;
+}
+
+/** Label keys that sourceLabels of any match ask about, sorted, joined by newlines. */
+const askedLabels = memoize((virtualServices: readonly VirtualService[]): string => {
+  const keys = new Set<string>();
+  for (const { http, tcp, tls } of virtualServices) {
+    for (const { match } of [...http, ...tcp, ...tls]) {
+      for (const { sourceLabels } of match ?? []) {
+        for (const key of Object.keys(sourceLabels ?? {})) keys.add(key);
+      }
+    }
+  }
+  return [...keys].sort(compareText).join('\n');
+});
+
+const traitsOf = memoize((proxy: ConnectedProxy, asked: string): ProxyTraits => {
+  const known = asked.split('\n').filter((key) => Object.hasOwn(proxy.labels, key));
+  return {
+    type: proxy.type,
+    namespace: proxy.namespace,
+    labels: Object.fromEntries(known.map((key) => [key, proxy.labels[key] ?? ''])),
+    interceptionMode: proxy.interceptionMode,
+    dnsDomain: proxy.dnsDomain,
+    // A proxy that does not say its addresses is taken for an IPv4 one.
+    ipv4: proxy.ips.length === 0 || proxy.ips.some((ip) => !ip.includes(':')),
+    ipv6: proxy.ips.some((ip) => ip.includes(':')),
+    locality: proxy.locality,
+    network: proxy.network,
+    envoyVersion: proxy.envoyVersion,
+  };
+});
+
+function inboundScope(
+  mesh: Mesh,
+  proxy: ConnectedProxy,
+  last: InboundScope | undefined,
+): InboundScope {
+  if (proxy.type === 'router') return last ?? { ports: [], ips: proxy.ips };
+  const ports = sameOr(last?.ports, inboundPorts(mesh, proxy));
+  return last !== undefined && last.ports === ports ? last : { ports, ips: proxy.ips };
+}
+
+function viewKey(scopeKey: string, traits: ProxyTraits, inbound: InboundScope): string {
+  return JSON.stringify([scopeKey, traits, inbound.ips, inbound.ports.map(portKey)]);
+}
+
+function portKey({ service, port, targetPort }: InboundPort): string {
+  return `${service.namespace}/${service.hostname}:${port.number}:${targetPort}`;
 }

@@ -1,0 +1,171 @@
+// DestinationRules: merging of rules for one host within a namespace, and the look-up from a client's namespace.
+// Applying a traffic policy is translation.
+import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
+import type { Resource } from '../kinds/resource.js';
+import { memoize } from '../lib/memo.js';
+import { type HostIndex, hostIndex, mostSpecific, resolveHost } from './host-name.js';
+import type { MeshSettings } from './mesh-settings.js';
+import type { DestinationRule } from './rules.js';
+import type { Service } from './service.js';
+
+/** A rule with the exportTo that it was written with; empty = the default of the mesh. */
+interface ExportedRule {
+  exportTo: ReadonlySet<string>;
+  rule: DestinationRule;
+}
+
+type RulesByHost = HostIndex<readonly ExportedRule[]>;
+
+/** The rules of one namespace, by who asks. */
+interface NamespaceRules {
+  /** For clients of the same namespace. */
+  local: RulesByHost;
+  /** For clients of others. */
+  exported: RulesByHost;
+  /** For clients of the same namespace when it is the root namespace: those that are private. */
+  private: RulesByHost;
+}
+
+/** All DestinationRules, to be asked with findDestinationRule. */
+export interface DestinationRules {
+  byNamespace: ReadonlyMap<string, NamespaceRules>;
+  /** Namespaces whose clients may find other rules than the clients of all the rest. */
+  namespaces: ReadonlySet<string>;
+  rootNamespace: string;
+}
+
+/** Indexes rules that are grouped by namespace, oldest first in each. */
+export const destinationRules = memoize(
+  (groups: ReadonlyMap<string, readonly Resource[]>, settings: MeshSettings): DestinationRules => {
+    const byNamespace = new Map<string, NamespaceRules>();
+    const namespaces = new Set<string>();
+    for (const [namespace, resources] of groups) {
+      byNamespace.set(namespace, namespaceRules(resources, settings));
+      namespaces.add(namespace);
+      for (const { spec } of resources as readonly Resource<DestinationRuleSpec>[]) {
+        for (const entry of spec.exportTo ?? []) namespaces.add(entry);
+      }
+    }
+    return { byNamespace, namespaces, rootNamespace: settings.rootNamespace };
+  },
+);
+
+/**
+ * The rule in force for calls from `clientNamespace` to `service`: of the client's namespace, else of the service's,
+ * else of the root namespace; in each the most specific host (Istio docs, "Cross namespace configuration"). Clients
+ * in the root namespace first look at its private rules only, so that its mesh-wide rules do not hide the service's.
+ */
+export function findDestinationRule(
+  rules: DestinationRules,
+  clientNamespace: string,
+  service: Service,
+): DestinationRule | undefined {
+  if (rules.byNamespace.size === 0) return undefined;
+  const own = rules.byNamespace.get(clientNamespace);
+  if (own !== undefined) {
+    const index = clientNamespace === rules.rootNamespace ? own.private : own.local;
+    const found = mostSpecific(index, service.hostname);
+    if (found !== undefined) return found.at(-1)?.rule;
+  }
+  return (
+    exportedRule(rules, service.namespace, clientNamespace, service) ??
+    exportedRule(rules, rules.rootNamespace, clientNamespace, service)
+  );
+}
+
+function exportedRule(
+  rules: DestinationRules,
+  owner: string,
+  clientNamespace: string,
+  service: Service,
+): DestinationRule | undefined {
+  const index = rules.byNamespace.get(owner)?.exported;
+  const found = index && mostSpecific(index, service.hostname);
+  // As in Istio, rules of one host that could not be merged stand side by side, and the youngest counts.
+  return found?.findLast(
+    ({ exportTo }) => exportTo.size === 0 || exportTo.has('*') || exportTo.has(clientNamespace),
+  )?.rule;
+}
+
+const namespaceRules = memoize(
+  (resources: readonly Resource[], settings: MeshSettings): NamespaceRules => {
+    const local = new Map<string, ExportedRule[]>();
+    const exported = new Map<string, ExportedRule[]>();
+    const privateOnly = new Map<string, ExportedRule[]>();
+    for (const resource of resources as readonly Resource<DestinationRuleSpec>[]) {
+      // Selecting clients is not implemented, and a rule for some must not become a rule for all.
+      if (resource.spec.workloadSelector !== undefined) continue;
+      const incoming = convert(resource, settings);
+      const { exportTo } = incoming;
+      const own = ['*', '.', resource.namespace].some((entry) => exportTo.has(entry));
+      if (exportTo.size === 0 || own) addRule(local, incoming);
+      if (isPrivate(exportTo, resource.namespace, settings)) addRule(privateOnly, incoming);
+      else addRule(exported, incoming);
+    }
+    return {
+      local: hostIndex(local),
+      exported: hostIndex(exported),
+      private: hostIndex(privateOnly),
+    };
+  },
+);
+
+function isPrivate(exportTo: ReadonlySet<string>, namespace: string, settings: MeshSettings) {
+  if (exportTo.size === 0) return settings.defaultDestinationRuleVisibility === '.';
+  return exportTo.size === 1 && (exportTo.has('.') || exportTo.has(namespace));
+}
+
+const convert = memoize(
+  (resource: Resource<DestinationRuleSpec>, settings: MeshSettings): ExportedRule => {
+    const { spec, kind, namespace, name } = resource;
+    return {
+      exportTo: new Set(spec.exportTo),
+      rule: {
+        sources: [{ kind, namespace, name }],
+        host: resolveHost(spec.host, namespace, settings.domainSuffix),
+        ...(spec.trafficPolicy && { trafficPolicy: spec.trafficPolicy }),
+        subsets: uniqueByName(spec.subsets ?? []),
+      },
+    };
+  },
+);
+
+/**
+ * Merges with the older rules of the same host that were exported to the same namespaces, or to fewer (as Istio does
+ * by default); a rule that merges with none stands beside them.
+ */
+function addRule(rules: Map<string, ExportedRule[]>, incoming: ExportedRule): void {
+  const existing = rules.get(incoming.rule.host);
+  if (existing === undefined) {
+    rules.set(incoming.rule.host, [incoming]);
+    return;
+  }
+  let standsBeside = true;
+  for (const [i, older] of existing.entries()) {
+    const covers = [...older.exportTo].every((entry) => incoming.exportTo.has(entry));
+    const equal = covers && older.exportTo.size === incoming.exportTo.size;
+    if (!equal && (!covers || older.exportTo.size === 0)) continue;
+    existing[i] = merged(older, incoming);
+    standsBeside = false;
+  }
+  if (standsBeside) existing.push(incoming);
+}
+
+/** Subsets with new names are added; the traffic policy counts only where the older rule has none. */
+const merged = memoize((older: ExportedRule, incoming: ExportedRule): ExportedRule => {
+  const trafficPolicy = older.rule.trafficPolicy ?? incoming.rule.trafficPolicy;
+  return {
+    exportTo: older.exportTo,
+    rule: {
+      sources: [...older.rule.sources, ...incoming.rule.sources],
+      host: older.rule.host,
+      ...(trafficPolicy && { trafficPolicy }),
+      subsets: uniqueByName([...older.rule.subsets, ...incoming.rule.subsets]),
+    },
+  };
+});
+
+function uniqueByName<T extends { name: string }>(items: readonly T[]): readonly T[] {
+  const names = new Set<string>();
+  return items.filter(({ name }) => !names.has(name) && names.add(name));
+}

@@ -1,0 +1,112 @@
+// What a workload serves: the services whose endpoints have one of its addresses, and those whose selector matches
+// its labels (Istio's proxy service targets). Sidecar.ingress is not implemented.
+import { memoize } from '../lib/memo.js';
+import type { Mesh } from './build-mesh.js';
+import type { NamespaceEndpoints } from './endpoints.js';
+import { workloadPort } from './make-endpoint.js';
+import { byAge, compareText } from './order.js';
+import type { Proxy as ConnectedProxy } from './proxy.js';
+import type { InboundPort } from './proxy-view.js';
+import type { Service, ServicePort } from './service.js';
+import { selects } from './workload-index.js';
+
+/**
+ * The ports that the proxy's workload serves in its own namespace, sorted by target port, then age of the service:
+ * the first of a target port counts. A port of a service that leads to the same target port as one before it in the
+ * same service, with the same protocol, is left out.
+ */
+export function inboundPorts(mesh: Mesh, proxy: ConnectedProxy): readonly InboundPort[] {
+  const namespace = mesh.parts.endpointsByNamespace.get(proxy.namespace);
+  if (namespace === undefined) return [];
+  const found = new Map<Service, InboundPort[]>();
+  const addresses = portsByAddress(namespace.byService);
+  for (const ip of proxy.ips) {
+    for (const port of addresses.get(ip) ?? []) push(found, port.service, port);
+  }
+  for (const service of selectingServices(namespace, proxy)) {
+    if (found.has(service)) continue;
+    for (const port of service.ports) {
+      if (port.protocol === 'UDP') continue;
+      const target = selectedTarget(namespace, proxy, port);
+      if (target !== undefined) push(found, service, inboundPort(service, port, target));
+    }
+  }
+  return [...found.values()].flatMap(distinct).sort(compareInbound);
+}
+
+type PortsByAddress = ReadonlyMap<string, readonly InboundPort[]>;
+
+/** Of endpoints with an address: what is served there. */
+const portsByAddress = memoize((byService: NamespaceEndpoints['byService']): PortsByAddress => {
+  const index = new Map<string, InboundPort[]>();
+  for (const [service, { byPort }] of byService) {
+    for (const port of service.ports) {
+      for (const endpoint of byPort.get(port.number) ?? []) {
+        if (endpoint.unixSocket) continue;
+        push(index, endpoint.address, inboundPort(service, port, endpoint.port));
+      }
+    }
+  }
+  return index;
+});
+
+function selectingServices(
+  namespace: NamespaceEndpoints,
+  proxy: ConnectedProxy,
+): readonly Service[] {
+  const index = servicesByLabel(namespace.byService);
+  return Object.entries(proxy.labels)
+    .flatMap(([key, value]) => index.get(`${key}=${value}`) ?? [])
+    .filter((service) => service.selector !== undefined && selects(service.selector, proxy.labels));
+}
+
+/** Services by the first pair of their selector, so that few are looked at for each proxy. */
+const servicesByLabel = memoize((byService: NamespaceEndpoints['byService']) => {
+  const index = new Map<string, Service[]>();
+  for (const service of byService.keys()) {
+    const [first] = Object.entries(service.selector ?? {});
+    if (first !== undefined) push(index, `${first[0]}=${first[1]}`, service);
+  }
+  return index;
+});
+
+/** A named target port is that of the workload's own WorkloadEntry; without one the port is not served. */
+function selectedTarget(
+  { workloads }: NamespaceEndpoints,
+  proxy: ConnectedProxy,
+  port: ServicePort,
+): number | undefined {
+  const entry = proxy.ips.map((ip) => workloads.byAddress.get(ip)).find(Boolean);
+  return workloadPort(entry?.spec.ports, port);
+}
+
+const inboundPort = memoize(
+  (service: Service, port: ServicePort, targetPort: number): InboundPort => ({
+    service,
+    port,
+    targetPort,
+  }),
+);
+
+function distinct(ports: readonly InboundPort[]): readonly InboundPort[] {
+  const seen = new Set<string>();
+  return ports.filter(({ port, targetPort }) => {
+    const key = `${targetPort} ${port.protocol}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function compareInbound(a: InboundPort, b: InboundPort): number {
+  return (
+    a.targetPort - b.targetPort ||
+    byAge(a.service, b.service) ||
+    compareText(a.service.hostname, b.service.hostname) ||
+    a.port.number - b.port.number
+  );
+}
+
+function push<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [value]);
+  else group.push(value);
+}

@@ -1,0 +1,213 @@
+// Endpoints from each kind that names addresses: WorkloadEntry (alone or within a ServiceEntry), EndpointSlice, v1
+// Endpoints, and the host itself for DNS. Which of them make up a service is endpoints.ts.
+import type { EndpointSliceSpec } from '../kinds/endpoint-slice.js';
+import type { EndpointsSpec } from '../kinds/endpoints.js';
+import type { Resource } from '../kinds/resource.js';
+import type { WorkloadEntrySpec } from '../kinds/workload-entry.js';
+import { memoize } from '../lib/memo.js';
+import type { Endpoint } from './endpoint.js';
+import type { Locality } from './proxy.js';
+import type { Service, ServicePort } from './service.js';
+import { type WorkloadEntry, type WorkloadIndex, workloadLabels } from './workload-index.js';
+
+const unixPrefix = 'unix://';
+const nowhere: Locality = { region: '', zone: '', subzone: '' };
+const noLabels: Readonly<Record<string, string>> = {};
+
+/** Locality from `region/zone/subzone` (Istio API, WorkloadEntry.locality). */
+export function parseLocality(text: string): Locality {
+  const [region = '', zone = '', subzone = ''] = text.split('/');
+  return { region, zone, subzone };
+}
+
+/** True for IPv4 and IPv6 addresses, false for names. */
+export function isIp(address: string): boolean {
+  return (
+    /^\d{1,3}(\.\d{1,3}){3}$/.test(address) || (address.includes(':') && !address.includes('/'))
+  );
+}
+
+/** True for `unix:///path`. */
+export function isUnix(address: string): boolean {
+  return address.startsWith(unixPrefix);
+}
+
+/** Who an address belongs to; the rest of an endpoint. */
+interface Owner {
+  labels: Readonly<Record<string, string>>;
+  locality: Locality;
+  weight: number;
+  network: string;
+  namespace: string;
+  serviceAccount: string;
+  workloadName: string;
+}
+
+/** The endpoint that a WorkloadEntry is for one port, or undefined when it has no such port. */
+export function workloadEndpoint(
+  entry: WorkloadEntry,
+  service: Service,
+  port: ServicePort,
+): Endpoint | undefined {
+  return specEndpoint(entry.spec, workloadOwner(entry), { service, port });
+}
+
+/** The endpoint that an entry of ServiceEntry.endpoints is for one port; `index` is its place in the list. */
+export function inlineEndpoint(
+  resource: Resource,
+  index: number,
+  spec: WorkloadEntrySpec,
+  of: { service: Service; port: ServicePort },
+): Endpoint | undefined {
+  const owner = { ...specOwner(spec), namespace: resource.namespace };
+  return specEndpoint(spec, { ...owner, workloadName: `${resource.name}-${index}` }, of);
+}
+
+/** The endpoint of a DNS service without endpoints: the host itself, for Envoy to resolve. */
+export function hostEndpoint(service: Service, port: ServicePort, workloadName: string): Endpoint {
+  return {
+    ...noOwner(service.namespace, workloadName),
+    address: service.externalName ?? service.hostname,
+    port: typeof port.targetPort === 'number' ? port.targetPort : port.number,
+    unixSocket: false,
+    healthy: true,
+  };
+}
+
+/**
+ * Endpoints of a slice for one port, which is found by name. Ready when not said otherwise; terminating ones are left
+ * out. Kubernetes reads an absent condition `terminating` as false, and so do we (istiod takes a handwritten slice
+ * that only says `ready: false` as terminating; either way it gets no traffic).
+ */
+export function sliceEndpoints(
+  slice: Resource<EndpointSliceSpec>,
+  service: Service,
+  port: ServicePort,
+  workloads: WorkloadIndex,
+): Endpoint[] {
+  const { spec } = slice;
+  const declared = spec.ports?.find(({ name }) => (name ?? '') === port.name);
+  if (spec.addressType === 'FQDN' || declared === undefined) return [];
+  const number = declared.port ?? numericTarget(port);
+  const out: Endpoint[] = [];
+  for (const { addresses, conditions, zone } of spec.endpoints ?? []) {
+    if (conditions?.terminating === true) continue;
+    const healthy = service.publishNotReady === true || conditions?.ready !== false;
+    for (const address of addresses) {
+      const owner = ownerOf(address, slice, workloads);
+      const locality = zone && owner.locality === nowhere ? { ...nowhere, zone } : owner.locality;
+      out.push({ ...owner, locality, address, port: number, unixSocket: false, healthy });
+    }
+  }
+  return out;
+}
+
+/** Endpoints of a v1 Endpoints object for one port. */
+export function endpointsEndpoints(
+  resource: Resource<EndpointsSpec>,
+  service: Service,
+  port: ServicePort,
+  workloads: WorkloadIndex,
+): Endpoint[] {
+  const out: Endpoint[] = [];
+  for (const subset of resource.spec.subsets ?? []) {
+    const declared = subset.ports?.find(({ name }) => (name ?? '') === port.name);
+    if (declared === undefined) continue;
+    const push = (address: string, healthy: boolean) => {
+      const owner = ownerOf(address, resource, workloads);
+      out.push({ ...owner, address, port: declared.port, unixSocket: false, healthy });
+    };
+    for (const { ip } of subset.addresses ?? []) push(ip, true);
+    for (const { ip } of subset.notReadyAddresses ?? []) push(ip, service.publishNotReady === true);
+  }
+  return out;
+}
+
+/**
+ * The workload's port for a port of the service. v1 Service: its targetPort when that is a number; a named one is
+ * looked up in the entry's `ports`, and the entry has no such port when it is not there. ServiceEntry: the entry's
+ * `ports` by the name of the service's port, then targetPort, then the same number.
+ */
+export function workloadPort(
+  ports: Readonly<Record<string, number>> | undefined,
+  port: ServicePort,
+): number | undefined {
+  if (typeof port.targetPort === 'string') return ports?.[port.targetPort];
+  return (port.name === '' ? undefined : ports?.[port.name]) ?? numericTarget(port);
+}
+
+function specEndpoint(
+  spec: WorkloadEntrySpec,
+  owner: Owner,
+  { service, port }: { service: Service; port: ServicePort },
+): Endpoint | undefined {
+  const { address } = spec;
+  if (!address) return undefined;
+  if (isUnix(address)) {
+    const path = address.slice(unixPrefix.length);
+    return { ...owner, address: path, port: 0, unixSocket: true, healthy: true };
+  }
+  // Only Envoy's DNS clusters can resolve names.
+  if (!isIp(address) && service.resolution !== 'dns' && service.resolution !== 'dns-round-robin') {
+    return undefined;
+  }
+  const number = workloadPort(spec.ports, port);
+  return number === undefined
+    ? undefined
+    : { ...owner, address, port: number, unixSocket: false, healthy: true };
+}
+
+function numericTarget(port: ServicePort): number {
+  return typeof port.targetPort === 'number' ? port.targetPort : port.number;
+}
+
+const workloadOwner = memoize(
+  (entry: WorkloadEntry): Owner => ({
+    ...specOwner(entry.spec),
+    labels: workloadLabels(entry),
+    namespace: entry.namespace,
+    workloadName: entry.name,
+  }),
+);
+
+function specOwner(spec: WorkloadEntrySpec): Omit<Owner, 'namespace' | 'workloadName'> {
+  // Istio's label has dots where the field has slashes.
+  const label = spec.labels?.['istio-locality'];
+  const text = spec.locality ?? (label?.includes('/') ? label : label?.replaceAll('.', '/'));
+  return {
+    labels: spec.labels ?? noLabels,
+    locality: text ? parseLocality(text) : nowhere,
+    weight: spec.weight ?? 0,
+    network: spec.network ?? '',
+    serviceAccount: spec.serviceAccount ?? '',
+  };
+}
+
+/**
+ * Labels and locality of an address in a slice. Istio asks the Pod; here it is the WorkloadEntry of the namespace
+ * with that address. Without one it has the labels of the slice itself, unless Kubernetes' controller wrote that
+ * (it copies the labels of the Service, which are not those of the workloads).
+ */
+function ownerOf(address: string, resource: Resource, workloads: WorkloadIndex): Owner {
+  const entry = workloads.byAddress.get(address);
+  if (entry !== undefined) return workloadOwner(entry);
+  return { ...noOwner(resource.namespace, ''), labels: handwrittenLabels(resource) };
+}
+
+function noOwner(namespace: string, workloadName: string): Owner {
+  return {
+    labels: noLabels,
+    locality: nowhere,
+    weight: 0,
+    network: '',
+    namespace,
+    serviceAccount: '',
+    workloadName,
+  };
+}
+
+const handwrittenLabels = memoize((resource: Resource) => {
+  if (resource.labels['endpointslice.kubernetes.io/managed-by'] !== undefined) return noLabels;
+  const own = Object.entries(resource.labels).filter(([key]) => !/kubernetes\.io\//.test(key));
+  return own.length === 0 ? noLabels : Object.fromEntries(own);
+});

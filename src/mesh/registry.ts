@@ -1,0 +1,176 @@
+// The services of the mesh from v1 Services and ServiceEntries: several definitions of one host in one namespace, and
+// what ExternalName stands for. Which of several namespaces' services a client gets is scope.ts.
+import type { Resource } from '../kinds/resource.js';
+import { memoize } from '../lib/memo.js';
+import { kubernetesService } from './kubernetes-service.js';
+import type { MeshSettings } from './mesh-settings.js';
+import { byAge, compareText, groupBy } from './order.js';
+import type { Service } from './service.js';
+import { serviceEntryServices } from './service-entry.js';
+
+/** One definition of a host. */
+export interface Definition {
+  service: Service;
+  resource: Resource;
+}
+
+/** A service of the mesh and the definitions it was made of: one, but where ServiceEntries share a host. */
+export interface RegistryEntry {
+  service: Service;
+  definitions: readonly Definition[];
+}
+
+/** All services. */
+export interface Registry {
+  /** Oldest first. */
+  entries: readonly RegistryEntry[];
+  services: readonly Service[];
+  /** Oldest first, v1 Services before ServiceEntries. */
+  byHostname: ReadonlyMap<string, readonly Service[]>;
+  byNamespace: ReadonlyMap<string, readonly RegistryEntry[]>;
+}
+
+/** Builds the registry from v1 Services and ServiceEntries, oldest first. */
+export function buildRegistry(
+  resources: readonly Resource[],
+  settings: MeshSettings,
+  previous?: Registry,
+): Registry {
+  const entries = withAliases(joined(resources, settings)).sort(byServiceAge);
+  const services = entries.map(({ service }) => service);
+  return {
+    entries,
+    services,
+    byHostname: byHostname(services),
+    byNamespace: groupBy(entries, ({ service }) => service.namespace, previous?.byNamespace),
+  };
+}
+
+/** One entry for each host of a namespace. */
+function joined(resources: readonly Resource[], settings: MeshSettings): RegistryEntry[] {
+  const byNamespace = new Map<string, Map<string, RegistryEntry>>();
+  for (const resource of resources) {
+    let hosts = byNamespace.get(resource.namespace);
+    if (hosts === undefined) {
+      hosts = new Map();
+      byNamespace.set(resource.namespace, hosts);
+    }
+    for (const next of definedEntries(resource, settings)) {
+      const existing = hosts.get(next.service.hostname);
+      const entry = existing === undefined ? next : join(existing, next);
+      if (entry !== existing) hosts.set(next.service.hostname, entry);
+    }
+  }
+  return [...byNamespace.values()].flatMap((hosts) => [...hosts.values()]);
+}
+
+const definedEntries = memoize(
+  (resource: Resource, settings: MeshSettings): readonly RegistryEntry[] => {
+    const services =
+      resource.kind === 'Service'
+        ? [kubernetesService(resource, settings)]
+        : serviceEntryServices(resource, settings);
+    return services.map((service) => ({ service, definitions: [{ service, resource }] }));
+  },
+);
+
+/**
+ * The older of two definitions counts, but a v1 Service counts before a ServiceEntry, so that nobody takes a host
+ * away from a Service. ServiceEntries that are alike but for their ports are one service (as in Istio's sidecar
+ * scope); their endpoints come together.
+ */
+const join = memoize((existing: RegistryEntry, next: RegistryEntry): RegistryEntry => {
+  const [a, b] = [existing.service, next.service];
+  if (a.registry === 'kubernetes') return existing;
+  if (b.registry === 'kubernetes') return next;
+  if (a.resolution !== b.resolution || visibilityKey(a) !== visibilityKey(b)) return existing;
+  if (!sameLabels(a.labels, b.labels) || !sameLabels(a.selector, b.selector)) return existing;
+  const numbers = new Set(a.ports.map(({ number }) => number));
+  const added = b.ports.filter(({ number }) => !numbers.has(number));
+  return {
+    service: added.length === 0 ? a : { ...a, ports: [...a.ports, ...added] },
+    definitions: [...existing.definitions, ...next.definitions],
+  };
+});
+
+function visibilityKey({ visibility }: Service): string {
+  return visibility === '*' ? '*' : [...visibility].sort(compareText).join(',');
+}
+
+function sameLabels(
+  a: Readonly<Record<string, string>> | undefined,
+  b: Readonly<Record<string, string>> | undefined,
+): boolean {
+  const keys = Object.keys(a ?? {});
+  if (keys.length !== Object.keys(b ?? {}).length) return false;
+  return keys.every((key) => a?.[key] === b?.[key]);
+}
+
+/**
+ * A v1 Service of type ExternalName whose target is a service of the mesh is another name of it (Istio's default
+ * since 1.22) and no service of its own; aliases of aliases are followed, circles lead nowhere.
+ */
+function withAliases(entries: RegistryEntry[]): RegistryEntry[] {
+  const targets = new Map<string, string>();
+  for (const { service } of entries) {
+    if (service.externalName === undefined) continue;
+    if (!targets.has(service.hostname)) targets.set(service.hostname, service.externalName);
+  }
+  if (targets.size === 0) return entries;
+  const concrete = new Set<string>();
+  for (const { service } of entries) {
+    if (service.externalName === undefined) concrete.add(service.hostname);
+  }
+  const aliases = new Map<string, string[]>();
+  for (const hostname of targets.keys()) {
+    const target = resolveAlias(hostname, targets);
+    if (target === undefined || !concrete.has(target)) continue;
+    aliases.set(target, [...(aliases.get(target) ?? []), hostname]);
+  }
+  const aliased = new Set([...aliases.values()].flat());
+  return entries
+    .filter(({ service }) => service.externalName === undefined || !aliased.has(service.hostname))
+    .map((entry) => {
+      const names = aliases.get(entry.service.hostname);
+      return names ? withNames(entry, names.sort(compareText).join(' ')) : entry;
+    });
+}
+
+function resolveAlias(hostname: string, targets: ReadonlyMap<string, string>) {
+  const seen = new Set<string>();
+  let target: string | undefined = hostname;
+  while (target !== undefined && targets.has(target)) {
+    if (seen.has(target)) return undefined;
+    seen.add(target);
+    target = targets.get(target);
+  }
+  return target;
+}
+
+const withNames = memoize(
+  (entry: RegistryEntry, names: string): RegistryEntry => ({
+    service: { ...entry.service, aliases: names.split(' ') },
+    definitions: entry.definitions,
+  }),
+);
+
+function byServiceAge(a: RegistryEntry, b: RegistryEntry): number {
+  return byAge(a.service, b.service) || compareText(a.service.registry, b.service.registry);
+}
+
+function byHostname(services: readonly Service[]): ReadonlyMap<string, readonly Service[]> {
+  const index = new Map<string, Service[]>();
+  for (const service of services) {
+    const others = index.get(service.hostname);
+    if (others === undefined) index.set(service.hostname, [service]);
+    else others.push(service);
+  }
+  for (const group of index.values()) {
+    if (group.length > 1) group.sort((a, b) => rank(a) - rank(b) || byAge(a, b));
+  }
+  return index;
+}
+
+function rank(service: Service): number {
+  return service.registry === 'kubernetes' ? 0 : 1;
+}

@@ -1,0 +1,59 @@
+// ServiceEntry -> one Service for each of its hosts. Their endpoints are endpoints.ts; hosts that several
+// ServiceEntries share are registry.ts.
+import type { Resource } from '../kinds/resource.js';
+import type { ServiceEntrySpec } from '../kinds/service-entry.js';
+import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from './mesh-settings.js';
+import { serviceEntryProtocol } from './protocol.js';
+import type { Resolution, Service, ServicePort } from './service.js';
+import { resolveVisibility } from './visibility.js';
+
+const resolutions: Readonly<Record<string, Resolution>> = {
+  STATIC: 'static',
+  DNS: 'dns',
+  DNS_ROUND_ROBIN: 'dns-round-robin',
+};
+
+/** The services of a ServiceEntry, in the order of `hosts`; the same array for the same resource and settings. */
+export const serviceEntryServices = memoize(
+  (resource: Resource, settings: MeshSettings): readonly Service[] => {
+    const spec = resource.spec as ServiceEntrySpec;
+    const selector = spec.workloadSelector?.labels;
+    const shared = {
+      namespace: resource.namespace,
+      registry: 'external' as const,
+      addresses: (spec.addresses ?? []).map(withoutFullMask),
+      headless: false,
+      ports: (spec.ports ?? []).map(servicePort),
+      // NONE is the default of the API. DYNAMIC_DNS is not acted on; NONE sends to the address that was called.
+      resolution: resolutions[spec.resolution ?? 'NONE'] ?? 'none',
+      meshExternal: spec.location !== 'MESH_INTERNAL',
+      ...(selector !== undefined && Object.keys(selector).length > 0 ? { selector } : {}),
+      visibility: resolveVisibility(
+        spec.exportTo,
+        resource.namespace,
+        settings.defaultServiceVisibility,
+      ),
+      labels: resource.labels,
+      age: resource.age,
+      source: { kind: resource.kind, namespace: resource.namespace, name: resource.name },
+    };
+    // Istio does not expand short hosts here: a ServiceEntry names hosts as clients call them.
+    return [...new Set(spec.hosts)].map((host) => ({ ...shared, hostname: host, name: host }));
+  },
+);
+
+function servicePort(port: NonNullable<ServiceEntrySpec['ports']>[number]): ServicePort {
+  return {
+    number: port.number,
+    name: port.name,
+    protocol: serviceEntryProtocol(port.number, port.protocol),
+    ...(port.targetPort === undefined ? {} : { targetPort: port.targetPort }),
+  };
+}
+
+/** `10.0.0.1/32` is an address and not a block. */
+function withoutFullMask(address: string): string {
+  const [ip = address, bits] = address.split('/');
+  return bits === (ip.includes(':') ? '128' : '32') ? ip : address;
+}

@@ -1,0 +1,28 @@
+// exportTo: who may see a service or a rule. The look-up of DestinationRules has an order of its own
+// (destination-rule.ts).
+import type { Visibility } from './service.js';
+
+/** A default of MeshConfig for resources without exportTo. */
+export type DefaultExport = '*' | '.' | '~';
+
+const nobody: ReadonlySet<string> = new Set();
+
+/**
+ * `*` anywhere makes it public, else `~` hides it from all, `.` is the own namespace (Istio API, exportTo). Without
+ * any entry the default counts.
+ */
+export function resolveVisibility(
+  exportTo: readonly string[] | undefined,
+  namespace: string,
+  byDefault: DefaultExport,
+): Visibility {
+  const entries = exportTo === undefined || exportTo.length === 0 ? [byDefault] : exportTo;
+  if (entries.includes('*')) return '*';
+  if (entries.includes('~')) return nobody;
+  return new Set(entries.map((entry) => (entry === '.' ? namespace : entry)));
+}
+
+/** True when a client of `namespace` may see it. */
+export function isVisible(visibility: Visibility, namespace: string): boolean {
+  return visibility === '*' || visibility.has(namespace);
+}
