@@ -6,6 +6,7 @@ import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endp
 import type { LbEndpoint } from '../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
 import type { LocalityLbEndpoints } from '../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
 import type { Endpoint } from '../mesh/endpoint.js';
+import { isIp } from '../mesh/make-endpoint.js';
 import type { Locality } from '../mesh/proxy.js';
 import { struct } from './struct.js';
 
@@ -25,7 +26,9 @@ export function loadAssignment(
   endpoints: readonly Endpoint[],
   filter: EndpointFilter,
 ): ClusterLoadAssignment {
-  const groups = localityLbEndpoints(endpoints, filter);
+  // Envoy resolves no names in EDS: it would refuse the whole assignment.
+  const usable = endpoints.filter(({ address, unixSocket }) => unixSocket || isIp(address));
+  const groups = localityLbEndpoints(usable, filter);
   return { cluster_name: clusterName, ...(groups.length > 0 && { endpoints: groups }) };
 }
 

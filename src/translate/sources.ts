@@ -74,7 +74,13 @@ function listenerSources(view: ProxyView, name: ResourceName): ResourceId[] {
   if (name === VIRTUAL_INBOUND_LISTENER) return inboundSources(view);
   const plan = outboundPlan(view).listeners.find((listener) => listener.name === name);
   if (plan === undefined) return [];
-  const services = plan.tcp.map((planned) => planned.view);
+  // Chains do not say whose they are; a service of this port may be there, save for those at other addresses.
+  const services = view.outbound.services.filter(
+    ({ service }) =>
+      service.ports.some(({ number }) => number === plan.port) &&
+      (service.addresses.length === 0 ||
+        plan.addresses.some((bound) => isAnyAddress(bound) || service.addresses.includes(bound))),
+  );
   const rules = virtualServices(view, services).filter(
     ({ tcp, tls }) => tcp.length > 0 || tls.length > 0,
   );
@@ -83,6 +89,10 @@ function listenerSources(view: ProxyView, name: ResourceName): ResourceId[] {
     ...services.flatMap(ruleSources),
     ...services.map(({ service }) => service.source),
   ];
+}
+
+function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
 }
 
 /** Rules for one of the services, and those for hosts that no service has: these may show up on any port. */

@@ -1,0 +1,55 @@
+// Every case of test/cases: YAML in, Envoy JSON out, the same for any order of documents, and accepted by a real
+// Envoy. UPDATE=1 writes the expectations anew; read each one before it is committed (CONTRIBUTING.md).
+import t, { type Test } from 'tap';
+import { findEnvoy, validateBootstrap } from '../envoy/envoy-process.js';
+import { staticBootstrap } from './case-bootstrap.js';
+import { type Case, findCases, readExpected, writeExpected } from './case-files.js';
+import { type CaseRun, runCase } from './case-run.js';
+
+const update = process.env['UPDATE'] === '1';
+const only = process.env['CASE'];
+const cases = findCases().filter(({ name }) => only === undefined || name === only);
+
+t.ok(cases.length > 0, 'there are cases');
+t.doesNotThrow(findEnvoy, 'a real Envoy is there');
+
+for (const test of cases) {
+  void t.test(test.name, async (t) => {
+    const run = await runCase(test, test.documents);
+    t.strictSame(run.unknown, [], 'every field is known to the protos');
+    if (update) writeExpected(test.name, run.files);
+    compare(t, readExpected(test.name), run.files);
+    for (const documents of otherOrders(test)) {
+      const again = await runCase(test, documents);
+      t.strictSame(again.files, run.files, 'another order of documents gives the same');
+    }
+    validate(t, run);
+  });
+}
+
+function compare(
+  t: Test,
+  expected: ReadonlyMap<string, string>,
+  actual: ReadonlyMap<string, string>,
+): void {
+  t.strictSame([...actual.keys()].sort(), [...expected.keys()].sort(), 'the same files');
+  for (const [file, text] of actual) {
+    const wanted = expected.get(file);
+    if (wanted === undefined) continue;
+    if (file.endsWith('.json')) t.strictSame(JSON.parse(text), JSON.parse(wanted), file);
+    else t.equal(text, wanted, file);
+  }
+}
+
+/** Backwards, and from the middle: each pair of documents changes places in one of them. */
+function otherOrders({ documents }: Case): string[][] {
+  const backwards = [...documents].reverse();
+  const middle = Math.floor(backwards.length / 2);
+  return [backwards, [...backwards.slice(middle), ...backwards.slice(0, middle)]];
+}
+
+function validate(t: Test, run: CaseRun): void {
+  for (const [proxy, resources] of run.translations) {
+    t.equal(validateBootstrap(staticBootstrap(resources)), undefined, `Envoy accepts ${proxy}`);
+  }
+}
