@@ -1,0 +1,33 @@
+# Two images: `fairlead`, the control plane and its command line, and `pod`, which owns the network namespace of a demo
+# workload and installs the interception rules there. Plain builder features only: it builds with any Docker.
+FROM node:22-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund --loglevel=error
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts ./scripts
+COPY protos ./protos
+COPY src ./src
+RUN npm run build && npm prune --omit=dev --no-audit --no-fund --loglevel=error
+
+FROM node:22-bookworm-slim AS tools
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends iptables \
+  && rm -rf /var/lib/apt/lists/*
+
+FROM node:22-bookworm-slim AS fairlead
+WORKDIR /app
+COPY --from=build /src/package.json ./
+COPY --from=build /src/node_modules ./node_modules
+COPY --from=build /src/dist ./dist
+USER node
+EXPOSE 15010 15014
+ENTRYPOINT ["node", "dist/cli/main.js"]
+
+FROM tools AS pod
+WORKDIR /app
+COPY --from=build /src/package.json ./
+COPY --from=build /src/node_modules ./node_modules
+COPY --from=build /src/dist ./dist
+COPY envoy ./envoy
+ENTRYPOINT ["node", "envoy/pod.mjs"]

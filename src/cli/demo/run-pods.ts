@@ -1,0 +1,131 @@
+// The demo's workloads in pods: an app and an Envoy each, real interception, xDS and admin over unix sockets. Usable with
+// any control plane that listens on a unix socket or a TCP port of this machine.
+import { chmodSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { buildBootstrap } from '../bootstrap.js';
+import type { PodHost, PodProcess } from './pod-host.js';
+import { appPort, backendAddress, type DemoWorkload, demoDir, workloads } from './workloads.js';
+
+/** One running workload. */
+export interface RunningPod {
+  workload: DemoWorkload;
+  app: PodProcess;
+  envoy: PodProcess;
+  /** Unix socket of Envoy's admin. */
+  adminSocket: string;
+}
+
+/**
+ * Starts pods and apps at once, and the Envoys when `served` has settled: an Envoy that finds no control plane waits
+ * before it tries again. Does not wait for configuration.
+ */
+export async function runPods(
+  host: PodHost,
+  xdsSocket: string,
+  served: Promise<unknown>,
+): Promise<RunningPod[]> {
+  return Promise.all(workloads.map((workload) => runPod(host, workload, xdsSocket, served)));
+}
+
+async function runPod(
+  host: PodHost,
+  workload: DemoWorkload,
+  xdsSocket: string,
+  served: Promise<unknown>,
+): Promise<RunningPod> {
+  const { name, address } = workload;
+  const hosts = [{ address: backendAddress, names: ['backend', 'backend.default'] }];
+  await host.addPod({ name, addresses: [`${address}/24`], hosts });
+  const argv = [process.execPath, join(demoDir, 'app', workload.app)];
+  const env = { PORT: String(appPort), VERSION: workload.labels['version'] ?? '', NAME: name };
+  const app = await host.run({ pod: name, name: 'app', argv, env });
+  await served;
+  const envoy = await runSidecar(host, workload, xdsSocket);
+  return { workload, app, envoy, adminSocket: sidecarAdmin(host, name) };
+}
+
+/** Unix socket of a pod's Envoy admin. */
+export function sidecarAdmin(host: PodHost, pod: string): string {
+  return join(host.podDir(pod), 'admin.sock');
+}
+
+/** Starts (or starts again) the Envoy of a pod. */
+export function runSidecar(
+  host: PodHost,
+  workload: DemoWorkload,
+  xds: string,
+): Promise<PodProcess> {
+  const bootstrap = buildBootstrap({
+    type: 'sidecar',
+    name: workload.name,
+    ips: [workload.address],
+    labels: workload.labels,
+    workloadName: workload.name,
+    xds: `unix:${xds}`,
+    admin: `unix:${sidecarAdmin(host, workload.name)}`,
+    ...(host.bypass.by === 'mark' ? { mark: host.bypass.mark } : {}),
+  });
+  return host.run({
+    pod: workload.name,
+    name: 'envoy',
+    argv: envoyCommand(host.envoyPath, bootstrap),
+    asSidecar: true,
+  });
+}
+
+/** How the demo starts an Envoy: quiet, one worker, no shared memory (several run on one machine). */
+export function envoyCommand(path: string, bootstrap: object): string[] {
+  const quiet = ['--log-level', 'warn', '--concurrency', '1', '--disable-hot-restart'];
+  return [path, ...quiet, '--config-yaml', JSON.stringify(bootstrap)];
+}
+
+/** A door between this machine and the pods: passes connections on until closed. */
+export interface Door {
+  /** 0 for a unix socket. */
+  port: number;
+  close(): void;
+}
+
+/** Listens on a unix socket path, or on 127.0.0.1 with the port wanted (a free one when it is taken). */
+export async function openDoor(at: string | number, target: string | number): Promise<Door> {
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      open.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        open.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  await listen(server, at).catch((error: NodeJS.ErrnoException) => {
+    if (typeof at !== 'number' || error.code !== 'EADDRINUSE') throw error;
+    return listen(server, 0);
+  });
+  // The sidecar's user connects to it.
+  if (typeof at === 'string') chmodSync(at, 0o666);
+  const close = () => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
+  return { port: typeof at === 'string' ? 0 : (server.address() as AddressInfo).port, close };
+}
+
+function listen(server: Server, at: string | number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const done = () => {
+      server.removeListener('error', reject);
+      resolve();
+    };
+    if (typeof at === 'string') server.listen(at, done);
+    else server.listen(at, '127.0.0.1', done);
+  });
+}

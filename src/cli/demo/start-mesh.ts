@@ -1,0 +1,145 @@
+// Starts the control plane and the workloads in the chosen mode, and stops them in order: load first (the caller's), then
+// workloads, then the control plane.
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../../control-plane.js';
+import { ControlPlaneError } from '../../lib/error.js';
+import { type RunningServer, startServer } from '../serve.js';
+import type { ChosenMode } from './choose-mode.js';
+import { LocalProcesses } from './local-processes.js';
+import { mirrorConfig } from './mirror-config.js';
+import type { PodHost } from './pod-host.js';
+import { openDoor, type RunningPod, runPods } from './run-pods.js';
+import { planPorts, portsConfig, runPorts } from './run-ports.js';
+import { appPort, workloads } from './workloads.js';
+
+export interface MeshOptions {
+  envoyPath: string;
+  /** The directory that the user edits. */
+  config: string;
+  /** Wanted ports on 127.0.0.1. */
+  port: number;
+  adminPort: number;
+  log: Log;
+}
+
+/** A demo that runs. */
+export interface RunningDemo {
+  server: RunningServer;
+  frontendPort: number;
+  /** HOST:PORT of the admin API. */
+  admin: string;
+  /** The directory that the user edits. */
+  config: string;
+  /** How to look into the workloads, where there is a way. */
+  look?: string;
+  /** In namespaces: the pods, for tests. */
+  pods: readonly RunningPod[];
+  /** The last words of every process, for when something does not come up. */
+  diagnosis(): string;
+  stop(): Promise<void>;
+}
+
+/** Starts everything; what was started is stopped again when a part fails. */
+export async function startMesh(chosen: ChosenMode, options: MeshOptions): Promise<RunningDemo> {
+  return chosen.host === undefined ? startPortsMesh(options) : startPodMesh(chosen.host, options);
+}
+
+async function startPodMesh(host: PodHost, options: MeshOptions): Promise<RunningDemo> {
+  const ends: (() => unknown)[] = [() => host.stop()];
+  return orUndo(ends, async () => {
+    const socket = join(host.dir, 'xds.sock');
+    const serving = serve(options.config, [`unix:${socket}`], options, ends).then((running) => {
+      // Sidecars run as another user.
+      chmodSync(socket, 0o666);
+      return running;
+    });
+    const [server, pods] = await Promise.all([serving, runPods(host, socket, serving)]);
+    const frontend = await host.forward('door', workloads[0]!.address, appPort);
+    const door = await openDoor(options.port, frontend);
+    ends.push(() => door.close());
+    return {
+      server,
+      frontendPort: door.port,
+      admin: server.admin,
+      config: options.config,
+      pods,
+      look: `curl --unix-socket ${pods[0]!.adminSocket} http://envoy/clusters`,
+      diagnosis: () => lastWords(host.dir),
+      stop: () => undo(ends),
+    };
+  });
+}
+
+async function startPortsMesh(options: MeshOptions): Promise<RunningDemo> {
+  const processes = new LocalProcesses();
+  const ends: (() => unknown)[] = [() => processes.stop()];
+  return orUndo(ends, async () => {
+    const plan = await planPorts(options.port);
+    const copy = join(processes.dir, 'config');
+    const mirror = mirrorConfig(options.config, copy, portsConfig(plan));
+    ends.push(() => mirror.close());
+    const server = await serve(mirror.dir, ['127.0.0.1:0'], options, ends);
+    const xdsPort = Number(/:(\d+)$/.exec(server.xds[0]!)?.[1]);
+    await runPorts(processes, { plan, envoyPath: options.envoyPath, xdsPort });
+    return {
+      server,
+      frontendPort: plan.frontend,
+      admin: server.admin,
+      config: options.config,
+      pods: [],
+      diagnosis: () => lastWords(processes.dir),
+      stop: () => undo(ends),
+    };
+  });
+}
+
+/** The control plane in this process; a taken admin port is replaced by a free one. */
+async function serve(
+  config: string,
+  xds: readonly string[],
+  options: MeshOptions,
+  ends: (() => unknown)[],
+): Promise<RunningServer> {
+  const start = (port: number) =>
+    startServer({ config, xds, admin: `127.0.0.1:${port}`, log: options.log });
+  const server = await start(options.adminPort).catch((error: unknown) => {
+    if (!(error instanceof ControlPlaneError) || !error.message.startsWith('admin ')) throw error;
+    return start(0);
+  });
+  ends.push(() => server.stop());
+  return server;
+}
+
+async function orUndo<T>(ends: (() => unknown)[], start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    await undo(ends);
+    throw error;
+  }
+}
+
+/** Every end is tried, in order, whatever the others do. */
+async function undo(ends: (() => unknown)[]): Promise<void> {
+  for (const end of ends.splice(0)) {
+    try {
+      await end();
+    } catch {
+      // The others matter more than why this one could not end.
+    }
+  }
+}
+
+const lineCountMax = 8;
+
+function lastWords(dir: string): string {
+  if (!existsSync(dir)) return '';
+  return readdirSync(dir)
+    .filter((name) => name.endsWith('.log'))
+    .map((name) => {
+      const lines = readFileSync(join(dir, name), 'utf8').trim().split('\n').slice(-lineCountMax);
+      return `--- ${name}\n${lines.join('\n')}`;
+    })
+    .join('\n');
+}
