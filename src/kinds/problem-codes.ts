@@ -24,6 +24,10 @@ export const problemCodes = {
   'port-required': 'A destination of a service with several ports must name one.',
   'duplicate-host': 'Two rules claim the same host; the oldest counts.',
   'unreachable-rule': 'A rule stands behind one that always matches, so it is never used.',
+  'zero-weight': 'The weights of several destinations sum up to 0, so that none gets the traffic.',
+  'empty-subset': 'No endpoint of the service has the labels of the subset.',
+  'no-endpoints': 'The selector of the service matches no workload.',
+  'undeclared-protocol': 'The port declares no protocol; Envoy finds out by the first bytes.',
   'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
   'reserved-port':
     'A service without an address of its own uses a port of the sidecar itself; it gets no listener.',

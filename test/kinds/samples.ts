@@ -1,0 +1,323 @@
+// One valid spec per kind that, together with the others of its kind, sets every field that fairlead acts on.
+
+export const virtualServices: unknown[] = [
+  {
+    hosts: ['reviews', '*.example.com', '10.1.2.3'],
+    gateways: ['mesh'],
+    exportTo: ['.', 'other'],
+    http: [
+      {
+        name: 'first',
+        match: [
+          {
+            name: 'm',
+            uri: { prefix: '/api' },
+            scheme: { exact: 'http' },
+            method: { regex: 'GET|POST' },
+            authority: { prefix: 'reviews' },
+            headers: { 'x-user': { exact: 'jason' }, ':path': {}, 'x-any': { regex: '*' } },
+            withoutHeaders: { 'x-skip': {} },
+            queryParams: { debug: { exact: '1' } },
+            port: 8080,
+            sourceLabels: { app: 'web' },
+            sourceNamespace: 'front',
+            gateways: ['mesh'],
+            ignoreUriCase: true,
+          },
+        ],
+        route: [
+          {
+            destination: { host: 'reviews', subset: 'v1', port: { number: 9080 } },
+            weight: 90,
+            headers: {
+              request: {
+                set: { Host: 'a.example.com' },
+                add: { 'x-b': '%PROTOCOL%' },
+                remove: ['c'],
+              },
+              response: { set: { a: '100%%' }, add: { b: '' }, remove: ['c'] },
+            },
+          },
+          { destination: { host: 'reviews', subset: 'v2' }, weight: 10 },
+        ],
+        rewrite: { uri: '/v2', authority: 'reviews.example.com' },
+        timeout: '1m0.5s',
+        retries: {
+          attempts: 3,
+          perTryTimeout: '2s',
+          retryOn: 'gateway-error,connect-failure,503',
+          retryRemoteLocalities: true,
+          retryIgnorePreviousHosts: false,
+          backoff: '10ms',
+        },
+        fault: {
+          delay: { fixedDelay: '5s', percentage: { value: 0.1 }, percent: 10 },
+          abort: { httpStatus: 503, percentage: { value: 100 } },
+        },
+        mirror: { host: 'shadow' },
+        mirrorPercentage: { value: 12.5 },
+        corsPolicy: {
+          allowOrigin: ['*'],
+          allowOrigins: [{ exact: 'https://a.example' }, { regex: 'https://.*' }],
+          allowMethods: ['GET'],
+          allowHeaders: ['x-a'],
+          exposeHeaders: ['*'],
+          maxAge: '24h',
+          allowCredentials: true,
+          unmatchedPreflights: 'IGNORE',
+        },
+        headers: { request: { set: { 'x-c': '1' } } },
+      },
+      {
+        match: [{ uri: { prefix: '/old' } }],
+        redirect: { prefixRewrite: '/new', authority: 'b', port: 8443, scheme: 'https' },
+      },
+      { redirect: { uri: '/gone', derivePort: 'FROM_REQUEST_PORT', redirectCode: 308 } },
+      { directResponse: { status: 200, body: { string: 'ok' } } },
+      { directResponse: { status: 503, body: { bytes: 'b2s=' } } },
+      {
+        route: [{ destination: { host: 'reviews' } }],
+        rewrite: { uriRegexRewrite: { match: '^/a/(\\d+)$', rewrite: '/b/\\1' } },
+        mirrors: [{ destination: { host: 'shadow' }, percentage: { value: 1 } }],
+        fault: { abort: { grpcStatus: 'UNAVAILABLE' } },
+        mirrorPercent: 5,
+        mirror_percent: 5,
+      },
+    ],
+    tcp: [
+      {
+        match: [
+          {
+            destinationSubnets: ['10.0.0.0/8', '::1'],
+            port: 3306,
+            sourceLabels: { app: 'web' },
+            sourceNamespace: 'front',
+            gateways: ['mesh'],
+          },
+        ],
+        route: [
+          { destination: { host: 'db', subset: 'v1' }, weight: 1 },
+          { destination: { host: 'db', subset: 'v2' }, weight: 2 },
+        ],
+      },
+    ],
+  },
+];
+
+export const destinationRules: unknown[] = [
+  {
+    host: 'reviews.prod.svc.cluster.local',
+    exportTo: ['*'],
+    trafficPolicy: {
+      loadBalancer: {
+        simple: 'LEAST_REQUEST',
+        warmup: { duration: '30s', minimumPercent: 10, aggression: 1.5 },
+      },
+      connectionPool: {
+        tcp: {
+          maxConnections: 100,
+          connectTimeout: '30ms',
+          tcpKeepalive: { probes: 3, time: '7200s', interval: '75s' },
+          maxConnectionDuration: '1h',
+          idleTimeout: '0s',
+        },
+        http: {
+          http1MaxPendingRequests: 1,
+          http2MaxRequests: 2,
+          maxRequestsPerConnection: 3,
+          maxRetries: 4,
+          idleTimeout: '5s',
+          h2UpgradePolicy: 'DO_NOT_UPGRADE',
+          useClientProtocol: true,
+          maxConcurrentStreams: 6,
+          http2KeepAlive: { interval: '10s', timeout: '20s' },
+        },
+      },
+      outlierDetection: {
+        consecutiveErrors: 1,
+        splitExternalLocalOriginErrors: true,
+        consecutiveLocalOriginFailures: 2,
+        consecutiveGatewayErrors: 0,
+        consecutive5xxErrors: 7,
+        interval: '5m',
+        baseEjectionTime: '15m',
+        maxEjectionPercent: 50,
+        minHealthPercent: 0,
+        outlierDetectionHttpErrorCodes: [500, 502],
+      },
+      portLevelSettings: [
+        {
+          port: { number: 80 },
+          loadBalancer: {
+            consistentHash: { httpHeaderName: 'x-user', ringHash: { minimumRingSize: 64 } },
+          },
+          connectionPool: { tcp: { maxConnections: 5 } },
+          outlierDetection: {},
+        },
+      ],
+    },
+    subsets: [
+      { name: 'v1', labels: { version: 'v1' } },
+      {
+        name: 'v2',
+        labels: { version: 'v2' },
+        trafficPolicy: {
+          loadBalancer: {
+            consistentHash: {
+              httpCookie: {
+                name: 'user',
+                path: '/',
+                ttl: '0s',
+                attributes: [{ name: 'SameSite', value: 'Strict' }],
+              },
+              maglev: { tableSize: 65537 },
+            },
+          },
+        },
+      },
+      { name: 'v3', trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true } } } },
+      {
+        name: 'v4',
+        trafficPolicy: {
+          loadBalancer: {
+            consistentHash: { httpQueryParameterName: 'q', minimumRingSize: 1024 },
+            warmupDurationSecs: '1m',
+          },
+        },
+      },
+    ],
+  },
+];
+
+export const serviceEntries: unknown[] = [
+  {
+    hosts: ['db.example.com'],
+    addresses: ['240.1.1.1', '10.0.0.0/24'],
+    ports: [
+      { number: 80, name: 'http', protocol: 'HTTP', targetPort: 8080 },
+      { number: 3306, name: 'mysql', protocol: 'mysql' },
+    ],
+    location: 'MESH_INTERNAL',
+    resolution: 'STATIC',
+    endpoints: [
+      {
+        address: '10.0.0.1',
+        ports: { http: 8081 },
+        labels: { version: 'v1' },
+        locality: 'eu/a/1',
+        weight: 5,
+        serviceAccount: 'db',
+      },
+    ],
+    exportTo: ['~'],
+  },
+  { hosts: ['x.example.com'], resolution: 'STATIC', workloadSelector: { labels: { app: 'db' } } },
+  {
+    hosts: ['*.example.com'],
+    ports: [{ number: 443, name: 'tls', protocol: 'TLS' }],
+    location: 'MESH_EXTERNAL',
+  },
+  {
+    hosts: ['a.example.com', 'b.example.com'],
+    ports: [{ number: 443, name: 'https', protocol: 'HTTPS' }],
+    resolution: 'DNS',
+  },
+  {
+    hosts: ['unix.local'],
+    ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+    resolution: 'STATIC',
+    endpoints: [{ address: 'unix:///var/run/app.sock' }],
+  },
+  {
+    hosts: ['lb.example.com'],
+    ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+    resolution: 'DNS_ROUND_ROBIN',
+    endpoints: [{ address: 'real.example.com' }],
+  },
+];
+
+export const workloadEntries: unknown[] = [
+  {
+    address: '10.0.0.7',
+    ports: { http: 8080 },
+    labels: { app: 'web', version: 'v1' },
+    locality: 'eu/a',
+    weight: 2,
+    serviceAccount: 'web',
+  },
+  { address: 'vm.example.com' },
+  { address: 'unix://@abstract' },
+];
+
+export const services: unknown[] = [
+  {
+    ports: [
+      { name: 'http', protocol: 'TCP', appProtocol: 'http', port: 80, targetPort: 8080 },
+      { name: 'grpc', port: 90, targetPort: 'grpc' },
+    ],
+    selector: { app: 'web' },
+    clusterIP: '10.96.0.1',
+    clusterIPs: ['10.96.0.1', 'fd00::1'],
+    type: 'ClusterIP',
+    publishNotReadyAddresses: true,
+  },
+  { type: 'ExternalName', externalName: 'www.example.com' },
+  { clusterIP: 'None', selector: { app: 'web' } },
+];
+
+export const meshConfigs: unknown[] = [
+  {
+    proxyListenPort: 15001,
+    proxyInboundListenPort: 15006,
+    connectTimeout: '10s',
+    protocolDetectionTimeout: '0s',
+    tcpKeepalive: { probes: 1, time: '1s', interval: '1s' },
+    outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' },
+    inboundTrafficPolicy: { mode: 'LOCALHOST' },
+    defaultServiceExportTo: ['*'],
+    defaultVirtualServiceExportTo: ['.'],
+    defaultDestinationRuleExportTo: ['~'],
+    rootNamespace: 'istio-config',
+    dnsRefreshRate: '5s',
+    h2UpgradePolicy: 'UPGRADE',
+    pathNormalization: { normalization: 'MERGE_SLASHES' },
+    defaultHttpRetryPolicy: {
+      attempts: 2,
+      perTryTimeout: '1s',
+      retryOn: '5xx',
+      retryRemoteLocalities: false,
+      retryIgnorePreviousHosts: true,
+      backoff: '5ms',
+    },
+    trustDomain: 'cluster.local',
+    accessLogFile: '/dev/stdout',
+    accessLogFormat: '%PROTOCOL%',
+    accessLogEncoding: 'JSON',
+    defaultConfig: {},
+  },
+];
+
+/** Fields of an EndpointSlice; they stand beside metadata. */
+export const endpointSlice = {
+  addressType: 'IPv4',
+  endpoints: [
+    {
+      addresses: ['10.0.0.1'],
+      conditions: { ready: true, serving: true, terminating: false },
+      hostname: 'web-0',
+      zone: 'a',
+    },
+  ],
+  ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+};
+
+/** Fields of an Endpoints object; they stand beside metadata. */
+export const endpoints = {
+  subsets: [
+    {
+      addresses: [{ ip: '10.0.0.1', hostname: 'web-0' }],
+      notReadyAddresses: [{ ip: 'fd00::2' }],
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    },
+  ],
+};
