@@ -7,7 +7,7 @@ export interface Limits {
   fileBytes: number;
   /** Documents of one file, items of lists included. */
   documents: number;
-  /** Lexical tokens of one document: the measure of the work it causes (about 1 s at the limit). */
+  /** Lexical tokens of one document: the measure of the work it causes (under a second at the limit). */
   documentTokens: number;
   /** Mappings and sequences within each other, aliases followed. */
   depth: number;
@@ -21,7 +21,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   fileBytes: 8 * 1024 * 1024,
   documents: 20_000,
-  documentTokens: 500_000,
+  documentTokens: 300_000,
   depth: 64,
   aliasNodes: 20_000,
   errorsShown: 3,

@@ -1,7 +1,8 @@
 // The text of one document -> documents (several for a list) with problems at their places, relative to the text.
 // Files and their lines are parse-file.ts.
 import type { FieldPath, Problem, ResourceId } from '../kinds/problem.js';
-import type { ParsedResource, parseResource } from '../kinds/registry.js';
+import type { ParsedDocument, ParsedResource, parseResource } from '../kinds/registry.js';
+import { errorMessage } from '../lib/error.js';
 import { type ComposedDocument, composeYaml, type YamlError } from './compose-yaml.js';
 import type { FieldEnd } from './document.js';
 import type { Limits } from './limits.js';
@@ -127,10 +128,7 @@ function flatten(value: unknown, prefix: FieldPath): Item[] {
 
 function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocument {
   const { settings, lines } = reading;
-  const { resource, id, problems } = settings.parseResource(item.value, {
-    namespace: settings.namespace,
-    parseYaml: (text) => parsePlainYaml(text, settings.limits),
-  });
+  const { resource, id, problems } = check(item.value, settings);
   const placed = problems.map(({ position: _, ...problem }) => ({
     ...problem,
     resource: problem.resource ?? id,
@@ -148,6 +146,19 @@ function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocum
     prefix: item.prefix,
     identified: !refused || (id !== undefined && !unknown),
   };
+}
+
+// A bug of ours in one kind must not stop the reading of everything else.
+function check(value: unknown, settings: ParseSettings): ParsedDocument {
+  try {
+    return settings.parseResource(value, {
+      namespace: settings.namespace,
+      parseYaml: (text) => parsePlainYaml(text, settings.limits),
+    });
+  } catch (error) {
+    const message = `Checking the document failed, which is a bug: ${errorMessage(error)}`;
+    return { problems: [{ code: 'invalid-value', severity: 'error', message, path: [] }] };
+  }
 }
 
 function pathOf(problem: Problem): FieldPath {
