@@ -48,7 +48,7 @@ export const DEFAULT_JSON_FORMAT = {
 
 /** The log of a filter (HTTP connection manager, tcp_proxy): none where MeshConfig names no file. */
 export const filterAccessLog = memoize((settings: MeshSettings): AccessLog[] => {
-  const log = fileAccessLog(settings);
+  const log = accessLog(settings);
   return log === undefined ? [] : [log];
 });
 
@@ -57,19 +57,36 @@ export const filterAccessLog = memoize((settings: MeshSettings): AccessLog[] => 
  * (Istio, listener access log).
  */
 export const listenerAccessLog = memoize((settings: MeshSettings): AccessLog[] => {
-  const log = fileAccessLog(settings);
+  const log = accessLog(settings);
   return log === undefined ? [] : [{ ...log, filter: { response_flag_filter: { flags: ['NR'] } } }];
 });
 
-function fileAccessLog(settings: MeshSettings): AccessLog | undefined {
+/**
+ * Standard output and error have loggers of their own. Istio opens /dev/stdout as a file; that fails where it is a socket
+ * (under systemd, or under a parent that reads it), and Envoy then refuses every listener.
+ */
+const streamLoggers: Readonly<Record<string, { name: string; type: string }>> = {
+  '/dev/stdout': { name: 'stdout', type: 'StdoutAccessLog' },
+  '/dev/stderr': { name: 'stderr', type: 'StderrAccessLog' },
+};
+
+function accessLog(settings: MeshSettings): AccessLog | undefined {
   const { accessLogFile: path, accessLogEncoding, accessLogFormat } = settings.config;
   if (path === undefined || path === '') return undefined;
   const log_format =
     accessLogEncoding === 'JSON' ? jsonFormat(accessLogFormat) : textFormat(accessLogFormat);
+  const stream = streamLoggers[path];
+  const loggers = 'envoy.extensions.access_loggers';
+  if (stream !== undefined) {
+    return {
+      name: `envoy.access_loggers.${stream.name}`,
+      typed_config: any(`${loggers}.stream.v3.${stream.type}`, { log_format }),
+    };
+  }
   const file: FileAccessLog = { path, log_format };
   return {
     name: 'envoy.access_loggers.file',
-    typed_config: any('envoy.extensions.access_loggers.file.v3.FileAccessLog', file),
+    typed_config: any(`${loggers}.file.v3.FileAccessLog`, file),
   };
 }
 

@@ -54,8 +54,11 @@ export interface OutboundPlan {
   problems: readonly Problem[];
 }
 
-/** Decides the outbound side of a view. The same object for the same parts of the view. */
+const nothing: OutboundPlan = { listeners: [], routes: [], problems: [] };
+
+/** Decides the outbound side of a view; nothing for routers. The same object for the same parts of the view. */
 export function outboundPlan(view: ProxyView): OutboundPlan {
+  if (view.proxy.type !== 'sidecar') return nothing;
   const { services, virtualServices } = view.outbound;
   const last = lastPlan(services, virtualServices, view.settings, traitsKey(view));
   // Only addresses of headless services make listeners, so other changes of endpoints do not come this far.

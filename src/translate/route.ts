@@ -6,14 +6,15 @@ import { memoize, sameOr } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
-import { portRouteName } from './names.js';
+import { httpProxyVirtualHosts } from './http-proxy-route.js';
+import { HTTP_PROXY_ROUTE, portRouteName } from './names.js';
 import { type PortHosts, portVirtualHosts, sniffedVirtualHost } from './virtual-host.js';
 
 /** All that one route configuration is made of. */
 export interface RouteRequest {
-  /** RDS name: `PORT` (portRouteName), or `HOST:PORT` (serviceRouteName) for one sniffed service. */
+  /** RDS name: `PORT` (portRouteName), `HOST:PORT` (serviceRouteName) for one sniffed service, or `http_proxy`. */
   name: string;
-  /** The port that clients call: that of the listener. */
+  /** The port that clients call: that of the listener; 0 for `http_proxy`. */
   port: number;
   /** The services that get a virtual host: those with an HTTP or undeclared `port`, or the one of `HOST:PORT`. */
   services: readonly ServiceView[];
@@ -34,13 +35,32 @@ const DIRECT_RESPONSE_BYTES_MAX = 1024 * 1024;
  * objects only where it is in force.
  */
 export function buildRouteConfiguration(request: RouteRequest): RouteConfiguration {
-  const { name, port, outbound, proxy, settings } = request;
+  return remembered(request.proxy, request.name, virtualHosts(request));
+}
+
+function virtualHosts(request: RouteRequest): VirtualHost[] {
+  const { name, port, services } = request;
+  if (name === portRouteName(port)) return portVirtualHosts(hostsAt(request, port, services));
+  if (name === HTTP_PROXY_ROUTE) {
+    return httpProxyVirtualHosts(services, (each, views) =>
+      portVirtualHosts(hostsAt(request, each, views)),
+    );
+  }
+  const hosts = hostsAt(request, port, services);
+  return services.map((view) => sniffedVirtualHost(view, hosts));
+}
+
+function hostsAt(
+  { outbound, virtualServices, proxy, settings }: RouteRequest,
+  port: number,
+  services: readonly ServiceView[],
+): PortHosts {
   const byHostname = servicesByHostname(outbound);
-  const hosts: PortHosts = {
+  return {
     port,
-    services: request.services,
+    services,
     registry: hostnamesAt(outbound, port),
-    virtualServices: request.virtualServices,
+    virtualServices,
     client: {
       proxy,
       settings,
@@ -48,32 +68,24 @@ export function buildRouteConfiguration(request: RouteRequest): RouteConfigurati
       findService: (hostname) => byHostname.get(hostname),
     },
   };
-  const virtualHosts =
-    name === portRouteName(port)
-      ? portVirtualHosts(hosts)
-      : request.services.map((view) => sniffedVirtualHost(view, hosts));
-  return remembered(proxy, name, virtualHosts);
 }
 
 /** The last configurations of a proxy by name: given again while their virtual hosts are the same objects. */
 const lastBuilt = memoize((_proxy: ProxyTraits) => new Map<string, RouteConfiguration>());
 
-function remembered(
-  proxy: ProxyTraits,
-  name: string,
-  virtualHosts: VirtualHost[],
-): RouteConfiguration {
+function remembered(proxy: ProxyTraits, name: string, hosts: VirtualHost[]): RouteConfiguration {
   const built = lastBuilt(proxy);
   const last = built.get(name);
-  if (last !== undefined && sameOr(last.virtual_hosts, virtualHosts) === last.virtual_hosts) {
+  if (last !== undefined && sameOr(last.virtual_hosts, hosts) === last.virtual_hosts) {
     return last;
   }
   const configuration: RouteConfiguration = {
     name,
-    virtual_hosts: virtualHosts,
+    virtual_hosts: hosts,
     validate_clusters: { value: false },
     max_direct_response_body_size_bytes: { value: DIRECT_RESPONSE_BYTES_MAX },
-    ignore_port_in_host_matching: true,
+    // Clients of the HTTP proxy say by the port which service they mean; all others have called it already.
+    ignore_port_in_host_matching: name !== HTTP_PROXY_ROUTE,
   };
   built.set(name, configuration);
   return configuration;

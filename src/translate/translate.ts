@@ -23,6 +23,7 @@ import type { Problem, VirtualService } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
 import { inboundClusters } from './inbound-cluster.js';
+import { inboundPlan } from './inbound-plan.js';
 import { buildListeners } from './listener.js';
 import { loadAssignments } from './load-assignments.js';
 import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
@@ -51,7 +52,7 @@ export const translate = memoize((view: ProxyView): Translation => {
     [LISTENER, listenerMap(...buildListeners(view))],
     [ROUTE, routeMap(...plan.routes.map((route) => routeConfiguration(view, route)))],
   ]);
-  return { resources, problems: plan.problems };
+  return { resources, problems: [...plan.problems, ...inboundPlan(view).problems] };
 });
 
 /** The clusters of one visible service. */

@@ -1,0 +1,53 @@
+// The virtual hosts of `http_proxy`, the route of the HTTP proxy that a sidecar without interception offers: the
+// services of all ports in one configuration. Clients of a proxy name the port in the URL, so here, unlike in the
+// routes of ports, it is part of the domains.
+import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
+import { memoize } from '../lib/memo.js';
+import type { ServiceView } from '../mesh/proxy-view.js';
+import { listenerProtocol } from './listener-protocol.js';
+
+/** The port of an http URL that names none. */
+const HTTP_PORT = 80;
+
+/**
+ * All virtual hosts of all ports: `host:port`, and `host` alone for port 80. `ofPort` gives those of one port, the
+ * catch-all last; one catch-all ends the result.
+ */
+export function httpProxyVirtualHosts(
+  services: readonly ServiceView[],
+  ofPort: (port: number, services: readonly ServiceView[]) => readonly VirtualHost[],
+): VirtualHost[] {
+  const named: VirtualHost[] = [];
+  let catchAll: VirtualHost | undefined;
+  for (const [port, views] of servicesByPort(services)) {
+    for (const host of ofPort(port, views)) {
+      if (host.domains?.includes('*')) catchAll ??= host;
+      else named.push(withPort(host, port));
+    }
+  }
+  return catchAll === undefined ? named : [...named, catchAll];
+}
+
+const servicesByPort = memoize(
+  (services: readonly ServiceView[]): readonly (readonly [number, readonly ServiceView[]])[] => {
+    const byPort = new Map<number, ServiceView[]>();
+    for (const view of services) {
+      for (const { number, protocol } of view.service.ports) {
+        const kind = listenerProtocol(protocol);
+        if (kind !== 'http' && kind !== 'auto') continue;
+        const views = byPort.get(number);
+        if (views === undefined) byPort.set(number, [view]);
+        else if (views.at(-1) !== view) views.push(view);
+      }
+    }
+    return [...byPort].sort(([a], [b]) => a - b);
+  },
+);
+
+const withPort = memoize((host: VirtualHost, port: number): VirtualHost => {
+  const domains = (host.domains ?? []).flatMap((domain) => [
+    `${domain}:${port}`,
+    ...(port === HTTP_PORT ? [domain] : []),
+  ]);
+  return { ...host, domains };
+});
