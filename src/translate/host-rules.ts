@@ -1,29 +1,18 @@
 // Which VirtualService is in force for which host. Rules for one host are not merged: the oldest that has a route
 // for the client counts. A rule for the host itself goes before any wildcard, a longer wildcard before a shorter.
 import { memoize } from '../lib/memo.js';
+import { hostCovers, hostIndex, isWildcard, mostSpecific } from '../mesh/host-name.js';
 import type { VirtualService } from '../mesh/rules.js';
-
-interface HostRules {
-  /** By host, oldest first. */
-  exact: ReadonlyMap<string, readonly VirtualService[]>;
-  /** The oldest rule of each wildcard, the most specific wildcard first. */
-  wildcards: readonly { host: string; rule: VirtualService }[];
-}
 
 /** The rules that may be in force for a service, the first choice first. `rules` are oldest first. */
 export function rulesFor(
   rules: readonly VirtualService[],
   hostname: string,
 ): readonly VirtualService[] {
-  const { exact, wildcards } = index(rules);
+  const index = indexOf(rules);
   const host = hostname.toLowerCase();
-  const own = exact.get(host);
-  if (own !== undefined) return own;
-  const name = isWildcard(host) ? host.slice(1) : host;
-  const best =
-    wildcards.find((wildcard) => wildcard.host === host) ??
-    wildcards.find((wildcard) => name.endsWith(wildcard.host.slice(1)));
-  return best === undefined ? [] : [best.rule];
+  // As in Istio, only the oldest rule of a wildcard is looked at, even when it has nothing for this client.
+  return index.exact.get(host) ?? mostSpecific(index, host)?.slice(0, 1) ?? [];
 }
 
 /** Hosts of a rule in lower case, the exact ones first, each once. */
@@ -32,30 +21,15 @@ export function hostsOf(rule: VirtualService): readonly string[] {
   return [...hosts.filter((host) => !isWildcard(host)), ...hosts.filter(isWildcard)];
 }
 
-export function isWildcard(host: string): boolean {
-  return host.startsWith('*');
+/** Whether two hosts have names in common; both may be wildcards. */
+export function overlaps(a: string, b: string): boolean {
+  return hostCovers(a, b) || hostCovers(b, a);
 }
 
-/** Whether a host and a pattern have names in common; both may be wildcards. */
-export function overlaps(host: string, pattern: string): boolean {
-  if (!isWildcard(pattern)) return isWildcard(host) ? overlaps(pattern, host) : host === pattern;
-  const name = isWildcard(host) ? host.slice(1) : host;
-  const suffix = pattern.slice(1);
-  return name.endsWith(suffix) || (isWildcard(host) && suffix.endsWith(name));
-}
-
-const index = memoize((rules: readonly VirtualService[]): HostRules => {
-  const exact = new Map<string, VirtualService[]>();
-  const wildcards = new Map<string, VirtualService>();
+const indexOf = memoize((rules: readonly VirtualService[]) => {
+  const byHost = new Map<string, VirtualService[]>();
   for (const rule of rules) {
-    for (const host of hostsOf(rule)) {
-      if (isWildcard(host)) {
-        if (!wildcards.has(host)) wildcards.set(host, rule);
-      } else exact.set(host, [...(exact.get(host) ?? []), rule]);
-    }
+    for (const host of hostsOf(rule)) byHost.set(host, [...(byHost.get(host) ?? []), rule]);
   }
-  const bySpecificity = [...wildcards]
-    .map(([host, rule]) => ({ host, rule }))
-    .sort((a, b) => b.host.length - a.host.length);
-  return { exact, wildcards: bySpecificity };
+  return hostIndex(byHost);
 });

@@ -3,10 +3,11 @@
 import type { Route } from '../envoy/gen/types/envoy/config/route/v3/Route.js';
 import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import { memoize } from '../lib/memo.js';
+import { isWildcard } from '../mesh/host-name.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
-import { hostsOf, isWildcard, overlaps, rulesFor } from './host-rules.js';
+import { hostsOf, overlaps, rulesFor } from './host-rules.js';
 import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
 import {
   ALLOW_ANY_VIRTUAL_HOST,
