@@ -172,7 +172,7 @@ function controlPlaneCluster(xds: Address): Json {
     name: xdsCluster,
     alt_stat_name: `${xdsCluster};`,
     type: byName ? 'STRICT_DNS' : 'STATIC',
-    ...(byName ? { dns_lookup_family: 'V4_PREFERRED', respect_dns_ttl: true } : {}),
+    ...(byName ? { dns_lookup_family: 'V4_PREFERRED' } : {}),
     connect_timeout: '1s',
     // A half-open connection (a host gone without a FIN) is noticed within 35 s, not by TCP after hours.
     ...(overTcp ? { upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } } } : {}),
