@@ -24,7 +24,6 @@ export const problemCodes = {
   'port-required': 'A destination of a service with several ports must name one.',
   'duplicate-host': 'Two rules claim the same host; the oldest counts.',
   'unreachable-rule': 'A rule stands behind one that always matches, so it is never used.',
-  'zero-weight': 'The weights of several destinations sum up to 0, so that none gets the traffic.',
   'empty-subset': 'No endpoint of the service has the labels of the subset.',
   'no-endpoints': 'The selector of the service matches no workload.',
   'undeclared-protocol': 'The port declares no protocol; Envoy finds out by the first bytes.',

@@ -1,0 +1,123 @@
+// MeshConfig: its two forms, and its rules.
+import t from 'tap';
+import { parseResource } from '../../src/kinds/registry.js';
+import { documentOf, problemLines } from './check-document.js';
+
+const mesh = (spec: object) => documentOf('MeshConfig', spec);
+const configMap = (data: unknown, metadata = {}) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'istio', namespace: 'istio-system', ...metadata },
+  data,
+});
+const parseYaml = (text: string): unknown => JSON.parse(text);
+const id = { kind: 'MeshConfig', namespace: 'istio-system', name: 'istio' };
+
+t.test('a document needs no metadata and no apiVersion', async (t) => {
+  const { resource, problems } = parseResource({
+    kind: 'MeshConfig',
+    spec: { proxyListenPort: 1 },
+  });
+  t.strictSame(problems, []);
+  t.match(resource, { ...id, apiVersion: 'mesh.istio.io/v1alpha1', spec: { proxyListenPort: 1 } });
+});
+
+t.test('a document may be empty', async (t) => {
+  t.strictSame(parseResource({ kind: 'MeshConfig', spec: null }).resource?.spec, {});
+});
+
+t.test('a ConfigMap', async (t) => {
+  const text = '{"connectTimeout":"5s","enableTracing":true}';
+  const { resource, problems } = parseResource(configMap({ mesh: text }), { parseYaml });
+  t.match(resource, { ...id, spec: { connectTimeout: 5_000, enableTracing: true } });
+  t.match(problems, [
+    {
+      code: 'not-implemented',
+      severity: 'warning',
+      path: ['data', 'mesh', 'enableTracing'],
+      resource: id,
+    },
+  ]);
+  t.equal(problems.length, 1);
+});
+
+t.test('what is wrong within a ConfigMap', async (t) => {
+  const lines = (data: unknown) => problemLines(configMap(data), { parseYaml });
+  t.strictSame(lines({ mesh: '{"conectTimeout":"5s"}' }), [
+    'error unknown-field data.mesh.conectTimeout',
+  ]);
+  t.strictSame(lines({ mesh: '{' }), ['error yaml-syntax data.mesh']);
+  t.strictSame(lines({ mesh: '[]' }), ['error wrong-type data.mesh']);
+  t.strictSame(lines({ mesh: 5 }), ['error wrong-type data.mesh']);
+  t.strictSame(lines({}), ['error missing-field data.mesh']);
+  t.strictSame(parseResource(configMap({ mesh: '{' }), { parseYaml }).id, id);
+});
+
+t.test('other ConfigMaps are not ours', async (t) => {
+  t.strictSame(problemLines(configMap({}, { name: 'other' })), ['info unknown-kind kind']);
+  t.strictSame(problemLines(configMap({}, { namespace: 'default' })), ['info unknown-kind kind']);
+});
+
+const cases: [string, unknown, string[]][] = [
+  [
+    'mode',
+    mesh({ outboundTrafficPolicy: { mode: 'ALLOW_SOME' } }),
+    ['error invalid-value spec.outboundTrafficPolicy.mode'],
+  ],
+  [
+    'mode that is not implemented',
+    mesh({ outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS' } }),
+    ['warning not-implemented spec.outboundTrafficPolicy.mode'],
+  ],
+  ['connectTimeout', mesh({ connectTimeout: '2h' }), ['error invalid-value spec.connectTimeout']],
+  ['connectTimeout 0', mesh({ connectTimeout: '0s' }), ['error invalid-value spec.connectTimeout']],
+  [
+    'protocolDetectionTimeout',
+    mesh({ protocolDetectionTimeout: '-1s' }),
+    ['error invalid-value spec.protocolDetectionTimeout'],
+  ],
+  ['port', mesh({ proxyListenPort: 0 }), ['error invalid-value spec.proxyListenPort']],
+  ['trustDomain', mesh({ trustDomain: 'a b' }), ['error invalid-value spec.trustDomain']],
+  [
+    'exportTo',
+    mesh({ defaultServiceExportTo: ['a b'] }),
+    ['error invalid-value spec.defaultServiceExportTo[0]'],
+  ],
+  [
+    'retries',
+    mesh({ defaultHttpRetryPolicy: { attempts: 1, retryOn: 'never' } }),
+    ['error invalid-value spec.defaultHttpRetryPolicy.retryOn'],
+  ],
+  [
+    'providers',
+    mesh({ extensionProviders: [{ name: 'a', zipkin: {}, datadog: {} }, { name: 'a' }] }),
+    [
+      'error invalid-value spec.extensionProviders[0].datadog',
+      'error invalid-value spec.extensionProviders[1].name',
+      'error missing-field spec.extensionProviders[1]',
+      'warning not-implemented spec.extensionProviders',
+    ],
+  ],
+  [
+    'defaultConfig',
+    mesh({ defaultConfig: { concurrency: 2, tracing: { sampling: 1 }, holdApplication: true } }),
+    ['error unknown-field spec.defaultConfig.holdApplication'],
+  ],
+  [
+    'marks in defaultConfig',
+    mesh({ defaultConfig: { concurrency: 2, tracing: { sampling: 1 } } }),
+    [
+      'warning not-implemented spec.defaultConfig.tracing',
+      'info no-effect spec.defaultConfig.concurrency',
+    ],
+  ],
+  [
+    'enableAutoMtls',
+    mesh({ enableAutoMtls: false }),
+    ['warning not-implemented spec.enableAutoMtls'],
+  ],
+];
+
+for (const [name, doc, expected] of cases) {
+  t.test(name, async (t) => t.strictSame(problemLines(doc), expected));
+}
