@@ -1,0 +1,131 @@
+// A whole mesh in one process for tests: a watched directory, the server as `serve` starts it, plain Node backends, and
+// real Envoys as sidecars with explicit ports on loopback addresses (no privileges needed). Interception is the
+// business of test/e2e.
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildBootstrap } from '../../src/cli/bootstrap.js';
+import { type RunningServer, startServer } from '../../src/cli/serve.js';
+import type { Log } from '../../src/control-plane.js';
+import { type EnvoyProcess, startEnvoy } from './envoy-process.js';
+
+/** One line of the server's log. */
+export interface LogLine {
+  level: 'info' | 'warn' | 'error';
+  message: string;
+  fields: object;
+}
+
+export interface Sidecar extends EnvoyProcess {
+  ip: string;
+}
+
+export class LiveMesh {
+  readonly directory = mkdtempSync(join(tmpdir(), 'fairlead-mesh-'));
+  readonly log: LogLine[] = [];
+  server!: RunningServer;
+  readonly #config = join(this.directory, 'config');
+  readonly #socket = join(this.directory, 'xds.sock');
+  readonly #backends: Server[] = [];
+  readonly #sidecars: EnvoyProcess[] = [];
+
+  constructor(files: Readonly<Record<string, string>>) {
+    mkdirSync(this.#config);
+    for (const [name, text] of Object.entries(files)) this.write(name, text);
+  }
+
+  /** Starts (or starts again) the control plane, at the same address each time. */
+  async startServer(): Promise<void> {
+    const note =
+      (level: LogLine['level']): Log['info'] =>
+      (fields, message) => {
+        this.log.push({ level, message, fields });
+      };
+    this.server = await startServer({
+      config: this.#config,
+      xds: [`unix:${this.#socket}`],
+      admin: '127.0.0.1:0',
+      log: { info: note('info'), warn: note('warn'), error: note('error') },
+    });
+  }
+
+  /** Replaces a file by rename; gives the time of the rename, in `performance.now()` ms. */
+  write(name: string, content: string | Uint8Array): number {
+    const path = join(this.#config, name);
+    mkdirSync(dirname(path), { recursive: true });
+    const temporary = join(this.directory, 'next');
+    writeFileSync(temporary, content);
+    renameSync(temporary, path);
+    return performance.now();
+  }
+
+  remove(name: string): void {
+    rmSync(join(this.#config, name));
+  }
+
+  /** A plain HTTP server on a loopback address; port 0 takes a free one. */
+  async backend(host: string, handler: RequestListener, port = 0): Promise<number> {
+    const server = createServer({ keepAliveTimeout: 60_000 }, handler);
+    this.#backends.push(server);
+    await new Promise<void>((resolve) => server.listen(port, host, resolve));
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** A real Envoy as sidecar of a workload at `ip` (127.0.x.y), with explicit ports. */
+  async sidecar(
+    ip: string,
+    options: { name?: string; labels?: Record<string, string>; protocol?: 'delta' | 'sotw' } = {},
+  ): Promise<Sidecar> {
+    const { admin: _admin, ...bootstrap } = buildBootstrap({
+      type: 'sidecar',
+      name: options.name ?? 'client',
+      ips: [ip],
+      labels: options.labels ?? {},
+      interceptionMode: 'NONE',
+      xds: `unix:${this.#socket}`,
+      xdsProtocol: options.protocol ?? 'delta',
+      metricsPort: 0,
+      healthPort: 0,
+    });
+    const envoy = await startEnvoy({ bootstrap });
+    this.#sidecars.push(envoy);
+    return Object.assign(envoy, { ip });
+  }
+
+  /** Waits until every connected proxy holds what it should, of every type that it asked for. */
+  async synced(proxies = 1, timeoutMs = 10_000): Promise<void> {
+    await until(timeoutMs, () => {
+      const connected = this.server.controlPlane.state.proxies();
+      return (
+        connected.length >= proxies &&
+        connected.every(({ types }) =>
+          Object.values(types).every(({ state }) => state === 'SYNCED' || state === 'NOT SENT'),
+        )
+      );
+    });
+  }
+
+  /** Ends everything and removes the directory. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#sidecars.map((sidecar) => sidecar.stop()));
+    await this.server?.stop();
+    for (const server of this.#backends) server.closeAllConnections();
+    await Promise.all(this.#backends.map((s) => new Promise((resolve) => s.close(resolve))));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Polls until `done` is true; throws after `timeoutMs`. */
+export async function until(
+  timeoutMs: number,
+  done: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await done())) {
+    if (performance.now() > deadline) throw new Error(`not so within ${timeoutMs} ms: ${done}`);
+    await sleep(3);
+  }
+}
