@@ -34,7 +34,7 @@ export interface ServiceView {
 export interface OutboundScope {
   /** Visible services, one per hostname (a namespace's own wins over others'), sorted by hostname. */
   services: readonly ServiceView[];
-  /** Visible rules bound to `mesh`, oldest first. */
+  /** Visible rules bound to `mesh`, the first of a host counts: private ones, then exported, public; oldest first. */
   virtualServices: readonly VirtualService[];
   /** Endpoints of the visible services (those with resolution other than `none`). */
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;

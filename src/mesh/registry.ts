@@ -46,22 +46,18 @@ export function buildRegistry(
   };
 }
 
-/** One entry for each host of a namespace. */
+/** One entry for each host of a namespace, in the order of its oldest definition. */
 function joined(resources: readonly Resource[], settings: MeshSettings): RegistryEntry[] {
-  const byNamespace = new Map<string, Map<string, RegistryEntry>>();
+  const hosts = new Map<string, RegistryEntry>();
   for (const resource of resources) {
-    let hosts = byNamespace.get(resource.namespace);
-    if (hosts === undefined) {
-      hosts = new Map();
-      byNamespace.set(resource.namespace, hosts);
-    }
     for (const next of definedEntries(resource, settings)) {
-      const existing = hosts.get(next.service.hostname);
+      const key = `${resource.namespace}/${next.service.hostname}`;
+      const existing = hosts.get(key);
       const entry = existing === undefined ? next : join(existing, next);
-      if (entry !== existing) hosts.set(next.service.hostname, entry);
+      if (entry !== existing) hosts.set(key, entry);
     }
   }
-  return [...byNamespace.values()].flatMap((hosts) => [...hosts.values()]);
+  return [...hosts.values()];
 }
 
 const definedEntries = memoize(

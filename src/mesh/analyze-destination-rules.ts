@@ -1,0 +1,93 @@
+// Findings about DestinationRules: hosts that no service has, subsets that select nothing, policies that do not count.
+import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
+import type { Problem } from '../kinds/problem.js';
+import type { Resource } from '../kinds/resource.js';
+import type { Mesh } from './build-mesh.js';
+import { hostCovers, isWildcard, resolveHost } from './host-name.js';
+import type { Service } from './service.js';
+import { selects } from './workload-index.js';
+
+type Rule = Resource<DestinationRuleSpec>;
+
+/** Unknown hosts, empty subsets, and what is lost where two rules of a namespace have one host. */
+export function analyzeDestinationRules(mesh: Mesh): Problem[] {
+  return [...mesh.parts.rulesByNamespace.values()].flatMap((resources) => {
+    const firstPolicies = new Map<string, Rule>();
+    return (resources as readonly Rule[]).flatMap((rule) => {
+      const host = resolveHost(rule.spec.host, rule.namespace, mesh.settings.domainSuffix);
+      const services = servicesOf(mesh, host);
+      return [
+        ...duplicatePolicy(rule, host, firstPolicies),
+        ...unknownHost(rule, host, services),
+        ...emptySubsets(mesh, rule, services),
+      ];
+    });
+  });
+}
+
+function servicesOf(mesh: Mesh, host: string): readonly Service[] {
+  if (!isWildcard(host)) return mesh.servicesByHostname.get(host) ?? [];
+  return mesh.services.filter(({ hostname }) => hostCovers(host, hostname));
+}
+
+function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Problem[] {
+  if (rule.spec.trafficPolicy === undefined) return [];
+  const key = `${host} ${[...(rule.spec.exportTo ?? [])].sort().join()}`;
+  const older = first.get(key);
+  if (older === undefined) {
+    first.set(key, rule);
+    return [];
+  }
+  return [
+    {
+      code: 'duplicate-host',
+      severity: 'warning',
+      message: `${older.namespace}/${older.name} has a trafficPolicy for ${host}; only the subsets of this one count`,
+      resource: idOf(rule),
+      path: ['spec', 'trafficPolicy'],
+    },
+  ];
+}
+
+function unknownHost(rule: Rule, host: string, services: readonly Service[]): Problem[] {
+  if (services.length > 0) return [];
+  const message = isWildcard(host)
+    ? `no service of the mesh has a host like ${host}`
+    : `no service of the mesh has the host ${host}`;
+  return [
+    {
+      code: 'unknown-host',
+      severity: 'warning',
+      message,
+      resource: idOf(rule),
+      path: ['spec', 'host'],
+    },
+  ];
+}
+
+/** A subset without endpoints, of a service that has some: most likely a wrong label. */
+function emptySubsets(mesh: Mesh, rule: Rule, services: readonly Service[]): Problem[] {
+  const endpoints = services.flatMap((service) => [
+    ...(mesh.endpoints.get(service)?.byPort.values() ?? []),
+  ]);
+  const labels = new Set(endpoints.flat().map((endpoint) => endpoint.labels));
+  if (labels.size === 0) return [];
+  return (rule.spec.subsets ?? []).flatMap((subset, i): Problem[] => {
+    const wanted = subset.labels ?? {};
+    if (Object.keys(wanted).length === 0) return [];
+    if ([...labels].some((own) => selects(wanted, own))) return [];
+    return [
+      {
+        code: 'empty-subset',
+        severity: 'warning',
+        message: `no endpoint of ${rule.spec.host} has the labels of subset ${subset.name}`,
+        resource: idOf(rule),
+        path: ['spec', 'subsets', i],
+      },
+    ];
+  });
+}
+
+function idOf({ kind, namespace, name }: Rule) {
+  return { kind, namespace, name };
+}

@@ -1,0 +1,54 @@
+// Findings about v1 Services and ServiceEntries.
+import type { Problem } from '../kinds/problem.js';
+import type { Mesh } from './build-mesh.js';
+import type { RegistryEntry } from './registry.js';
+
+/** Ports whose protocol must be sniffed, and selectors that find no workload. */
+export function analyzeServices(mesh: Mesh): Problem[] {
+  return mesh.parts.registry.entries.flatMap((entry) => [
+    ...undeclaredProtocols(entry),
+    ...withoutEndpoints(mesh, entry),
+  ]);
+}
+
+function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
+  const [first] = definitions;
+  // The hosts of a ServiceEntry share its ports: said once.
+  const said = new Set<string>();
+  return definitions.flatMap(({ service, resource }) => {
+    const { hosts } = resource.spec as { hosts?: readonly string[] };
+    const isFirstHost = hosts === undefined || hosts[0] === service.hostname;
+    if (!isFirstHost || first === undefined) return [];
+    return service.ports.flatMap((port, i): Problem[] => {
+      const key = `${resource.kind}/${resource.name}/${i}`;
+      if (port.protocol !== 'Auto' || said.has(key)) return [];
+      said.add(key);
+      const name = port.name === '' ? `${port.number}` : `${port.number} (${port.name})`;
+      return [
+        {
+          code: 'undeclared-protocol',
+          severity: 'info',
+          message: `port ${name} declares no protocol: Envoy finds out by the first bytes`,
+          resource: service.source,
+          path: ['spec', 'ports', i],
+        },
+      ];
+    });
+  });
+}
+
+function withoutEndpoints(mesh: Mesh, { service, definitions }: RegistryEntry): Problem[] {
+  const byPort = mesh.endpoints.get(service)?.byPort;
+  if (service.selector === undefined || byPort === undefined || byPort.size === 0) return [];
+  if ([...byPort.values()].some((endpoints) => endpoints.length > 0)) return [];
+  const isService = definitions[0]?.resource.kind === 'Service';
+  return [
+    {
+      code: 'no-endpoints',
+      severity: 'info',
+      message: `the selector of ${service.hostname} matches no WorkloadEntry of ${service.namespace}`,
+      resource: service.source,
+      path: isService ? ['spec', 'selector'] : ['spec', 'workloadSelector'],
+    },
+  ];
+}
