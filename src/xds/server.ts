@@ -1,8 +1,20 @@
 // The xDS server: listening, lifetime, and the services on a grpc-js server. The protocol itself is in sotw.ts,
 // delta.ts and push-order.ts; who is served what is in the snapshot cache.
-import type * as grpc from '@grpc/grpc-js';
-import type { XdsServerOptions } from './options.js';
-import type { XdsStream } from './status.js';
+import * as grpc from '@grpc/grpc-js';
+import { ControlPlaneError } from '../lib/error.js';
+import { Connection } from './connection.js';
+import { addHealth } from './health.js';
+import {
+  defaultLimits,
+  defaultTimes,
+  type UnknownNamed,
+  type XdsLimits,
+  type XdsServerOptions,
+  type XdsTimes,
+} from './options.js';
+import { type BytesCall, bytesMethod, discoveryServices } from './services.js';
+import { standIn } from './stand-in.js';
+import type { Variant, XdsStream } from './status.js';
 
 export type { XdsNode } from './node.js';
 export type * from './options.js';
@@ -27,5 +39,127 @@ export interface XdsServer {
 
 /** An xDS server (ADS and single-type services, state-of-the-world and delta) that serves a SnapshotCache. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
-  throw new Error(`not built yet: ${options.cache}`);
+  return new Server(options);
+}
+
+class Server implements XdsServer {
+  private readonly connections = new Set<Connection>();
+  private readonly limits: XdsLimits;
+  private readonly times: XdsTimes;
+  private readonly unknownNamed: UnknownNamed;
+  private own: grpc.Server | undefined;
+  private lastId = 0;
+  private closing = false;
+
+  constructor(private readonly options: XdsServerOptions) {
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.times = { ...defaultTimes, ...options.times };
+    const { unknownNamed = 'wait' } = options;
+    if (typeof unknownNamed === 'function') this.unknownNamed = unknownNamed;
+    else this.unknownNamed = unknownNamed === 'empty' ? standIn : () => undefined;
+  }
+
+  async listen(address: ListenAddress): Promise<{ host: string; port: number } | { path: string }> {
+    this.own ??= this.createServer();
+    const server = this.own;
+    const target = 'path' in address ? `unix:${address.path}` : hostPort(address);
+    const credentials = address.credentials ?? grpc.ServerCredentials.createInsecure();
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync(target, credentials, (error, bound) => {
+        if (error === null) resolve(bound);
+        else {
+          const message = `cannot listen on ${target}: ${error.message}`;
+          reject(new ControlPlaneError('XdsListenFailed', message, { cause: error }));
+        }
+      });
+    });
+    return 'path' in address ? { path: address.path } : { host: address.host, port };
+  }
+
+  attach(server: grpc.Server): void {
+    for (const { service, onlyType, methods } of discoveryServices) {
+      for (const variant of ['sotw', 'delta'] as const) {
+        const definition = bytesMethod(service, methods[variant]);
+        server.register(
+          definition.path,
+          (call: BytesCall) => this.open(call, variant, onlyType),
+          definition.responseSerialize,
+          definition.requestDeserialize,
+          'bidi',
+        );
+      }
+    }
+    addHealth(server, () => !this.closing);
+  }
+
+  streams(): Iterable<XdsStream> {
+    return this.connections;
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    for (const connection of [...this.connections]) connection.end('the server is shutting down');
+    const server = this.own;
+    if (server === undefined) return;
+    // tryShutdown says GOAWAY and waits for clients to close; those that do not are cut off.
+    await new Promise<void>((resolve) => {
+      const cut = setTimeout(() => {
+        server.forceShutdown();
+        resolve();
+      }, this.times.closeMs * 0.8);
+      server.tryShutdown(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+    });
+  }
+
+  private createServer(): grpc.Server {
+    const { times, limits } = this;
+    const server = new grpc.Server({
+      'grpc.max_receive_message_length': limits.requestBytesMax,
+      'grpc.max_send_message_length': -1,
+      'grpc.keepalive_time_ms': times.pingMs,
+      'grpc.keepalive_timeout_ms': times.pingTimeoutMs,
+      'grpc.keepalive_permit_without_calls': 1,
+      // grpc-js adds a jitter of ± 10 % itself.
+      ...(times.connectionAgeMs > 0 && {
+        'grpc.max_connection_age_ms': times.connectionAgeMs,
+        'grpc.max_connection_age_grace_ms': times.connectionGraceMs,
+      }),
+    });
+    this.attach(server);
+    return server;
+  }
+
+  private open(call: BytesCall, variant: Variant, onlyType: string | undefined): void {
+    const refuse = (code: grpc.status, details: string) => call.emit('error', { code, details });
+    if (this.closing) {
+      refuse(grpc.status.UNAVAILABLE, 'the server is shutting down');
+      return;
+    }
+    if (this.connections.size >= this.limits.streamsMax) {
+      refuse(grpc.status.RESOURCE_EXHAUSTED, `more than ${this.limits.streamsMax} streams`);
+      return;
+    }
+    const settings = {
+      variant,
+      onlyType,
+      limits: this.limits,
+      times: this.times,
+      identifier: this.options.identifier ?? '',
+      respond: { unknownNamed: this.unknownNamed },
+      callbacks: this.options.callbacks ?? {},
+      now: Date.now,
+    };
+    const connection = new Connection(++this.lastId, call, this.options, settings, (ended) => {
+      this.connections.delete(ended);
+    });
+    this.connections.add(connection);
+    connection.start();
+  }
+}
+
+function hostPort({ host, port }: { host: string; port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

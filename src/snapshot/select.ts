@@ -1,0 +1,42 @@
+// Parts and unions of one type's resources: what a client that names its resources may see, and the state between
+// an old and a new one in which nothing is missing. Remembered by identity, so that streams in step share them.
+import type { ResourceName, Version } from '../envoy/resource.js';
+import { memoize } from '../lib/memo.js';
+import { typeSnapshot } from './build-snapshot.js';
+import { contentVersion } from './encode.js';
+import type { EncodedResource, TypeSnapshot } from './snapshot.js';
+
+/** Names in sorted order, one object for each distinct set (xds/name-set.ts makes them). */
+export interface SortedNames {
+  readonly sorted: readonly ResourceName[];
+}
+
+/**
+ * The resources of those names. The version is over the names asked for, the missing ones included: a client that
+ * comes back with this version and these names has had an answer for each of them.
+ */
+export const selectNames: (type: TypeSnapshot, names: SortedNames) => TypeSnapshot = memoize(
+  (type: TypeSnapshot, names: SortedNames): TypeSnapshot => {
+    const resources = new Map<ResourceName, EncodedResource>();
+    const lines: string[] = [];
+    for (const name of names.sorted) {
+      const resource = type.resources.get(name);
+      if (resource !== undefined) resources.set(name, resource);
+      lines.push(`${name}\n${resource?.version ?? ''}\n`);
+    }
+    return { version: contentVersion(lines.join('')) as Version, resources };
+  },
+);
+
+/**
+ * Everything of `after`, and what only `before` has: the state for make-before-break. Gives `after` itself when
+ * nothing would be left over, and `before` itself when it has all of `after` already.
+ */
+export const unionTypes: (before: TypeSnapshot, after: TypeSnapshot) => TypeSnapshot = memoize(
+  (before: TypeSnapshot, after: TypeSnapshot): TypeSnapshot => {
+    if (before === after || before.version === after.version) return after;
+    const leftOver = [...before.resources].filter(([name]) => !after.resources.has(name));
+    if (leftOver.length === 0) return after;
+    return typeSnapshot(new Map([...after.resources, ...leftOver]), before);
+  },
+);

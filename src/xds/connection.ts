@@ -1,0 +1,183 @@
+// One gRPC call that carries a discovery stream: reads requests, finds out who it is, joins the stream to the
+// snapshots of its group, keeps its timer, and ends it. The protocol is in stream.ts.
+import * as grpc from '@grpc/grpc-js';
+import type { DiscoveryRequest } from '../envoy/discovery.js';
+import { errorMessage } from '../lib/error.js';
+import { readNode, type XdsNode } from './node.js';
+import type { XdsServerOptions } from './options.js';
+import type { BytesCall } from './services.js';
+import type { StreamStatus, XdsStream } from './status.js';
+import { ProtocolStream, StreamError, type StreamSettings, type Transport } from './stream.js';
+
+/** Writes that may wait in the transport before rendering stops. */
+const pendingWritesMax = 2;
+
+/** A discovery stream of one client, from its opening to its end. */
+export class Connection implements XdsStream, Transport {
+  readonly peer: string;
+  readonly variant: XdsStream['variant'];
+  readonly aggregated: boolean;
+  readonly openedAt: Date;
+  node: XdsNode | undefined;
+  group: string | undefined;
+  private readonly protocol: ProtocolStream;
+  private pendingWrites = 0;
+  private ended = false;
+  private unwatch: (() => void) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private timerAt: number | undefined;
+
+  constructor(
+    readonly id: number,
+    private readonly call: BytesCall,
+    private readonly options: XdsServerOptions,
+    private readonly settings: StreamSettings,
+    private readonly onEnd: (connection: Connection) => void,
+  ) {
+    this.peer = call.getPeer();
+    this.variant = settings.variant;
+    this.aggregated = settings.onlyType === undefined;
+    this.openedAt = new Date(settings.now());
+    this.protocol = new ProtocolStream(settings, this, this);
+  }
+
+  /** Begins to read. Apart from the constructor, so that the owner can note the connection first. */
+  start(): void {
+    const { call, settings, options } = this;
+    call.on('data', (bytes: Buffer) => this.guarded(() => this.onRequest(bytes)));
+    // A client's half-close ends the stream with OK.
+    call.on('end', () => this.finish(grpc.status.OK, ''));
+    call.on('cancelled', () => this.finish(grpc.status.CANCELLED, 'cancelled by the client'));
+    call.on('error', () => this.finish(grpc.status.UNAVAILABLE, 'the connection broke'));
+    call.on('close', () => this.finish(grpc.status.UNAVAILABLE, 'the connection closed'));
+    this.setTimer(settings.now() + settings.times.firstRequestMs);
+    this.guarded(() => options.callbacks?.onStreamOpen?.(this));
+  }
+
+  status(): StreamStatus {
+    const { id, peer, variant, aggregated, openedAt, node, group } = this;
+    return {
+      ...{ id, peer, variant, aggregated, openedAt },
+      ...(node && { node }),
+      ...(group !== undefined && { group }),
+      types: this.protocol.status(),
+    };
+  }
+
+  end(reason: string): void {
+    this.finish(grpc.status.UNAVAILABLE, reason);
+  }
+
+  write(bytes: Buffer): void {
+    this.pendingWrites++;
+    this.call.write(bytes, () => {
+      this.pendingWrites--;
+      if (!this.ended && this.pendingWrites === pendingWritesMax - 1) this.pump();
+    });
+  }
+
+  writable(): boolean {
+    return !this.ended && this.pendingWrites < pendingWritesMax;
+  }
+
+  private onRequest(bytes: Buffer): void {
+    if (this.ended) return;
+    const request = this.protocol.read(bytes);
+    if (this.node === undefined) this.meet(request);
+    const at = this.protocol.receive(request);
+    if (!this.ended) this.setTimer(at);
+  }
+
+  /** The first request: it says who the client is, and nothing is answered before the program has heard of it. */
+  private meet(request: DiscoveryRequest): void {
+    if (request.node === undefined) {
+      throw new StreamError('INVALID_ARGUMENT', 'the first request of a stream must have a node');
+    }
+    let node: XdsNode;
+    try {
+      node = readNode(request.node);
+    } catch {
+      throw new StreamError('INVALID_ARGUMENT', 'the node cannot be read');
+    }
+    this.node = node;
+    this.setTimer(undefined);
+    const join = () => this.join(node);
+    let told: void | Promise<void>;
+    try {
+      told = this.options.callbacks?.onNode?.(this, node);
+    } catch (error) {
+      this.finish(grpc.status.PERMISSION_DENIED, errorMessage(error));
+      return;
+    }
+    if (told === undefined) join();
+    else {
+      told.then(
+        () => this.guarded(join),
+        (error: unknown) => this.finish(grpc.status.PERMISSION_DENIED, errorMessage(error)),
+      );
+    }
+  }
+
+  private join(node: XdsNode): void {
+    if (this.ended) return;
+    const group = this.options.groupOf?.(node) ?? node.id;
+    this.group = group;
+    const { cache } = this.options;
+    const serve = () => {
+      const at = this.protocol.setGoal(cache.get(group));
+      if (!this.ended) this.setTimer(at);
+    };
+    this.unwatch = cache.watch(group, () => this.guarded(serve));
+    serve();
+  }
+
+  private pump(): void {
+    this.guarded(() => {
+      if (!this.ended) this.setTimer(this.protocol.pump());
+    });
+  }
+
+  private setTimer(at: number | undefined): void {
+    if (at === this.timerAt) return;
+    clearTimeout(this.timer);
+    this.timerAt = at;
+    if (at === undefined) return;
+    const delay = Math.max(1, at - this.settings.now());
+    this.timer = setTimeout(() => this.guarded(() => this.onTimer()), delay);
+    this.timer.unref();
+  }
+
+  private onTimer(): void {
+    this.timerAt = undefined;
+    if (this.node === undefined) {
+      this.finish(grpc.status.DEADLINE_EXCEEDED, 'no request was sent');
+      return;
+    }
+    this.setTimer(this.protocol.onTime());
+  }
+
+  /** A failure ends this stream and nothing else. */
+  private guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof StreamError) this.finish(grpc.status[error.status], error.message);
+      else this.finish(grpc.status.INTERNAL, errorMessage(error));
+    }
+  }
+
+  private finish(code: grpc.status, details: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.unwatch?.();
+    if (code === grpc.status.OK) this.call.end();
+    else this.call.emit('error', { code, details });
+    this.onEnd(this);
+    try {
+      this.options.callbacks?.onStreamClosed?.(this);
+    } catch {
+      // The stream is gone already; there is nobody left to tell.
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// Incremental: how a request changes what is known of a type, and what is to be sent for a state of the resources.
+// Sections named are those of the xDS protocol document. The SotW variant has the same functions.
+import type { DiscoveryRequest } from '../envoy/discovery.js';
+import { diffTypes } from '../snapshot/diff.js';
+import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
+import {
+  changeNames,
+  findNamed,
+  hasLegacyWildcard,
+  heldSnapshot,
+  type Outgoing,
+  type Received,
+  type RespondOptions,
+  settle,
+  type TypeState,
+  takeOwed,
+  viewOf,
+} from './subscription.js';
+
+/** Takes in a request of the type. */
+export function receive(state: TypeState, request: DiscoveryRequest): Received {
+  const { error } = request;
+  const first = !state.opened;
+  state.opened = true;
+  // The nonce pairs ACK and NACK only; subscriptions count under any nonce ("Incremental xDS").
+  const answers = !first && request.nonce !== '' && request.nonce === state.nonce && state.inFlight;
+  if (answers) settle(state, error);
+  const stale = !first && request.nonce !== '' && !answers;
+  subscribe(state, request, first);
+  return {
+    kind: first ? 'first' : answers ? (error ? 'nack' : 'ack') : stale ? 'stale' : 'subscribe',
+    version: state.lastVersion,
+    message: error?.message ?? '',
+  };
+}
+
+function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean): void {
+  const { names: added, unsubscribe: dropped, held } = request;
+  const legacy = first && added.length === 0 && hasLegacyWildcard(state.typeUrl);
+  if (added.length > 0) state.everNamed = true;
+  let wildcard = state.wildcard || legacy;
+  if (legacy) state.answerOwed = true;
+  if (added.includes('*')) {
+    wildcard = true;
+    state.answerOwed = true;
+  }
+  if (dropped.includes('*')) wildcard = false;
+  if (added.length > 0 || dropped.length > 0 || wildcard !== state.wildcard) {
+    const names = new Set(state.names.names);
+    for (const name of added) if (name !== '*') names.add(name);
+    const wasNamed = dropped.filter((name) => names.delete(name));
+    changeNames(state, names, wildcard);
+    // "Unsubscribing from Resources": of a wildcard client, the name is answered: it has it still, or it is gone.
+    if (wildcard) for (const name of wasNamed) state.owed.add(name);
+  }
+  if (first && held.size > 0) state.sent = viewOf(state, heldSnapshot(state.typeUrl, held));
+  for (const name of added) {
+    if (name === '*' || !state.names.names.has(name)) continue;
+    // "Subscribing to Resources": every name is answered, even a known one; but not one that the client says it
+    // holds in the first request of the stream.
+    if (!first || !held.has(name)) state.owed.add(name);
+  }
+}
+
+/**
+ * What to send to bring the client to `target`; undefined when nothing. Changes `state` as if it was sent; the
+ * caller must not ask while a response is in flight.
+ */
+export function respond(
+  state: TypeState,
+  target: TypeSnapshot,
+  options: RespondOptions,
+): Outgoing | undefined {
+  const view = viewOf(state, target);
+  const diff = diffTypes(state.sent, view);
+  state.sent = view;
+  const mustAnswer = state.answerOwed;
+  const owed = takeOwed(state, diff.changed.length > 0);
+  let { changed: resources, removed } = diff;
+  if (owed.size > 0) {
+    const there = new Set(resources.map((resource) => resource.name));
+    const gone = new Set(removed);
+    const extra: EncodedResource[] = [];
+    for (const name of owed) {
+      if (there.has(name)) continue;
+      const resource = findNamed(state, name, { view, options });
+      if (resource === undefined) gone.add(name);
+      else extra.push(resource);
+    }
+    if (extra.length > 0) resources = [...resources, ...extra];
+    // "Knowing When a Requested Resource Does Not Exist": said at once.
+    if (gone.size > removed.length) removed = [...gone];
+  }
+  if (resources.length === 0 && removed.length === 0 && !mustAnswer) return undefined;
+  return { version: view.version, resources, removed };
+}

@@ -1,0 +1,33 @@
+// Which resources a client refused, as far as can be told from its error text. Envoy writes names into it
+// ("Error adding/updating cluster(s) a: reason, b: reason"), gRPC clients too; there is no field for them.
+import type { EncodedResource } from '../snapshot/snapshot.js';
+
+/** At most this much of a client's text is kept. */
+export const nackMessageMax = 4096;
+
+/**
+ * Names of the response that occur in the text as a whole word; the only resource of a response is at fault whatever
+ * the text says. Empty when nothing can be told.
+ */
+export function resourcesAtFault(
+  message: string,
+  resources: readonly EncodedResource[],
+): readonly string[] {
+  if (resources.length === 1) return [resources[0]!.name];
+  const found: string[] = [];
+  for (const { name } of resources) if (name !== '' && hasWord(message, name)) found.push(name);
+  return found;
+}
+
+/** Letters that occur within resource names: a match must not be cut out of a longer name. */
+const inName = /[\w.|*-]/;
+
+function hasWord(text: string, name: string): boolean {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const before = text[at - 1] ?? ' ';
+    const after = text.slice(at + name.length, at + name.length + 2);
+    const endsHere = after === '' || !inName.test(after[0]!) || /^\.(\s|$)/.test(after);
+    if (!inName.test(before) && endsHere) return true;
+  }
+  return false;
+}

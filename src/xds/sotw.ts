@@ -1,0 +1,119 @@
+// State of the world: how a request changes what is known of a type, and what is to be sent for a state of the
+// resources. Sections named are those of the xDS protocol document. The delta variant has the same functions.
+import type { DiscoveryRequest } from '../envoy/discovery.js';
+import { diffTypes } from '../snapshot/diff.js';
+import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
+import {
+  changeNames,
+  findNamed,
+  hasLegacyWildcard,
+  isWholeSet,
+  type Outgoing,
+  type Received,
+  type RespondOptions,
+  settle,
+  type TypeState,
+  takeOwed,
+  viewOf,
+} from './subscription.js';
+
+/** Takes in a request of the type. */
+export function receive(state: TypeState, request: DiscoveryRequest): Received {
+  const { error } = request;
+  const result = (kind: Received['kind']): Received => ({
+    kind,
+    version: state.lastVersion,
+    message: error?.message ?? '',
+  });
+  if (!state.opened) {
+    // Answered from state whatever nonce it carries: it may be one of another stream (envoy#30155).
+    state.opened = true;
+    state.claimed = request.version;
+    subscribe(state, request.names);
+    state.answerOwed = isWholeSet(state);
+    return result('first');
+  }
+  // "Resource updates": the client repeats its names with the nonce that it has not seen yet.
+  if (state.nonce !== '' && request.nonce !== state.nonce) return result('stale');
+  const wasInFlight = state.inFlight;
+  // NACK is error_detail and nothing else ("NACK").
+  if (wasInFlight && state.nonce !== '') settle(state, error);
+  const changed = subscribe(state, request.names);
+  if (wasInFlight) return result(error === undefined ? 'ack' : 'nack');
+  return result(changed || error !== undefined ? 'subscribe' : 'repeat');
+}
+
+/** Takes over the names of a request; gives whether they are others than before. */
+function subscribe(state: TypeState, names: readonly string[]): boolean {
+  const explicit = names.includes('*');
+  // Legacy wildcard: no names in any request of the type so far on this stream.
+  const legacy = names.length === 0 && !state.everNamed && hasLegacyWildcard(state.typeUrl);
+  if (names.length > 0) state.everNamed = true;
+  const wildcard = explicit || legacy;
+  const plain = explicit ? names.filter((name) => name !== '*') : names;
+  if (wildcard === state.wildcard && sameNames(state, plain)) return false;
+  const before = state.names;
+  const gained = wildcard && !state.wildcard;
+  changeNames(state, plain, wildcard);
+  let added = false;
+  for (const name of state.names.names) {
+    if (before.names.has(name)) continue;
+    added = true;
+    state.owed.add(name);
+  }
+  if (gained || (added && isWholeSet(state))) state.answerOwed = true;
+  return true;
+}
+
+function sameNames(state: TypeState, names: readonly string[]): boolean {
+  const known = state.names.names;
+  return names.length === known.size && names.every((name) => known.has(name));
+}
+
+/**
+ * What to send to bring the client to `target`; undefined when nothing. Changes `state` as if it was sent; the
+ * caller must not ask while a response is in flight.
+ */
+export function respond(
+  state: TypeState,
+  target: TypeSnapshot,
+  options: RespondOptions,
+): Outgoing | undefined {
+  const view = viewOf(state, target);
+  let before = state.sent;
+  state.sent = view;
+  // "ACK and NACK semantics summary": versions are content hashes over all names asked for, so an equal one tells
+  // that the client has had an answer for each.
+  if (before === undefined && state.claimed === view.version) {
+    before = view;
+    state.owed.clear();
+    state.answerOwed = false;
+  }
+  state.claimed = '';
+  const diff = diffTypes(before, view);
+  if (isWholeSet(state)) {
+    const due = diff.changed.length > 0 || diff.removed.length > 0 || state.answerOwed;
+    const owed = takeOwed(state, due);
+    if (!due && ![...owed].some((name) => view.resources.has(name))) return undefined;
+    // A set of everything is the same array for all streams that have this view.
+    return { version: view.version, resources: diffTypes(undefined, view).changed, removed: [] };
+  }
+  const resources = withOwed(state, diff.changed, { view, options });
+  if (resources.length === 0) return undefined;
+  return { version: view.version, resources, removed: [] };
+}
+
+function withOwed(
+  state: TypeState,
+  changed: readonly EncodedResource[],
+  context: { view: TypeSnapshot; options: RespondOptions },
+): readonly EncodedResource[] {
+  const there = new Set(changed.map((resource) => resource.name));
+  const extra: EncodedResource[] = [];
+  for (const name of takeOwed(state, changed.length > 0)) {
+    if (there.has(name)) continue;
+    const resource = findNamed(state, name, context);
+    if (resource !== undefined) extra.push(resource);
+  }
+  return extra.length === 0 ? changed : [...changed, ...extra];
+}

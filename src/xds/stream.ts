@@ -1,0 +1,314 @@
+// One stream: puts the state machines, the push order and a transport together. At most one response of a type is
+// unanswered; newer state waits as a mark, not as a response, so nothing is queued. No gRPC here.
+import { type DiscoveryRequest, readDiscoveryRequest } from '../envoy/discovery.js';
+import { CLUSTER, ENDPOINT, LISTENER, ROUTE } from '../envoy/resource.js';
+import { diffTypes } from '../snapshot/diff.js';
+import { endpointNameOf } from '../snapshot/references.js';
+import type { Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
+import * as delta from './delta.js';
+import { nackMessageMax, resourcesAtFault } from './nack.js';
+import type { XdsCallbacks, XdsLimits, XdsTimes } from './options.js';
+import { PushOrder } from './push-order.js';
+import { responseBytes } from './response-bytes.js';
+import * as sotw from './sotw.js';
+import type { Nack, TypeStatus, Variant, XdsStream } from './status.js';
+import {
+  heldSnapshot,
+  newTypeState,
+  noteSent,
+  type Received,
+  type RespondOptions,
+  type TypeState,
+} from './subscription.js';
+
+/** The stream's way out. */
+export interface Transport {
+  write(bytes: Buffer): void;
+  /** False while written bytes wait for the client; `pump` is to be called when that has passed. */
+  writable(): boolean;
+}
+
+/** A request that ends the stream. */
+export class StreamError extends Error {
+  constructor(
+    readonly status: 'INVALID_ARGUMENT' | 'RESOURCE_EXHAUSTED',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What a stream needs to know of its server. */
+export interface StreamSettings {
+  readonly variant: Variant;
+  /** The type of a single-type service; undefined on an aggregated stream. */
+  readonly onlyType: string | undefined;
+  readonly limits: XdsLimits;
+  readonly times: XdsTimes;
+  readonly identifier: string;
+  readonly respond: RespondOptions;
+  readonly callbacks: XdsCallbacks;
+  readonly now: () => number;
+}
+
+/** A type on this stream, with what only the stream needs: marks, times and answers for the status. */
+interface Line {
+  readonly state: TypeState;
+  /** Something may have to be sent. */
+  dirty: boolean;
+  /** Waiting for the answer to the last response is over for the push order. */
+  letGo: boolean;
+  /** Position of the last response among all of the stream. */
+  position: number;
+  sentAt: number;
+  acked: { version: string; at: Date } | undefined;
+  nack: Nack | undefined;
+  /** The last response was refused and nothing was sent since. */
+  rejected: boolean;
+}
+
+/** The protocol on one stream. The caller gives it requests, goals and time; it writes to the transport. */
+export class ProtocolStream {
+  private readonly lines = new Map<string, Line>();
+  private readonly order: PushOrder;
+  private readonly machine: typeof sotw;
+  private goal: Snapshot | undefined;
+  private position = 0;
+
+  constructor(
+    private readonly settings: StreamSettings,
+    private readonly transport: Transport,
+    private readonly stream: XdsStream,
+  ) {
+    this.machine = settings.variant === 'sotw' ? sotw : delta;
+    this.order = new PushOrder(settings.onlyType === undefined);
+  }
+
+  /** Reads a request's bytes and fills in the type that a single-type service implies. */
+  read(bytes: Uint8Array): DiscoveryRequest {
+    const { variant, onlyType, limits } = this.settings;
+    let request: DiscoveryRequest;
+    try {
+      request = readDiscoveryRequest(variant, bytes);
+    } catch {
+      throw new StreamError('INVALID_ARGUMENT', 'the request cannot be read');
+    }
+    if (request.typeUrl === '') request.typeUrl = onlyType ?? '';
+    if (request.typeUrl === '') throw new StreamError('INVALID_ARGUMENT', 'type_url is empty');
+    if (onlyType !== undefined && request.typeUrl !== onlyType) {
+      throw new StreamError('INVALID_ARGUMENT', `this service serves ${onlyType} only`);
+    }
+    if (request.names.length > limits.namesMax || request.held.size > limits.namesMax) {
+      throw new StreamError('RESOURCE_EXHAUSTED', `more than ${limits.namesMax} resource names`);
+    }
+    return request;
+  }
+
+  /** Takes in a request and sends what it asks for, as far as there is a goal. Gives the same as `pump`. */
+  receive(request: DiscoveryRequest): number | undefined {
+    const line = this.line(request.typeUrl);
+    const { state } = line;
+    if (!state.opened && this.settings.variant === 'delta' && request.held.size > 0) {
+      this.order.startFrom(state.typeUrl, heldSnapshot(state.typeUrl, request.held));
+    }
+    const received = this.machine.receive(state, request);
+    if (state.names.names.size > this.settings.limits.namesMax) {
+      throw new StreamError(
+        'RESOURCE_EXHAUSTED',
+        `more than ${this.settings.limits.namesMax} names`,
+      );
+    }
+    if (received.kind === 'ack' || received.kind === 'nack') this.noteAnswer(line, received);
+    if (received.kind === 'repeat' && this.mayAnswerRepeat(line)) {
+      for (const name of state.names.names) state.owed.add(name);
+    }
+    line.dirty = true;
+    this.settings.callbacks.onRequest?.(this.stream, state.typeUrl);
+    return this.pump();
+  }
+
+  /** A new state to bring the client to. Undefined: there is none for now; what was sent stays in force. */
+  setGoal(goal: Snapshot | undefined): number | undefined {
+    this.goal = goal;
+    this.order.setGoal(goal);
+    return this.pump();
+  }
+
+  /**
+   * Sends whatever may go now; to be called after each change of anything. Gives the time at which it should be
+   * called again even if nothing happens, or undefined.
+   */
+  pump(): number | undefined {
+    if (this.goal === undefined) return undefined;
+    this.sendDirty();
+    const awaited = this.order.advance({
+      offer: (typeUrl) => {
+        const line = this.lines.get(typeUrl);
+        if (line === undefined) return;
+        line.dirty = true;
+        this.trySend(line);
+      },
+      settled: (typeUrl) => this.settled(typeUrl),
+    });
+    this.sendDirty();
+    return this.nextDeadline(awaited);
+  }
+
+  private sendDirty(): void {
+    for (const line of this.lines.values()) if (line.dirty) this.trySend(line);
+  }
+
+  /** Lets go of answers that were awaited for too long, then goes on. */
+  onTime(): number | undefined {
+    const now = this.settings.now();
+    const { stepWaitMs, answerWaitMs } = this.settings.times;
+    for (const line of this.lines.values()) {
+      if (!line.state.inFlight) continue;
+      if (now - line.sentAt >= stepWaitMs) line.letGo = true;
+      if (now - line.sentAt >= answerWaitMs) line.state.inFlight = false;
+    }
+    return this.pump();
+  }
+
+  /** Each type that was asked for. */
+  status(): TypeStatus[] {
+    const types: TypeStatus[] = [];
+    for (const line of this.lines.values()) if (line.state.opened) types.push(statusOf(line));
+    return types;
+  }
+
+  private line(typeUrl: string): Line {
+    let line = this.lines.get(typeUrl);
+    if (line === undefined) {
+      if (this.lines.size >= this.settings.limits.typesMax) {
+        throw new StreamError(
+          'RESOURCE_EXHAUSTED',
+          `more than ${this.settings.limits.typesMax} types`,
+        );
+      }
+      line = {
+        state: newTypeState(typeUrl),
+        dirty: false,
+        letGo: false,
+        position: 0,
+        sentAt: 0,
+        acked: undefined,
+        nack: undefined,
+        rejected: false,
+      };
+      this.lines.set(typeUrl, line);
+    }
+    return line;
+  }
+
+  private trySend(line: Line): void {
+    const { state } = line;
+    if (!state.opened || state.inFlight || !this.transport.writable()) return;
+    const target = this.order.target(state.typeUrl);
+    if (target === undefined) return;
+    const before = state.sent;
+    const reconnecting = before === undefined && state.claimed !== '';
+    line.dirty = false;
+    const outgoing = this.machine.respond(state, target, this.settings.respond);
+    if (outgoing === undefined) return;
+    const { typeUrl } = state;
+    const { variant, identifier } = this.settings;
+    const nonce = noteSent(state, outgoing);
+    const bytes = responseBytes(outgoing, { variant, typeUrl, nonce, identifier });
+    line.sentAt = this.settings.now();
+    line.letGo = false;
+    line.rejected = false;
+    line.position = ++this.position;
+    this.transport.write(bytes);
+    this.settings.callbacks.onResponse?.(this.stream, typeUrl, {
+      version: outgoing.version,
+      bytes: bytes.length,
+    });
+    if (typeUrl === CLUSTER && (before !== undefined || reconnecting))
+      this.warm(before, state.sent!);
+  }
+
+  /**
+   * Clusters that were sent anew warm until their endpoints come after them, even unchanged ones; delta clients do
+   * not ask (xDS "Resource warming"; xds-protocol 20).
+   */
+  private warm(before: TypeSnapshot | undefined, after: TypeSnapshot): void {
+    const line = this.line(ENDPOINT);
+    for (const cluster of diffTypes(before, after).changed) {
+      const name = endpointNameOf(cluster);
+      if (name === undefined) continue;
+      // Names that are not asked for yet will be, and are answered then.
+      if (!line.state.opened || line.state.names.names.has(name)) line.state.warming.add(name);
+    }
+    line.dirty = true;
+    this.trySend(line);
+  }
+
+  /** The same request again, nonce and all: Envoy asks for resources that it has, because it warms their user. */
+  private mayAnswerRepeat(line: Line): boolean {
+    const { typeUrl } = line.state;
+    if (typeUrl !== ENDPOINT && typeUrl !== ROUTE) return false;
+    if (this.settings.onlyType !== undefined) return true;
+    const user = this.lines.get(typeUrl === ENDPOINT ? CLUSTER : LISTENER);
+    return user !== undefined && user.position > line.position;
+  }
+
+  private noteAnswer(line: Line, received: Received): void {
+    const { callbacks } = this.settings;
+    const at = new Date(this.settings.now());
+    const { version } = received;
+    const { typeUrl, lastResources } = line.state;
+    if (received.kind === 'ack') {
+      line.acked = { version, at };
+      line.nack = undefined;
+      callbacks.onAck?.(this.stream, typeUrl, version);
+      return;
+    }
+    const message = received.message.slice(0, nackMessageMax);
+    const resources = resourcesAtFault(message, lastResources);
+    line.nack = { message, version, at, resources };
+    line.rejected = true;
+    callbacks.onNack?.(this.stream, typeUrl, { version, message, resourceNames: resources });
+  }
+
+  private settled(typeUrl: string): boolean {
+    const line = this.lines.get(typeUrl);
+    if (line === undefined || !line.state.opened) return true;
+    return !line.dirty && (!line.state.inFlight || line.letGo);
+  }
+
+  /** When to look again: at the end of a wait that holds something back. */
+  private nextDeadline(awaited: readonly string[]): number | undefined {
+    let next: number | undefined;
+    const { stepWaitMs, answerWaitMs } = this.settings.times;
+    for (const [typeUrl, line] of this.lines) {
+      if (!line.state.inFlight) continue;
+      const waits = awaited.includes(typeUrl) && !line.letGo;
+      if (!waits && !line.dirty) continue;
+      const at = line.sentAt + (waits ? stepWaitMs : answerWaitMs);
+      if (next === undefined || at < next) next = at;
+    }
+    return next;
+  }
+}
+
+function statusOf(line: Line): TypeStatus {
+  const { state } = line;
+  const never = state.responses === 0 && !line.dirty && state.sent === undefined;
+  return {
+    typeUrl: state.typeUrl,
+    subscribed: state.wildcard ? '*' : state.names.sorted,
+    ...(state.responses > 0 && {
+      sent: { version: state.lastVersion, nonce: state.nonce, at: new Date(line.sentAt) },
+    }),
+    ...(line.acked && { acked: line.acked }),
+    ...(line.nack && { nack: line.nack }),
+    state: line.rejected
+      ? 'REJECTED'
+      : never
+        ? 'NOT_SENT'
+        : state.inFlight || line.dirty
+          ? 'PENDING'
+          : 'SYNCED',
+  };
+}

@@ -1,0 +1,199 @@
+// What the server knows of one type on one stream: what the client asked for, what it was brought to, what it said
+// to that. Shared by both variants; sotw.ts and delta.ts change it by their rules. No sockets, no clock.
+import {
+  CLUSTER,
+  ENDPOINT,
+  EXTENSION_CONFIG,
+  LISTENER,
+  ROUTE,
+  RUNTIME,
+  SECRET,
+  type Version,
+} from '../envoy/resource.js';
+import { selectNames } from '../snapshot/select.js';
+import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
+import { type NameSet, nameSet, noNames } from './name-set.js';
+import type { UnknownNamed } from './options.js';
+
+/** One type on one stream. */
+export interface TypeState {
+  readonly typeUrl: string;
+  /** A request for the type was seen on this stream. */
+  opened: boolean;
+  /** Everything is asked for: by the legacy form or by '*' (xDS "How the client specifies what resources to return"). */
+  wildcard: boolean;
+  /** A name (or '*') was asked for on this stream: an empty list no longer means everything. */
+  everNamed: boolean;
+  /** Names asked for, without '*'. */
+  names: NameSet;
+  /** SotW: the version that the first request of the stream came with, until it was looked at. */
+  claimed: string;
+  /** What the client has when it accepts the last response: one reference, shared with streams in step. */
+  sent: TypeSnapshot | undefined;
+  /** Names to be answered whatever the client has. */
+  owed: Set<string>;
+  /** An answer is owed even if there is nothing in it. */
+  answerOwed: boolean;
+  /** Names in a refused response: they go along with the next change, never alone (no NACK loop). */
+  uncertain: Set<string>;
+  /**
+   * Names whose cluster (EDS) was sent anew since they were: Envoy waits for them even if they are unchanged, and
+   * asks for them or not (xDS "Resource warming").
+   */
+  warming: Set<string>;
+  /** Number of responses; the nonce is made of it. */
+  responses: number;
+  nonce: string;
+  /** The last response was neither accepted nor refused yet. */
+  inFlight: boolean;
+  lastVersion: string;
+  lastResources: readonly EncodedResource[];
+}
+
+/** Before the first request. */
+export function newTypeState(typeUrl: string): TypeState {
+  return {
+    typeUrl,
+    opened: false,
+    wildcard: false,
+    everNamed: false,
+    names: noNames,
+    claimed: '',
+    sent: undefined,
+    owed: new Set(),
+    answerOwed: false,
+    uncertain: new Set(),
+    warming: new Set(),
+    responses: 0,
+    nonce: '',
+    inFlight: false,
+    lastVersion: '',
+    lastResources: [],
+  };
+}
+
+/** What a request was, once it has been taken in. */
+export interface Received {
+  readonly kind: 'first' | 'ack' | 'nack' | 'stale' | 'repeat' | 'subscribe';
+  /** Of an ACK or NACK: the version that it is about. */
+  readonly version: string;
+  readonly message: string;
+}
+
+/** A response to be sent. Arrays are shared between streams in the same state: never change them. */
+export interface Outgoing {
+  readonly version: string;
+  readonly resources: readonly EncodedResource[];
+  readonly removed: readonly string[];
+}
+
+/** Settings of the server that both variants need. */
+export interface RespondOptions {
+  readonly unknownNamed: UnknownNamed;
+}
+
+// By name only (xds-protocol 42): an empty list in a first request of theirs asks for nothing. VHDS begins so.
+const byNameOnly: ReadonlySet<string> = new Set([
+  ENDPOINT,
+  ROUTE,
+  SECRET,
+  EXTENSION_CONFIG,
+  RUNTIME,
+  'type.googleapis.com/envoy.config.route.v3.VirtualHost',
+]);
+
+/** Whether a first request without names asks for everything of the type. */
+export function hasLegacyWildcard(typeUrl: string): boolean {
+  return !byNameOnly.has(typeUrl);
+}
+
+/** SotW responses of the type are the whole set, absence deletes (xDS "Grouping Resources into Responses"). */
+export function isWholeSet(state: TypeState): boolean {
+  return state.wildcard || state.typeUrl === LISTENER || state.typeUrl === CLUSTER;
+}
+
+/** The part of the type's resources that the client asked for. */
+export function viewOf(state: TypeState, target: TypeSnapshot): TypeSnapshot {
+  return state.wildcard ? target : selectNames(target, state.names);
+}
+
+/** Takes over a new set of names; names that went are forgotten, so that taking them again is answered. */
+export function changeNames(state: TypeState, names: Iterable<string>, wildcard: boolean): void {
+  const before = state.names;
+  state.names = nameSet(names);
+  const lost = state.wildcard && !wildcard;
+  state.wildcard = wildcard;
+  if (before === state.names && !lost) return;
+  if (!wildcard && state.sent !== undefined) state.sent = selectNames(state.sent, state.names);
+  for (const set of [state.owed, state.uncertain]) {
+    for (const name of set) if (!wildcard && !state.names.names.has(name)) set.delete(name);
+  }
+}
+
+/** An ACK or a NACK of the last response. */
+export function settle(state: TypeState, error: { message: string } | undefined): void {
+  state.inFlight = false;
+  if (error === undefined) state.uncertain.clear();
+  else for (const { name } of state.lastResources) state.uncertain.add(name);
+}
+
+/** The resource itself, or what stands for a name that does not exist; undefined: nothing does. */
+export function findNamed(
+  state: TypeState,
+  name: string,
+  { view, options }: { view: TypeSnapshot; options: RespondOptions },
+): EncodedResource | undefined {
+  const found = view.resources.get(name);
+  if (found !== undefined) return isHeldOnly(found) ? undefined : found;
+  return options.unknownNamed(state.typeUrl, name);
+}
+
+/**
+ * The names that are owed, whether they exist or not, and those of warming clusters; forgets that they are owed.
+ * `withUncertain`: also those of a refused response, as there is news anyway.
+ */
+export function takeOwed(state: TypeState, withUncertain: boolean): ReadonlySet<string> {
+  const names = new Set(state.owed);
+  state.owed.clear();
+  for (const name of state.warming) {
+    if (!state.wildcard && !state.names.names.has(name)) continue;
+    names.add(name);
+    state.warming.delete(name);
+  }
+  if (withUncertain) {
+    for (const name of state.uncertain) names.add(name);
+    state.uncertain.clear();
+  }
+  state.answerOwed = false;
+  return names;
+}
+
+/** Notes that a response goes out, and gives its nonce: unique on the stream, equal on streams in step. */
+export function noteSent(state: TypeState, outgoing: Outgoing): string {
+  state.responses++;
+  // Types are told apart by their last word, so that no nonce repeats on an aggregated stream.
+  state.nonce = `${state.responses}.${state.typeUrl.slice(state.typeUrl.lastIndexOf('.') + 1)}`;
+  state.inFlight = true;
+  state.lastVersion = outgoing.version;
+  state.lastResources = outgoing.resources;
+  return state.nonce;
+}
+
+const noBytes = Buffer.alloc(0);
+
+/**
+ * What a reconnecting delta client says that it holds (initial_resource_versions), as a snapshot: names and
+ * versions without bytes. With it, a reconnect is a diff like any other.
+ */
+export function heldSnapshot(typeUrl: string, held: ReadonlyMap<string, string>): TypeSnapshot {
+  const resources = new Map<string, EncodedResource>();
+  for (const [name, version] of held) {
+    resources.set(name, { name, typeUrl, version, bytes: noBytes } as EncodedResource);
+  }
+  return { version: 'held' as Version, resources };
+}
+
+/** Whether a resource is only known from what a client holds: it can be compared and removed, never sent. */
+export function isHeldOnly(resource: EncodedResource): boolean {
+  return resource.bytes === noBytes;
+}
