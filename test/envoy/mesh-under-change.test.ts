@@ -177,7 +177,7 @@ t.test('a broken file leaves the last good version in force', async (t) => {
   const { state } = mesh.server.controlPlane;
   await until(5000, () => state.problems().some(({ code }) => code === 'wrong-type'));
   const problem = state.problems().find(({ code }) => code === 'wrong-type');
-  t.match(problem?.position, { line: 8, col: 68 }, 'the place of the value');
+  t.match(problem?.position, { line: 8, col: 65 }, 'the place of the value');
   t.equal((await answersOf(url, headers, 20)).get('v1'), 20, 'as before');
   await applied(mesh, () => mesh.write('routing.yaml', routing({ v1: 0 })));
   t.equal((await answersOf(url, headers, 20)).get('v2'), 20, 'mended');
