@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { DirectorySource, type DirectorySourceOptions } from '../../src/config/directory.js';
 import type { SourceState } from '../../src/config/source.js';
 import { parseThing, thing } from './stand-in.js';
@@ -22,10 +22,7 @@ function replace(path: string, text: string): void {
   fs.renameSync(`${path}.new`, path);
 }
 
-async function open(
-  t: typeof import('tap').default | import('tap').Test,
-  options: DirectorySourceOptions = {},
-) {
+async function open(t: Test, options: DirectorySourceOptions = {}) {
   const root = join(t.testdir({ conf: {} }), 'conf');
   const source = new DirectorySource(root, { parseResource: parseThing, ...options });
   let rings = 0;

@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { defaultLimits } from '../../src/config/limits.js';
 import { parsePlainYaml } from '../../src/config/parse-chunk.js';
 import { type ParsedFile, parseFile } from '../../src/config/parse-file.js';
@@ -24,7 +24,7 @@ function outline({ file }: ParsedFile) {
 }
 
 async function check(
-  t: Tap.Test,
+  t: Test,
   text: string | Buffer,
   expected: Partial<ReturnType<typeof outline>>,
 ) {
@@ -32,10 +32,6 @@ async function check(
   t.match(found, { documents: [], problems: [], whole: true, ...expected });
   t.same(found.documents, expected.documents ?? []);
   t.same(found.problems, expected.problems ?? []);
-}
-
-namespace Tap {
-  export type Test = typeof t;
 }
 
 const head = (name: string) => `apiVersion: things/v1\nkind: Thing\nmetadata: {name: ${name}}\n`;
