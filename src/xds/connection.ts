@@ -171,6 +171,7 @@ export class Connection implements XdsStream, Transport {
     this.ended = true;
     clearTimeout(this.timer);
     this.unwatch?.();
+    this.protocol.close();
     if (code === grpc.status.OK) this.call.end();
     else this.call.emit('error', { code, details });
     this.onEnd(this);

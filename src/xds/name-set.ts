@@ -6,6 +6,8 @@ import { hash } from 'node:crypto';
 export interface NameSet {
   readonly names: ReadonlySet<string>;
   readonly sorted: readonly string[];
+  /** A hash of the names. */
+  readonly key: string;
 }
 
 const known = new Map<string, WeakRef<NameSet>>();
@@ -20,7 +22,7 @@ export function nameSet(names: Iterable<string>): NameSet {
   const key = hash('sha256', sorted.map((name) => `${name.length}:${name}`).join(''), 'base64');
   const before = known.get(key)?.deref();
   if (before !== undefined) return before;
-  const made: NameSet = { names: unique, sorted };
+  const made: NameSet = { names: unique, sorted, key };
   known.set(key, new WeakRef(made));
   finished.register(made, key);
   return made;

@@ -15,6 +15,7 @@ import {
 import { type BytesCall, bytesMethod, discoveryServices } from './services.js';
 import { standIn } from './stand-in.js';
 import type { Variant, XdsStream } from './status.js';
+import { VersionAliases } from './version-aliases.js';
 
 export type { XdsNode } from './node.js';
 export type * from './options.js';
@@ -50,6 +51,7 @@ class Server implements XdsServer {
   private own: grpc.Server | undefined;
   private lastId = 0;
   private closing = false;
+  private readonly aliases = new VersionAliases();
 
   constructor(private readonly options: XdsServerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
@@ -148,7 +150,7 @@ class Server implements XdsServer {
       limits: this.limits,
       times: this.times,
       identifier: this.options.identifier ?? '',
-      respond: { unknownNamed: this.unknownNamed },
+      respond: { unknownNamed: this.unknownNamed, aliases: this.aliases },
       callbacks: this.options.callbacks ?? {},
       now: Date.now,
     };

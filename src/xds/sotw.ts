@@ -84,7 +84,8 @@ export function respond(
   state.sent = view;
   // "ACK and NACK semantics summary": versions are content hashes over all names asked for, so an equal one tells
   // that the client has had an answer for each.
-  if (before === undefined && state.claimed === view.version) {
+  if (before === undefined && options.aliases.holds(state, state.claimed, view.version)) {
+    state.lastVersion = state.claimed;
     before = view;
     state.owed.clear();
     state.answerOwed = false;

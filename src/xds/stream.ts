@@ -177,6 +177,12 @@ export class ProtocolStream {
     return types;
   }
 
+  /** The end: notes what the client has, for its next stream. */
+  close(): void {
+    if (this.settings.variant !== 'sotw') return;
+    for (const { state } of this.lines.values()) this.settings.respond.aliases.remember(state);
+  }
+
   private line(typeUrl: string): Line {
     let line = this.lines.get(typeUrl);
     if (line === undefined) {

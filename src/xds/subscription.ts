@@ -14,6 +14,7 @@ import { selectNames } from '../snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import { type NameSet, nameSet, noNames } from './name-set.js';
 import type { UnknownNamed } from './options.js';
+import type { VersionAliases } from './version-aliases.js';
 
 /** One type on one stream. */
 export interface TypeState {
@@ -90,6 +91,7 @@ export interface Outgoing {
 /** Settings of the server that both variants need. */
 export interface RespondOptions {
   readonly unknownNamed: UnknownNamed;
+  readonly aliases: VersionAliases;
 }
 
 // By name only (xds-protocol 42): an empty list in a first request of theirs asks for nothing. VHDS begins so.

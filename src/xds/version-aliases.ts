@@ -1,0 +1,35 @@
+// SotW only: which content a client has that comes back with an older version and fewer names. A response carries a
+// version over all names asked for; a client that drops a name afterwards keeps that version, as dropping is not
+// answered. What it has left is noted when its stream ends, so that its reconnect is not sent everything again.
+import type { NameSet } from './name-set.js';
+import type { TypeState } from './subscription.js';
+
+/** Notes kept; the oldest go first. One is about 300 bytes. */
+const aliasesMax = 10_000;
+
+/** True of any client, so shared by all streams of a server; bounded. */
+export class VersionAliases {
+  private readonly known = new Map<string, string>();
+
+  /** To be called at the end of a stream, for each of its types. */
+  remember(state: TypeState): void {
+    const { sent, lastVersion, inFlight } = state;
+    if (sent === undefined || inFlight || lastVersion === '' || state.uncertain.size > 0) return;
+    if (lastVersion === sent.version || state.wildcard) return;
+    const key = keyOf(state.typeUrl, lastVersion, state.names);
+    this.known.delete(key);
+    this.known.set(key, sent.version);
+    if (this.known.size > aliasesMax) this.known.delete(this.known.keys().next().value!);
+  }
+
+  /** Whether a client with these names that last accepted `claimed` has what `version` stands for. */
+  holds(state: TypeState, claimed: string, version: string): boolean {
+    if (claimed === '') return false;
+    if (claimed === version) return true;
+    return this.known.get(keyOf(state.typeUrl, claimed, state.names)) === version;
+  }
+}
+
+function keyOf(typeUrl: string, version: string, names: NameSet): string {
+  return `${typeUrl} ${version} ${names.key}`;
+}
