@@ -1,5 +1,6 @@
-// A watched directory as a source. Events only ring the bell; each read scans the tree, reads the files whose
-// times or identity changed and compares bytes by hash. A slow scan in the background finds what events missed.
+// A watched directory as a source. Events only ring the bell and say where to look; each read compares times and
+// identity of files, reads those that changed and compares bytes by hash. A slow scan of everything in the
+// background finds what events missed.
 // What a directory is made of is scan.ts, when a file may be read settling.ts.
 import { readFile } from 'node:fs/promises';
 import { sep } from 'node:path';
@@ -11,6 +12,7 @@ import { defaultLimits, type Limits } from './limits.js';
 import { inBatches, Pace } from './pace.js';
 import type { ParseSettings } from './parse-chunk.js';
 import { type ParsedFile, parseFile, tooLarge, unreadable } from './parse-file.js';
+import { rescan } from './rescan.js';
 import { reasonOf, type Scan, type ScannedFile, scan } from './scan.js';
 import { isBeingWritten, looksHalf, settleMs } from './settling.js';
 import { comparePaths, type Source, type SourceState } from './source.js';
@@ -48,6 +50,9 @@ export class DirectorySource implements Source {
   readonly #pollMs: number;
   readonly #bell = new Bell({ quietMs: 5, longestMs: 50 });
   #entries = new Map<string, Entry>();
+  #scan: Scan | undefined;
+  /** Where events say that something happened since the last read; undefined for anywhere. */
+  #hints: Set<string> | undefined;
   #state: SourceState | undefined;
   /** Identity of the root directory when last scanned; undefined while it is gone. */
   #rootIdentity: string | undefined;
@@ -103,7 +108,11 @@ export class DirectorySource implements Source {
     const before = this.#watcher;
     this.#watchTrouble = undefined;
     this.#watcher = watchDirectory(this.#root, {
-      onEvent: () => this.#bell.touch(),
+      onEvent: (path) => {
+        if (path === undefined) this.#hints = undefined;
+        else this.#hints?.add(path);
+        this.#bell.touch();
+      },
       onTrouble: (reason) => {
         this.#watchTrouble = reason;
         this.#bell.touch();
@@ -116,20 +125,42 @@ export class DirectorySource implements Source {
   async #read(): Promise<SourceState> {
     let found: Scan;
     try {
-      found = await scan(this.#root);
+      found = await this.#look();
     } catch (error) {
+      this.#hints = undefined;
       return this.#gone(reasonOf(error));
     }
+    this.#scan = found;
     await this.#followRoot(found.root);
     const entries = new Map<string, Entry>();
-    const pace = new Pace();
-    const taken = await inBatches(found.files, readsAtOnce, (file) => this.#take(file, pace));
-    for (const [at, entry] of taken.entries()) {
-      if (entry !== undefined) entries.set(found.files[at]!.path, entry);
+    const changed: ScannedFile[] = [];
+    for (const file of found.files) {
+      const before = this.#entries.get(file.path);
+      if (before !== undefined && !isNews(file, before)) entries.set(file.path, before);
+      else changed.push(file);
     }
+    const pace = new Pace();
+    await inBatches(changed, readsAtOnce, async (file) => {
+      const entry = await this.#take(file, pace);
+      if (entry !== undefined) entries.set(file.path, entry);
+    });
     for (const { path } of found.unlisted) this.#keepBelow(path, entries);
     this.#entries = entries;
     return this.#give(found);
+  }
+
+  // Without hints it is not known where to look: the caller asks unasked, or something happened to directories.
+  async #look(): Promise<Scan> {
+    const hints = this.#hints;
+    this.#hints = new Set();
+    if (this.#scan !== undefined && hints !== undefined && hints.size > 0) {
+      for (const [path, entry] of this.#entries) {
+        if (entry.waitingSinceMs !== undefined || entry.signature === undefined) hints.add(path);
+      }
+      const found = await rescan(this.#scan, hints);
+      if (found !== undefined) return found;
+    }
+    return scan(this.#root);
   }
 
   /** A directory that was replaced is another one to the kernel, and must be watched anew. */
@@ -154,7 +185,6 @@ export class DirectorySource implements Source {
 
   async #take(file: ScannedFile, pace: Pace): Promise<Entry | undefined> {
     const before = this.#entries.get(file.path);
-    if (before?.signature === file.signature && before.waitingSinceMs === undefined) return before;
     if (file.trouble !== undefined)
       return refuse(file, unreadable(file.path, file.trouble), before);
     const known = { inode: before?.inode, waitedMs: waited(before) };
@@ -234,17 +264,18 @@ export class DirectorySource implements Source {
     this.#pollTimer = setTimeout(() => void this.#poll(), delayMs).unref();
   }
 
-  // Costs a stat per file, so it may not take more than a small part of the time.
+  // Costs a stat per file, so it may not take more than a small part of the time. Reads need not wait for it: what
+  // one of them takes meanwhile can at most make it ring in vain.
   async #poll(): Promise<void> {
     const startMs = performance.now();
-    const differs = await this.#exclusively(async () => {
-      try {
-        return this.#differs(await scan(this.#root));
-      } catch {
-        return this.#rootIdentity !== undefined;
-      }
-    }).catch(() => false);
-    if (differs) this.#bell.touch();
+    const differs = await scan(this.#root).then(
+      (found) => this.#differs(found),
+      () => this.#rootIdentity !== undefined,
+    );
+    if (differs) {
+      this.#hints = undefined;
+      this.#bell.touch();
+    }
     const tookMs = performance.now() - startMs;
     const gone = this.#rootIdentity === undefined;
     this.#schedulePoll(gone ? pollWhileGoneMs : Math.max(this.#pollMs, 50 * tookMs));
@@ -263,6 +294,10 @@ export class DirectorySource implements Source {
   #isNew(file: ScannedFile): boolean {
     return this.#entries.get(file.path)?.signature !== file.signature;
   }
+}
+
+function isNews(file: ScannedFile, before: Entry): boolean {
+  return before.signature !== file.signature || before.waitingSinceMs !== undefined;
 }
 
 function waited(entry: Entry | undefined): number {

@@ -4,7 +4,7 @@
 // `..2026_…` directories of a Kubernetes volume, whose files are reached through the links beside them.
 import type { BigIntStats, Dirent } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { inBatches } from './pace.js';
 import { comparePaths } from './source.js';
 
@@ -28,6 +28,8 @@ export interface Scan {
   files: ScannedFile[];
   /** Identity of the root directory. */
   root: string;
+  /** The directories read, and the links to directories, whether followed or not. */
+  directories: Set<string>;
   /** Directories that could not be listed: nothing is known about the files below them. */
   unlisted: { path: string; reason: string }[];
 }
@@ -36,6 +38,11 @@ export interface Scan {
 const widthMax = 32;
 
 const extensions = /\.(?:ya?ml|json)$/i;
+
+/** True for names that are read: by their extension, and not hidden. */
+export function isConfigName(path: string): boolean {
+  return extensions.test(path) && !basename(path).startsWith('.');
+}
 
 interface Walk extends Scan {
   visited: Set<string>;
@@ -50,6 +57,7 @@ export async function scan(root: string): Promise<Scan> {
     files: [],
     root: identity(status),
     unlisted: [],
+    directories: new Set([join(root)]),
     visited: new Set([identity(status)]),
     links: [],
   };
@@ -63,11 +71,12 @@ export async function scan(root: string): Promise<Scan> {
   }
   walk.files.sort((a, b) => comparePaths(a.path, b.path));
   walk.unlisted.sort((a, b) => comparePaths(a.path, b.path));
-  const { files, unlisted } = walk;
-  return { files, unlisted, root: walk.root };
+  const { files, unlisted, directories } = walk;
+  return { files, unlisted, directories, root: walk.root };
 }
 
 async function visitDirectory(path: string, walk: Walk): Promise<void> {
+  walk.directories.add(path);
   let entries: Dirent[];
   try {
     const key = identity(await stat(path, { bigint: true }));
@@ -102,7 +111,7 @@ async function visitFile(path: string, entry: Dirent, walk: Walk): Promise<void>
     const status = await stat(path, { bigint: true });
     if (status.isDirectory()) walk.links.push(path);
     else if (!extensions.test(entry.name)) return;
-    else if (status.isFile()) walk.files.push(describe(path, status));
+    else if (status.isFile()) walk.files.push(describeFile(path, status));
     // A pipe would block whoever opens it.
     else walk.files.push(unreadableFile(path, 'it is not a regular file'));
   } catch (error) {
@@ -113,7 +122,8 @@ async function visitFile(path: string, entry: Dirent, walk: Walk): Promise<void>
   }
 }
 
-function describe(path: string, status: BigIntStats): ScannedFile {
+/** What a scan keeps of a regular file. */
+export function describeFile(path: string, status: BigIntStats): ScannedFile {
   const { size, mtimeNs, ctimeNs } = status;
   const inode = identity(status);
   return {
