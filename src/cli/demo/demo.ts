@@ -109,9 +109,7 @@ async function showUntil(
 ): Promise<void> {
   const load = new Load(demo.frontendPort, { requestsPerSecond, windowMs });
   const hide =
-    requestsPerSecond > 0
-      ? showLive(process.stdout, () => splitLine(load.split(), windowMs))
-      : () => {};
+    requestsPerSecond > 0 ? showLive(process.stdout, () => splitLine(load.split())) : () => {};
   await end;
   hide();
   load.stop();

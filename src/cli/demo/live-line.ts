@@ -6,8 +6,8 @@ const refreshMs = 250;
 const plainEveryMs = 2_000;
 
 /** `v1  90 % ██████████████████    v2  10 % ██    errors 0.0/s   10 requests/s` */
-export function splitLine(split: Split, windowMs: number): string {
-  const perSecond = (count: number) => ((count * 1000) / windowMs).toFixed(1);
+export function splitLine(split: Split): string {
+  const perSecond = (count: number) => ((count * 1000) / Math.max(1, split.windowMs)).toFixed(1);
   const answered = split.total - split.errors;
   const versions = [...new Set(['v1', 'v2', ...split.byVersion.keys()])].sort();
   const shares = versions.map((version) => {

@@ -9,8 +9,10 @@ export interface Outcome {
   status: number;
 }
 
-/** The share of each version and of failures within the last `windowMs`. */
+/** The share of each version and of failures within the last moments. */
 export interface Split {
+  /** How long those moments are: the window, or less at the beginning. */
+  windowMs: number;
   total: number;
   byVersion: ReadonlyMap<string, number>;
   errors: number;
@@ -60,6 +62,7 @@ export class Load {
   #recent: Outcome[] = [];
   #inFlight = 0;
   #stopped = false;
+  readonly #startedAtMs = performance.now();
 
   constructor(port: number, options: { requestsPerSecond: number; windowMs: number }) {
     this.#windowMs = options.windowMs;
@@ -77,7 +80,8 @@ export class Load {
       if (status !== 200 || version === undefined) errors += 1;
       else byVersion.set(version, (byVersion.get(version) ?? 0) + 1);
     }
-    return { total: this.#recent.length, byVersion, errors };
+    const windowMs = Math.min(this.#windowMs, performance.now() - this.#startedAtMs);
+    return { windowMs, total: this.#recent.length, byVersion, errors };
   }
 
   stop(): void {

@@ -1,0 +1,218 @@
+// The main job, end to end: a watched directory drives real Envoys that intercept traffic by iptables, in network namespaces
+// (root) and in a user namespace. The frontend calls http://backend:8080/ and knows nothing of the mesh.
+import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { chooseMode } from '../../src/cli/demo/choose-mode.js';
+import type { NamespaceMode, PodHost } from '../../src/cli/demo/pod-host.js';
+import { type RunningPod, runSidecar } from '../../src/cli/demo/run-pods.js';
+import { type RunningDemo, startMesh } from '../../src/cli/demo/start-mesh.js';
+import { demoDir, gateway } from '../../src/cli/demo/workloads.js';
+import { ensureEnvoy } from '../../src/cli/envoy-binary.js';
+
+const silent = { info() {}, warn() {}, error() {} };
+
+interface Answer {
+  status: number;
+  headers: NodeJS.Dict<string | string[]>;
+  body: string;
+}
+
+function get(target: { port: number } | { socketPath: string }, path: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', ...target, path, timeout: 5_000, agent: false } as const;
+    const call = request(options, (response) => {
+      let body = '';
+      response.on('data', (chunk) => {
+        body += chunk;
+      });
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+      });
+      response.on('error', reject);
+    });
+    call.on('timeout', () => call.destroy(new Error('timeout')));
+    call.on('error', reject);
+    call.end();
+  });
+}
+
+async function until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    const value = await attempt().catch(() => undefined);
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new Error(`not within 15 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const callFrontend = (demo: RunningDemo) => get({ port: demo.frontendPort }, '/');
+
+const meshed = (demo: RunningDemo) =>
+  until('an answer through the mesh', async () => {
+    const answer = await callFrontend(demo);
+    return answer.status === 200 ? answer : undefined;
+  });
+
+/** Versions that answered `count` calls; a failed call counts under its status. */
+async function split(demo: RunningDemo, count: number): Promise<Record<string, number>> {
+  const seen: Record<string, number> = {};
+  for (let i = 0; i < count; i++) {
+    const { status, body } = await callFrontend(demo);
+    const key = status === 200 ? JSON.parse(body).backend.version : String(status);
+    seen[key] = (seen[key] ?? 0) + 1;
+  }
+  return seen;
+}
+
+const podOf = (demo: RunningDemo, name: string): RunningPod =>
+  demo.pods.find(({ workload }) => workload.name === name)!;
+
+/** One counter of a sidecar, 0 when it does not exist yet. */
+async function stat(pod: RunningPod, name: string): Promise<number> {
+  const { body } = await get({ socketPath: pod.adminSocket }, '/stats');
+  const line = body.split('\n').find((text) => text.startsWith(`${name}: `));
+  return Number(line?.slice(name.length + 2) ?? 0);
+}
+
+function edit(config: string, change: (text: string) => string): void {
+  const file = join(config, 'routing.yaml');
+  writeFileSync(`${file}.new`, change(readFileSync(file, 'utf8')));
+  renameSync(`${file}.new`, file);
+}
+
+const outbound = (subset: string) =>
+  `cluster.outbound|8080|${subset}|backend.default.svc.cluster.local;.upstream_rq_200`;
+const inbound = 'cluster.inbound|8080||;.upstream_rq_200';
+
+async function start(t: Test, mode: NamespaceMode) {
+  const envoy = await ensureEnvoy();
+  const config = join(t.testdir({}), 'config');
+  cpSync(join(demoDir, 'config'), config, { recursive: true });
+  let host: PodHost | undefined;
+  try {
+    host = (await chooseMode({ addresses: [gateway], envoyPath: envoy.path }, mode)).host!;
+  } catch (error) {
+    // Only a machine that cannot do it may skip; root must always be able to.
+    if (mode === 'netns' && process.getuid?.() === 0) throw error;
+    t.pass(`this machine does not allow ${mode}: ${String(error)}`, { skip: true });
+    return undefined;
+  }
+  const options = { envoyPath: envoy.path, config, port: 0, adminPort: 0, log: silent };
+  const demo = await startMesh({ mode, host, refused: [] }, options);
+  t.teardown(() => demo.stop());
+  return { demo, host, config };
+}
+
+for (const mode of ['netns', 'userns'] as const) {
+  t.test(`${mode}: a call passes both sidecars`, { timeout: 60_000 }, async (t) => {
+    const started = await start(t, mode);
+    if (started === undefined) return;
+    const { demo } = started;
+    const { body } = await meshed(demo);
+    const { backend, responseHeaders } = JSON.parse(body);
+    t.equal(backend.headers.host, 'backend:8080', 'the app called the normal name and port');
+    t.type(backend.headers['x-request-id'], 'string', 'a sidecar gave it an id');
+    t.type(backend.headers['x-envoy-attempt-count'], 'string', "the client's sidecar counted it");
+    t.equal(responseHeaders.server, 'envoy', "the answer came from the frontend's sidecar");
+    t.type(responseHeaders['x-envoy-upstream-service-time'], 'string');
+
+    const before = {
+      sent:
+        (await stat(podOf(demo, 'frontend'), outbound('v1'))) +
+        (await stat(podOf(demo, 'frontend'), outbound('v2'))),
+      v1: await stat(podOf(demo, 'backend-v1'), inbound),
+      v2: await stat(podOf(demo, 'backend-v2'), inbound),
+    };
+    const seen = await split(demo, 100);
+    const after = {
+      sent:
+        (await stat(podOf(demo, 'frontend'), outbound('v1'))) +
+        (await stat(podOf(demo, 'frontend'), outbound('v2'))),
+      v1: await stat(podOf(demo, 'backend-v1'), inbound),
+      v2: await stat(podOf(demo, 'backend-v2'), inbound),
+    };
+    t.comment(`90/10 gave ${JSON.stringify(seen)}`);
+    t.same(Object.keys(seen).sort(), ['v1', 'v2'], 'no call failed');
+    // 90/10 of 100: five standard deviations are 15.
+    t.ok(seen['v1']! >= 75 && seen['v2']! >= 1);
+    t.equal(after.sent - before.sent, 100, "the frontend's sidecar sent every call");
+    t.equal(after.v1 - before.v1, seen['v1'], "backend-v1's sidecar received its share");
+    t.equal(after.v2 - before.v2, seen['v2'], "backend-v2's sidecar received its share");
+  });
+}
+
+t.test('edits, and life without control plane or sidecar', { timeout: 90_000 }, async (t) => {
+  const started = await start(t, process.getuid?.() === 0 ? 'netns' : 'userns');
+  if (started === undefined) return;
+  const { demo, host, config } = started;
+  await meshed(demo);
+  const frontend = podOf(demo, 'frontend');
+
+  await t.test('an edit of weights moves traffic', async (t) => {
+    const times: number[] = [];
+    for (const [v1, v2] of [
+      [50, 50],
+      [0, 100],
+    ] as const) {
+      let weight = 0;
+      edit(config, (text) =>
+        text.replace(/weight: \d+\n(?! {4,}- match)/g, (line) => {
+          weight += 1;
+          // The first weight belongs to the commented header match.
+          if (weight === 1) return line;
+          return `weight: ${weight === 2 ? v1 : v2}\n`;
+        }),
+      );
+      const renamedMs = performance.now();
+      const inForce = (pod: RunningPod) =>
+        until('the new weights at a sidecar', async () => {
+          const { body } = await get(
+            { socketPath: pod.adminSocket },
+            '/config_dump?resource=dynamic_route_configs',
+          );
+          const dump = body.replaceAll(/\s/g, '');
+          return dump.includes(`"weight":${v2}`) && (v1 === 0 || dump.includes(`"weight":${v1}`))
+            ? true
+            : undefined;
+        });
+      await Promise.all(demo.pods.map(inForce));
+      times.push(performance.now() - renamedMs);
+    }
+    t.comment(
+      `in force at every sidecar after ${times.map((ms) => `${ms.toFixed(0)} ms`).join(', ')}`,
+    );
+    t.same(await split(demo, 50), { v2: 50 });
+  });
+
+  await t.test('an edit that is no YAML changes nothing and is reported', async (t) => {
+    edit(config, (text) => text.replace('  http:', '  http: ['));
+    await until('the problem', async () =>
+      demo.server.controlPlane.state.problems().length > 0 ? true : undefined,
+    );
+    t.same(await split(demo, 20), { v2: 20 });
+    edit(config, (text) => text.replace('  http: [', '  http:'));
+    await until('no problem', async () =>
+      demo.server.controlPlane.state.problems().length === 0 ? true : undefined,
+    );
+  });
+
+  await t.test('a sidecar that is killed fails closed and comes back in full', async (t) => {
+    await frontend.envoy.kill('SIGKILL');
+    await frontend.envoy.exited;
+    await t.rejects(callFrontend(demo), 'nothing passes without the sidecar');
+    frontend.envoy = await runSidecar(host, frontend.workload, join(host.dir, 'xds.sock'));
+    await meshed(demo);
+    t.same(await split(demo, 20), { v2: 20 });
+  });
+
+  await t.test('without the control plane traffic flows on', async (t) => {
+    const updates = async () => stat(frontend, 'cluster_manager.cds.update_success');
+    const before = await updates();
+    await demo.server.stop();
+    t.same(await split(demo, 50), { v2: 50 });
+    t.equal(await updates(), before);
+  });
+});
