@@ -203,6 +203,7 @@ function dnsFields(
 function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
   const { service, intercepted } = context;
   if (isPassthrough(policy.loadBalancer)) return 'ORIGINAL_DST';
+  if (service.headless) return intercepted ? 'ORIGINAL_DST' : 'EDS';
   switch (service.resolution) {
     case 'none':
       return context.proxyType === 'router' ? 'EDS' : 'ORIGINAL_DST';
@@ -211,7 +212,7 @@ function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
     case 'dns-round-robin':
       return 'LOGICAL_DNS';
     case 'static':
-      return service.headless && intercepted ? 'ORIGINAL_DST' : 'EDS';
+      return 'EDS';
     default:
       return unreachable(service.resolution);
   }
@@ -219,6 +220,7 @@ function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
 
 /** A ServiceEntry without resolution may still move the port (targetPort). */
 function portOverride(service: Service, { number, targetPort }: ServicePort): number | undefined {
-  if (service.resolution !== 'none' || typeof targetPort !== 'number') return undefined;
+  if (service.registry !== 'external' || service.resolution !== 'none') return undefined;
+  if (typeof targetPort !== 'number') return undefined;
   return targetPort === number ? undefined : targetPort;
 }

@@ -8,7 +8,7 @@ import { type CaseRun, runCase } from './case-run.js';
 
 const update = process.env['UPDATE'] === '1';
 const only = process.env['CASE'];
-const cases = findCases().filter(({ name }) => only === undefined || name === only);
+const cases = findCases().filter(({ name }) => !only || name === only);
 
 t.ok(cases.length > 0, 'there are cases');
 t.doesNotThrow(findEnvoy, 'a real Envoy is there');
