@@ -93,7 +93,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
   const rules = destinationRules(rulesByNamespace, settings);
   const virtualServices = sameOr(
     previous?.virtualServices,
-    sorted.VirtualService.sorted.map((resource) => meshVirtualService(resource, settings)),
+    sorted.VirtualService.sorted.map((resource) => meshVirtualService(settings, resource)),
   );
   return {
     settings,
@@ -119,7 +119,7 @@ function sortKinds(input: MeshInput, before?: MeshParts['sorted']): MeshParts['s
   const all = meshKinds.map((kind) => {
     const given = input.byKind(kind);
     const old = before?.[kind];
-    if (old?.given === given) return [kind, old] as const;
+    if (old !== undefined && sameOr(old.given, given) === old.given) return [kind, old] as const;
     return [kind, { given, sorted: sameOr(old?.sorted, [...given].sort(byAge)) }] as const;
   });
   return Object.fromEntries(all) as unknown as MeshParts['sorted'];

@@ -95,7 +95,7 @@ const namespaceRules = memoize(
     for (const resource of resources as readonly Resource<DestinationRuleSpec>[]) {
       // Selecting clients is not implemented, and a rule for some must not become a rule for all.
       if (resource.spec.workloadSelector !== undefined) continue;
-      const incoming = convert(resource, settings);
+      const incoming = convert(settings, resource);
       const { exportTo } = incoming;
       const own = ['*', '.', resource.namespace].some((entry) => exportTo.has(entry));
       if (exportTo.size === 0 || own) addRule(local, incoming);
@@ -116,7 +116,7 @@ function isPrivate(exportTo: ReadonlySet<string>, namespace: string, settings: M
 }
 
 const convert = memoize(
-  (resource: Resource<DestinationRuleSpec>, settings: MeshSettings): ExportedRule => {
+  (settings: MeshSettings, resource: Resource<DestinationRuleSpec>): ExportedRule => {
     const { spec, kind, namespace, name } = resource;
     return {
       exportTo: new Set(spec.exportTo),

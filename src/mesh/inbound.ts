@@ -80,13 +80,21 @@ function selectedTarget(
   return workloadPort(entry?.spec.ports, port);
 }
 
-const inboundPort = memoize(
-  (service: Service, port: ServicePort, targetPort: number): InboundPort => ({
-    service,
-    port,
-    targetPort,
-  }),
-);
+const portsMade = new WeakMap<Service, InboundPort[]>();
+
+/** The same object for the same arguments; there are few for each service. */
+function inboundPort(service: Service, port: ServicePort, targetPort: number): InboundPort {
+  let made = portsMade.get(service);
+  if (made === undefined) {
+    made = [];
+    portsMade.set(service, made);
+  }
+  const known = made.find((it) => it.port === port && it.targetPort === targetPort);
+  if (known !== undefined) return known;
+  const added = { service, port, targetPort };
+  made.push(added);
+  return added;
+}
 
 function distinct(ports: readonly InboundPort[]): readonly InboundPort[] {
   const seen = new Set<string>();

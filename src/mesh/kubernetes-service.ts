@@ -12,7 +12,7 @@ import { resolveVisibility } from './visibility.js';
 const exportToAnnotation = 'networking.istio.io/exportTo';
 
 /** The service that a v1 Service is; the same object for the same resource and settings. */
-export const kubernetesService = memoize((resource: Resource, settings: MeshSettings): Service => {
+export const kubernetesService = memoize((settings: MeshSettings, resource: Resource): Service => {
   const spec = resource.spec as ServiceSpec;
   const headless = spec.clusterIP === 'None';
   const external = spec.type === 'ExternalName' ? spec.externalName : undefined;

@@ -50,7 +50,7 @@ export function buildRegistry(
 function joined(resources: readonly Resource[], settings: MeshSettings): RegistryEntry[] {
   const hosts = new Map<string, RegistryEntry>();
   for (const resource of resources) {
-    for (const next of definedEntries(resource, settings)) {
+    for (const next of definedEntries(settings, resource)) {
       const key = `${resource.namespace}/${next.service.hostname}`;
       const existing = hosts.get(key);
       const entry = existing === undefined ? next : join(existing, next);
@@ -61,11 +61,11 @@ function joined(resources: readonly Resource[], settings: MeshSettings): Registr
 }
 
 const definedEntries = memoize(
-  (resource: Resource, settings: MeshSettings): readonly RegistryEntry[] => {
+  (settings: MeshSettings, resource: Resource): readonly RegistryEntry[] => {
     const services =
       resource.kind === 'Service'
-        ? [kubernetesService(resource, settings)]
-        : serviceEntryServices(resource, settings);
+        ? [kubernetesService(settings, resource)]
+        : serviceEntryServices(settings, resource);
     return services.map((service) => ({ service, definitions: [{ service, resource }] }));
   },
 );

@@ -138,9 +138,17 @@ function rank(service: Service, namespace: string): number {
   return (service.registry === 'kubernetes' ? 1 : 3) + (service.visibility === '*' ? 1 : 0);
 }
 
-const serviceView = memoize(
-  (service: Service, destinationRule: DestinationRule | undefined): ServiceView =>
-    destinationRule === undefined ? { service } : { service, destinationRule },
+function serviceView(service: Service, rule: DestinationRule | undefined): ServiceView {
+  return rule === undefined ? plainView(service) : ruledView(rule, service);
+}
+
+const plainView = memoize((service: Service): ServiceView => ({ service }));
+
+const ruledView = memoize(
+  (destinationRule: DestinationRule, service: Service): ServiceView => ({
+    service,
+    destinationRule,
+  }),
 );
 
 /**

@@ -16,7 +16,7 @@ const resolutions: Readonly<Record<string, Resolution>> = {
 
 /** The services of a ServiceEntry, in the order of `hosts`; the same array for the same resource and settings. */
 export const serviceEntryServices = memoize(
-  (resource: Resource, settings: MeshSettings): readonly Service[] => {
+  (settings: MeshSettings, resource: Resource): readonly Service[] => {
     const spec = resource.spec as ServiceEntrySpec;
     const selector = spec.workloadSelector?.labels;
     const shared = {

@@ -15,7 +15,7 @@ interface Context {
 
 /** The VirtualService as the mesh keeps it; the same object for the same resource and settings. */
 export const meshVirtualService = memoize(
-  (resource: Resource, settings: MeshSettings): VirtualService => {
+  (settings: MeshSettings, resource: Resource): VirtualService => {
     const spec = resource.spec as VirtualServiceSpec;
     const { namespace } = resource;
     const context = { namespace, domainSuffix: settings.domainSuffix };
