@@ -1,5 +1,6 @@
 // Which cluster a destination of a VirtualService is. A destination that does not exist is named all the same:
 // requests to it get a 503 with the flag NC, as with Istio.
+import { memoize } from '../lib/memo.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
 import type { HttpRouteDestination, HttpRule, VirtualService } from '../mesh/rules.js';
 import { outboundClusterName } from './names.js';
@@ -33,9 +34,9 @@ export function destinationCluster(
 }
 
 /** The hosts that the HTTP rules of a VirtualService name as destinations, each once, in the order of the rules. */
-export function destinationHosts(rule: VirtualService): readonly string[] {
-  return [...new Set(rule.http.flatMap(hostsOfRule))];
-}
+export const destinationHosts = memoize((rule: VirtualService): readonly string[] => [
+  ...new Set(rule.http.flatMap(hostsOfRule)),
+]);
 
 function hostsOfRule(rule: HttpRule): string[] {
   return [

@@ -16,10 +16,10 @@ export function rulesFor(
 }
 
 /** Hosts of a rule in lower case, the exact ones first, each once. */
-export function hostsOf(rule: VirtualService): readonly string[] {
+export const hostsOf = memoize((rule: VirtualService): readonly string[] => {
   const hosts = [...new Set(rule.hosts.map((host) => host.toLowerCase()))];
   return [...hosts.filter((host) => !isWildcard(host)), ...hosts.filter(isWildcard)];
-}
+});
 
 /** Whether two hosts have names in common; both may be wildcards. */
 export function overlaps(a: string, b: string): boolean {
