@@ -4,16 +4,13 @@
 import { Command, CommanderError } from 'commander';
 import { ControlPlaneError, errorMessage } from '../lib/error.js';
 import { DEFAULT_ADMIN } from './api-client.js';
-import { analyze, parseSeverity } from './commands/analyze.js';
 import { addBootstrap } from './commands/bootstrap.js';
 import { addDemo } from './commands/demo.js';
 import { addInterception } from './commands/interception.js';
-import { runProxyConfig } from './commands/proxy-config.js';
-import { proxyStatus } from './commands/proxy-status.js';
 import { addServe } from './commands/serve.js';
-import { runTranslate } from './commands/translate.js';
 import { withIdentity } from './identity-flags.js';
 import { parseFormat } from './output.js';
+import { parseSeverity } from './severity.js';
 import { version } from './version.js';
 
 const program = new Command('fairlead')
@@ -42,7 +39,10 @@ program
   )
   .option('--show <severity>', 'the least severity shown', parseSeverity, 'info')
   .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
-  .action(async (options) => finish(await analyze(options)));
+  .action(async (options) => {
+    const { analyze } = await import('./commands/analyze.js');
+    finish(await analyze(options));
+  });
 
 withIdentity(
   program
@@ -56,7 +56,10 @@ withIdentity(
   .option('--type <type>', 'clusters, endpoints, listeners, routes or all', 'all')
   .option('--name <name>', 'only the resource of this name')
   .option('-o, --output <format>', 'json or yaml', parseFormat, 'json')
-  .action(async (options) => finish(await runTranslate(options)));
+  .action(async (options) => {
+    const { runTranslate } = await import('./commands/translate.js');
+    finish(await runTranslate(options));
+  });
 
 program
   .command('proxy-status')
@@ -65,7 +68,10 @@ program
   .description('Every connected proxy, and where it stands with each type')
   .option('--admin <host:port>', 'the admin address of a running server', DEFAULT_ADMIN)
   .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
-  .action(async (proxy, options) => finish(await proxyStatus({ ...options, proxy })));
+  .action(async (proxy, options) => {
+    const { proxyStatus } = await import('./commands/proxy-status.js');
+    finish(await proxyStatus({ ...options, proxy }));
+  });
 
 withIdentity(
   program
@@ -85,7 +91,10 @@ withIdentity(
   .option('--port <port>', 'only what is for this port', Number)
   .option('--host <host>', 'only what is for hosts that contain this')
   .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
-  .action(async (type, proxy, options) => finish(await runProxyConfig(type, proxy, options)));
+  .action(async (type, proxy, options) => {
+    const { runProxyConfig } = await import('./commands/proxy-config.js');
+    finish(await runProxyConfig(type, proxy, options));
+  });
 
 program
   .command('version')

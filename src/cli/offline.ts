@@ -2,15 +2,6 @@
 // described. What `analyze`, `translate` and `proxy-config --config` stand on.
 import { existsSync } from 'node:fs';
 import { toConfiguration } from '../configuration.js';
-import { toJson } from '../envoy/codec.js';
-import {
-  CLUSTER,
-  ENDPOINT,
-  LISTENER,
-  type ResourcesByType,
-  ROUTE,
-  type TypeUrl,
-} from '../envoy/resource.js';
 import { ControlPlaneError } from '../lib/error.js';
 import { analyzeMesh } from '../mesh/analyze.js';
 import { buildMesh, type Mesh } from '../mesh/build-mesh.js';

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../../src/cli/output.js';
+import { CLUSTER, ENDPOINT, LISTENER, ROUTE } from '../../src/envoy/resource.js';
 import { MeshFiles } from './mesh-files.js';
 import { Fleet, SimulatedSidecar } from './simulated-sidecar.js';
 
@@ -66,6 +67,8 @@ async function connectAll(): Promise<void> {
     };
     clients.push(new SimulatedSidecar(server.xds, node, fleet));
   }
+  const types = [CLUSTER, ENDPOINT, LISTENER, ROUTE];
+  while (!clients.every(({ held }) => types.every((type) => held.has(type)))) await sleep(5);
 }
 
 /** Runs a step and waits until nothing came for a while; the quiet time itself is not counted. */
@@ -87,10 +90,11 @@ async function measure(step: () => Promise<void>): Promise<Measure> {
 }
 
 async function quiet(ms: number): Promise<void> {
-  for (let seen = -1; seen !== fleet.responses; ) {
+  let seen: number;
+  do {
     seen = fleet.responses;
     await sleep(ms);
-  }
+  } while (seen !== fleet.responses);
 }
 
 function median(runs: readonly Measure[]): Measure {

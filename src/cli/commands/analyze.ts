@@ -1,12 +1,12 @@
 // `fairlead analyze`: everything wrong in a directory (offline) or in a running server, one line each, for people
 // and for CI.
 import type { Severity } from '../../kinds/problem.js';
-import { ControlPlaneError } from '../../lib/error.js';
 import { formatProblemStatus, sortProblems } from '../../status/problems.js';
 import type { ProblemStatus } from '../../status/state.js';
 import { getApi } from '../api-client.js';
 import { loadOffline, offlineProblems } from '../offline.js';
 import { type OutputFormat, print } from '../output.js';
+import { severities } from '../severity.js';
 
 export interface AnalyzeOptions {
   config?: string;
@@ -17,15 +17,6 @@ export interface AnalyzeOptions {
   failOn: Severity;
   /** The least severity that is shown. */
   show: Severity;
-}
-
-const severities: readonly Severity[] = ['error', 'warning', 'info'];
-
-/** Reads `--fail-on` and `--show`. */
-export function parseSeverity(text: string): Severity {
-  const severity = severities.find((known) => known === text);
-  if (severity) return severity;
-  throw new ControlPlaneError('usage', `a severity is error, warning or info, not ${text}`);
 }
 
 /** Prints the problems; exit code 1 when one is at least as severe as `failOn`. */

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { ControlPlaneError } from '../../lib/error.js';
 import type { DemoMode } from '../demo/choose-mode.js';
-import { runDemo } from '../demo/demo.js';
 
 interface Flags {
   mode?: string;
@@ -31,6 +30,7 @@ export function addDemo(program: Command): void {
     .option('--seconds <seconds>', 'stop after this time', Number)
     .option('--rate <requests>', 'requests a second of the built-in load; 0 for none', Number)
     .action(async (flags: Flags) => {
+      const { runDemo } = await import('../demo/demo.js');
       const { mode, rate: requestsPerSecond, ...rest } = flags;
       process.exitCode = await runDemo({ ...rest, mode: parseMode(mode), requestsPerSecond });
     });

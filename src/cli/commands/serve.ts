@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { ControlPlaneError } from '../../lib/error.js';
 import { DEFAULT_ADMIN } from '../api-client.js';
-import { startServer } from '../serve.js';
 
 interface Flags {
   config: string;
@@ -32,6 +31,7 @@ export function addServe(program: Command): void {
     )
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (flags: Flags) => {
+      const { startServer } = await import('../serve.js');
       const server = await startServer({
         config: flags.config,
         meshConfigFile: flags.meshConfig,
