@@ -1,6 +1,6 @@
 // EndpointSlice of discovery.k8s.io/v1. Kubernetes has no `spec` here: the top-level fields form it.
 import type { z } from 'zod';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, message } from './schema.js';
 import { bool, int32, string, stringMap, strings } from './values.js';
 
@@ -25,11 +25,11 @@ const endpoint = message(
     addresses: strings.describe('addresses of one endpoint; the first is used'),
     conditions: message({
       ready: bool.describe('HEALTHY, or UNHEALTHY when false; absent counts as true'),
-      serving: bool.describe('with terminating: still answers'),
+      serving: noEffect(bool, 'It counts with persistent sessions only.'),
       terminating: bool.describe('the endpoint is left out'),
     }).describe('health of the endpoint'),
-    hostname: string.describe('host name of the endpoint in a headless service'),
-    targetRef: notImplemented(objectReference.describe('Pod behind the address')),
+    hostname: noEffect(string, 'Only DNS has it.'),
+    targetRef: noEffect(objectReference, 'fairlead does not read Pods.'),
     deprecatedTopology: noEffect(stringMap, 'Kubernetes has replaced it by zone and nodeName.'),
     nodeName: noEffect(string, 'fairlead does not know nodes.'),
     zone: string.describe('zone of the locality of the endpoint'),

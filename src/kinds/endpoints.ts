@@ -2,16 +2,16 @@
 // the spec.
 import type { z } from 'zod';
 import { objectReference } from './endpoint-slice.js';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, message } from './schema.js';
 import { port, string } from './values.js';
 
 const endpointAddress = message(
   {
     ip: string.describe('address of the endpoint'),
-    hostname: string.describe('host name of the endpoint in a headless service'),
+    hostname: noEffect(string, 'Only DNS has it.'),
     nodeName: noEffect(string, 'fairlead does not know nodes.'),
-    targetRef: notImplemented(objectReference.describe('Pod behind the address')),
+    targetRef: noEffect(objectReference, 'fairlead does not read Pods.'),
   },
   'ip',
 );

@@ -127,7 +127,7 @@ function checkMatch(findings: Findings, path: FieldPath, match: HttpMatch): void
   for (const [name, value] of Object.entries(match.queryParams ?? {})) {
     const at = [...path, 'queryParams', name];
     if (name === '') findings.invalid(at, 'the name of a query parameter must not be empty');
-    checkStringMatch(findings, at, value, { star: true });
+    checkStringMatch(findings, at, value);
   }
   checkLabels(findings, [...path, 'sourceLabels'], match.sourceLabels);
   if (match.sourceNamespace && !isAnyCaseLabel(match.sourceNamespace)) {

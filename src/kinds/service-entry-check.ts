@@ -26,16 +26,13 @@ const dynamicProtocols = new Set(['HTTP', 'TLS', 'GRPC', 'HTTP2']);
 
 function checkHosts(spec: ServiceEntrySpec, findings: Findings): void {
   if (spec.hosts.length === 0) findings.missing(['hosts'], 'hosts must not be empty');
-  const named = spec.resolution === 'STATIC' || spec.resolution?.startsWith('DNS');
   for (const [index, host] of spec.hosts.entries()) {
     const path = ['hosts', index];
     if (host === '*') findings.invalid(path, 'the host must not be *');
     else checkHost(findings, path, host, 'wildcard');
-    const wildcard = host.startsWith('*') && host !== '*';
-    if (wildcard && !host.startsWith('*.') && spec.resolution !== 'DYNAMIC_DNS') {
+    const partial = host.startsWith('*') && host !== '*' && !host.startsWith('*.');
+    if (partial && spec.resolution !== 'DYNAMIC_DNS') {
       findings.warn(path, 'a wildcard stands for whole labels: *.example.com');
-    } else if (wildcard && named && spec.endpoints?.length) {
-      findings.warn(path, 'all hosts of the wildcard get the same endpoints');
     }
   }
 }

@@ -61,15 +61,25 @@ function findingOf(status: FieldStatus, what: string, path: FieldPath): Finding 
       };
 }
 
-function collect(tree: MarkTree, value: unknown, path: FieldPath, found: Finding[]): void {
+interface Found {
+  list: Finding[];
+  /** Marks of no effect that were reported: the first place says all there is to say. */
+  said: Set<MarkTree>;
+}
+
+function collect(tree: MarkTree, value: unknown, path: FieldPath, found: Found): void {
   if (value === undefined || value === null) return;
   if (tree.status) {
-    found.push(findingOf(tree.status, String(path.at(-1)), path));
+    if (tree.status.status === 'no-effect') {
+      if (found.said.has(tree)) return;
+      found.said.add(tree);
+    }
+    found.list.push(findingOf(tree.status, String(path.at(-1)), path));
     return;
   }
   if (tree.values) {
     const status = typeof value === 'string' ? tree.values[value] : undefined;
-    if (status) found.push(findingOf(status, `${String(path.at(-1))} ${String(value)}`, path));
+    if (status) found.list.push(findingOf(status, `${String(path.at(-1))} ${String(value)}`, path));
     return;
   }
   if (typeof value !== 'object') return;
@@ -86,10 +96,13 @@ function collect(tree: MarkTree, value: unknown, path: FieldPath, found: Finding
   }
 }
 
-/** Findings (`not-implemented`, `no-effect`) for the marked fields that a value sets. */
+/**
+ * Findings for the marked fields that a value sets: each place of one that is not implemented, the first place of
+ * one without effect.
+ */
 export function setMarks(schema: z.ZodType, value: unknown): Finding[] {
-  const found: Finding[] = [];
+  const found: Found = { list: [], said: new Set() };
   const tree = compile(schema);
   if (tree) collect(tree, value, [], found);
-  return found;
+  return found.list;
 }

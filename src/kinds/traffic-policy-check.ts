@@ -25,10 +25,6 @@ export function checkOutlierDetection(
   if (!outlier) return;
   checkDuration(findings, [...path, 'baseEjectionTime'], outlier.baseEjectionTime);
   checkDuration(findings, [...path, 'interval'], outlier.interval);
-  if (outlier.consecutiveErrors) {
-    const text = 'consecutiveErrors is deprecated; use consecutiveGatewayErrors';
-    findings.warn([...path, 'consecutiveErrors'], text);
-  }
   if (outlier.consecutiveLocalOriginFailures && !outlier.splitExternalLocalOriginErrors) {
     const text = 'consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors: true';
     findings.invalid([...path, 'consecutiveLocalOriginFailures'], text);

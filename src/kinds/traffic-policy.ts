@@ -131,7 +131,7 @@ export const connectionPool = message({
 
 /** When endpoints are taken out for their errors. Presence turns it on. */
 export const outlierDetection = message({
-  consecutiveErrors: int32.describe('deprecated form of consecutiveGatewayErrors'),
+  consecutiveErrors: noEffect(int32, 'Istio ignores it; use consecutive5xxErrors.'),
   splitExternalLocalOriginErrors: bool.describe('split_external_local_origin_errors'),
   consecutiveLocalOriginFailures: uint32.describe('consecutive_local_origin_failure'),
   consecutiveGatewayErrors: uint32.describe('consecutive_gateway_failure; 0 turns it off'),
@@ -140,7 +140,9 @@ export const outlierDetection = message({
   baseEjectionTime: duration.describe('base_ejection_time (30s when absent)'),
   maxEjectionPercent: wholePercent.describe('max_ejection_percent (10 when absent)'),
   minHealthPercent: wholePercent.describe('healthy_panic_threshold (0, off, when absent)'),
-  outlierDetectionHttpErrorCodes: list(uint32).describe('which status codes are errors'),
+  outlierDetectionHttpErrorCodes: notImplemented(
+    list(uint32).describe('which status codes are errors'),
+  ),
 });
 
 /** TLS towards a service. */
@@ -185,13 +187,13 @@ export const trafficPolicy = message({
   proxyProtocol: notImplemented(
     message({ version: enumeration(['V1', 'V2']) }).describe('PROXY header towards the service'),
   ),
-  retryBudget: notImplemented(
-    message({
-      percent: named('number 0-100', z.number().min(0).max(100)),
-      minRetryConcurrency: uint32,
-      budgetInterval: noEffect(duration, 'Envoy has no field for it.'),
-    }).describe('retry_budget of the circuit breaker'),
-  ),
+  retryBudget: message({
+    percent: named('number 0-100', z.number().min(0).max(100)).describe(
+      'budget_percent (20 when absent)',
+    ),
+    minRetryConcurrency: uint32.describe('min_retry_concurrency (3 when absent)'),
+    budgetInterval: notImplemented(duration.describe('time over which the budget is counted')),
+  }).describe('retry_budget of the circuit breaker'),
 });
 
 export type TrafficPolicy = z.output<typeof trafficPolicy>;

@@ -60,7 +60,7 @@ const httpMatch = message({
   ignoreUriCase: bool.describe('case_sensitive: false, for exact and prefix'),
   withoutHeaders: map(stringMatch).describe('inverted header matchers; a missing header matches'),
   sourceNamespace: string.describe('namespace of the client; decided per proxy'),
-  statPrefix: notImplemented(string.describe('stat_prefix of the route')),
+  statPrefix: string.describe('stat_prefix of the route'),
 });
 
 const redirect = message({
@@ -229,7 +229,7 @@ export const virtualServiceSpec = message({
     'proxies that get it: `mesh` (default) is every sidecar; gateways are not implemented',
   ),
   http: list(httpRoute).describe('routes, in order; the first match counts'),
-  tls: notImplemented(list(tlsRoute).describe('routes of TLS connections by SNI')),
+  tls: list(tlsRoute).describe('routes of TLS connections by SNI'),
   tcp: list(tcpRoute).describe('routes of TCP connections'),
   exportTo: strings.describe('namespaces that see it: `.`, `*` or names'),
 });

@@ -211,8 +211,16 @@ const cases: [string, unknown, string[]][] = [
   ],
   [
     'retryBudget',
-    policy({ retryBudget: { percent: 20 } }),
-    [`warning not-implemented ${base}.retryBudget`],
+    policy({ retryBudget: { percent: 20, budgetInterval: '1s' } }),
+    [`warning not-implemented ${base}.retryBudget.budgetInterval`],
+  ],
+  [
+    'parts of outlier detection',
+    policy({ outlierDetection: { consecutiveErrors: 1, outlierDetectionHttpErrorCodes: [500] } }),
+    [
+      `info no-effect ${base}.outlierDetection.consecutiveErrors`,
+      `warning not-implemented ${base}.outlierDetection.outlierDetectionHttpErrorCodes`,
+    ],
   ],
   [
     'workloadSelector',

@@ -23,6 +23,7 @@ export const virtualServices: unknown[] = [
             sourceNamespace: 'front',
             gateways: ['mesh'],
             ignoreUriCase: true,
+            statPrefix: 'api',
           },
         ],
         route: [
@@ -84,6 +85,21 @@ export const virtualServices: unknown[] = [
         mirror_percent: 5,
       },
     ],
+    tls: [
+      {
+        match: [
+          {
+            sniHosts: ['www.example.com'],
+            destinationSubnets: ['10.0.0.1'],
+            port: 443,
+            sourceLabels: { app: 'web' },
+            gateways: ['mesh'],
+            sourceNamespace: 'front',
+          },
+        ],
+        route: [{ destination: { host: 'secure' }, weight: 1 }],
+      },
+    ],
     tcp: [
       {
         match: [
@@ -134,7 +150,6 @@ export const destinationRules: unknown[] = [
         },
       },
       outlierDetection: {
-        consecutiveErrors: 1,
         splitExternalLocalOriginErrors: true,
         consecutiveLocalOriginFailures: 2,
         consecutiveGatewayErrors: 0,
@@ -143,8 +158,8 @@ export const destinationRules: unknown[] = [
         baseEjectionTime: '15m',
         maxEjectionPercent: 50,
         minHealthPercent: 0,
-        outlierDetectionHttpErrorCodes: [500, 502],
       },
+      retryBudget: { percent: 25.5, minRetryConcurrency: 10 },
       portLevelSettings: [
         {
           port: { number: 80 },
@@ -303,8 +318,7 @@ export const endpointSlice = {
   endpoints: [
     {
       addresses: ['10.0.0.1'],
-      conditions: { ready: true, serving: true, terminating: false },
-      hostname: 'web-0',
+      conditions: { ready: true, terminating: false },
       zone: 'a',
     },
   ],
@@ -315,7 +329,7 @@ export const endpointSlice = {
 export const endpoints = {
   subsets: [
     {
-      addresses: [{ ip: '10.0.0.1', hostname: 'web-0' }],
+      addresses: [{ ip: '10.0.0.1' }],
       notReadyAddresses: [{ ip: 'fd00::2' }],
       ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     },

@@ -19,6 +19,15 @@ const cases: [string, unknown, string[]][] = [
     se({ hosts: ['*a.example.com'] }),
     ['warning invalid-value spec.hosts[0]'],
   ],
+  [
+    'wildcard with endpoints',
+    se({
+      hosts: ['*.example.com'],
+      resolution: 'DNS',
+      endpoints: [{ address: 'www.example.com' }],
+    }),
+    [],
+  ],
   ['wildcard with NONE', se({ hosts: ['*.example.com'] }), []],
   [
     'wildcard with DNS',

@@ -350,6 +350,20 @@ for (const [name, doc, expected] of errors) {
 }
 
 const notes: [string, unknown, string[]][] = [
+  [
+    'a field without effect is reported once, one that is not implemented at each place',
+    vs({
+      http: [0, 1].map(() => ({
+        delegate: { name: 'a' },
+        fault: { delay: { exponentialDelay: '1s' } },
+      })),
+    }),
+    [
+      'warning not-implemented spec.http[0].delegate',
+      'info no-effect spec.http[0].fault.delay.exponentialDelay',
+      'warning not-implemented spec.http[1].delegate',
+    ],
+  ],
   ['uri may have an empty prefix', match({ uri: { prefix: '' } }), []],
   ['regex * is presence', match({ headers: { a: { regex: '*' } } }), []],
   [
@@ -363,19 +377,9 @@ const notes: [string, unknown, string[]][] = [
     [],
   ],
   [
-    'statPrefix',
-    match({ statPrefix: 'a' }),
-    ['warning not-implemented spec.http[0].match[0].statPrefix'],
-  ],
-  [
     'delegate',
     vs({ http: [{ delegate: { name: 'a' } }] }),
     ['warning not-implemented spec.http[0].delegate'],
-  ],
-  [
-    'tls',
-    vs({ tls: [{ match: [{ sniHosts: ['reviews'] }], route: to() }] }),
-    ['warning not-implemented spec.tls'],
   ],
   [
     'gateways',
