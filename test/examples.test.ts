@@ -1,0 +1,45 @@
+// Every example is loaded as `fairlead analyze` and `translate` load it: nothing wrong, every rule in force, and each
+// has a README that names its folder.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { loadOffline, offlineConfiguration, offlineProblems } from '../src/cli/offline.js';
+import { describedNode } from '../src/cli/proxy-identity.js';
+
+const folder = fileURLToPath(new URL('../examples', import.meta.url));
+const examples = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'config')));
+
+/** What a client's sidecar must have of each example: a piece of its generated configuration. */
+const expected: Readonly<Record<string, readonly RegExp[]>> = {
+  demo: [/"weight":90/, /outbound\|8080\|v2\|backend\.default\.svc\.cluster\.local/],
+  'header-routing': [/"name":"end-user"/, /"name":"cookie"/, /"name":"tester"/],
+  canary: [/"weight":10/, /"key":"x-canary"/],
+  'fault-injection': [/"fixedDelay":"2s"/, /"httpStatus":503/],
+  'retries-and-timeouts': [/"timeout":"3s"/, /"perTryTimeout":"1s"/, /"numRetries":3/],
+  'circuit-breaking': [/"maxConnections":10\b/, /"consecutive5xx":3/, /"baseEjectionTime":"30s"/],
+  tcp: [/240\.240\.0\.20_6000/, /"weightedClusters"/],
+  'external-service': [/STRICT_DNS/, /192\.0\.2\.10_8443/, /block_all/, /BlackHoleCluster/],
+};
+
+t.test('the list of expectations is the list of examples', async (t) => {
+  t.strictSame(examples.sort(), Object.keys(expected).sort());
+  const index = readFileSync(join(folder, 'README.md'), 'utf8');
+  for (const name of examples) t.match(index, `](${name}/)`);
+});
+
+for (const name of examples) {
+  t.test(name, async (t) => {
+    t.ok(existsSync(join(folder, name, 'README.md')), 'has a README');
+    const offline = await loadOffline(join(folder, name, 'config'));
+    t.ok(offline.generation.resources.size > 0);
+    t.strictSame(
+      offlineProblems(offline).filter(({ severity }) => severity !== 'info'),
+      [],
+      'nothing wrong',
+    );
+    const client = describedNode({ node: 'client', ip: ['10.143.15.99'] });
+    const text = JSON.stringify(offlineConfiguration(offline, client));
+    for (const piece of expected[name]!) t.match(text, piece);
+  });
+}
