@@ -1,0 +1,62 @@
+import t from 'tap';
+import { parseProxy } from '../../src/mesh/parse-proxy.js';
+
+t.test("Istio's node", async (t) => {
+  const proxy = parseProxy({
+    id: 'sidecar~10.0.0.1~reviews-v1.prod~prod.svc.cluster.local',
+    cluster: 'reviews.prod',
+    metadata: {
+      NAMESPACE: 'prod',
+      LABELS: { app: 'reviews', bad: 3 },
+      INSTANCE_IPS: '10.0.0.1,2001:db8::1',
+      CLUSTER_ID: 'c1',
+      NETWORK: 'n1',
+      SERVICE_ACCOUNT: 'sa',
+      WORKLOAD_NAME: 'reviews-v1',
+      INTERCEPTION_MODE: 'TPROXY',
+      GENERATOR: 'grpc',
+      UNHEARD_OF: {},
+    },
+    locality: { region: 'r', zone: 'z', sub_zone: 's' },
+    version: '1.40.0',
+  });
+  t.strictSame(proxy, {
+    id: 'sidecar~10.0.0.1~reviews-v1.prod~prod.svc.cluster.local',
+    type: 'sidecar',
+    name: 'reviews-v1',
+    namespace: 'prod',
+    labels: { app: 'reviews' },
+    ips: ['10.0.0.1', '2001:db8::1'],
+    locality: { region: 'r', zone: 'z', subzone: 's' },
+    network: 'n1',
+    clusterId: 'c1',
+    serviceAccount: 'sa',
+    workloadName: 'reviews-v1',
+    dnsDomain: 'prod.svc.cluster.local',
+    interceptionMode: 'TPROXY',
+    generator: 'grpc',
+    cluster: 'reviews.prod',
+    envoyVersion: '1.40.0',
+  });
+});
+
+t.test('namespace and address from the id', async (t) => {
+  const id = 'router~10.0.0.2~gateway.infra~infra.svc.cluster.local';
+  const proxy = parseProxy({ id, cluster: '', metadata: {} });
+  t.match(proxy, { type: 'router', name: 'gateway', namespace: 'infra', ips: ['10.0.0.2'] });
+  t.equal(proxy.interceptionMode, 'REDIRECT');
+});
+
+t.test('any other node', async (t) => {
+  const plain = parseProxy({ id: 'my-envoy', cluster: 'web', metadata: {} });
+  t.match(plain, { type: 'sidecar', name: 'my-envoy', namespace: 'default', ips: [], labels: {} });
+  t.equal(plain.dnsDomain, 'default.svc.cluster.local');
+  const nameless = parseProxy({ id: '', cluster: 'web', metadata: { NAMESPACE: 'prod' } });
+  t.match(nameless, { name: 'web', namespace: 'prod', dnsDomain: 'prod.svc.cluster.local' });
+  const broken = {
+    id: 'sidecar~10.0.0.1~x',
+    cluster: '',
+    metadata: { NAMESPACE: 3, LABELS: [], INSTANCE_IPS: {}, INTERCEPTION_MODE: 'X' },
+  };
+  t.match(parseProxy(broken), { name: 'sidecar~10.0.0.1~x', namespace: 'default', ips: [] });
+});
