@@ -6,7 +6,7 @@ import type { HttpConnectionManager } from '../envoy/gen/types/envoy/extensions/
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
-import { duration } from './duration.js';
+import { toDuration } from './duration.js';
 import { httpFilters } from './http-filters/order.js';
 
 /** What an outbound connection manager depends on. */
@@ -39,7 +39,7 @@ export function outboundHttpFilter(http: OutboundHttp, settings: MeshSettings): 
       config_source: {
         ads: {},
         // Without a limit: a listener must not go into force without its routes (Istio sends 0 too).
-        initial_fetch_timeout: duration(0),
+        initial_fetch_timeout: toDuration(0),
         resource_api_version: 'V3',
       },
       route_config_name: http.route,
@@ -71,7 +71,7 @@ function shared(settings: MeshSettings): HttpConnectionManager {
     // False keeps headers such as x-envoy-upstream-rq-timeout-ms that the application sets.
     use_remote_address: { value: false },
     upgrade_configs: [{ upgrade_type: 'websocket' }],
-    stream_idle_timeout: duration(0),
+    stream_idle_timeout: toDuration(0),
     proxy_100_continue: true,
     access_log: filterAccessLog(settings),
     ...pathNormalization(settings),

@@ -6,7 +6,7 @@ import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
 import { listenerAccessLog } from './access-log.js';
-import { duration } from './duration.js';
+import { toDuration } from './duration.js';
 import { filterChain, filterChainMatch } from './filter-chain.js';
 import { inboundHttpFilter } from './http-connection-manager.js';
 import { boundInboundAddress, inboundPlan } from './inbound-plan.js';
@@ -83,7 +83,7 @@ const boundInbound = memoize(
 function inboundSettings(settings: MeshSettings): Listener {
   return {
     traffic_direction: 'INBOUND',
-    listener_filters_timeout: duration(settings.protocolDetectionTimeoutMs),
+    listener_filters_timeout: toDuration(settings.protocolDetectionTimeoutMs),
     continue_on_listener_filters_timeout: true,
     ...acceptOneByOne,
     access_log: listenerAccessLog(settings),

@@ -2,7 +2,7 @@
 // It is not sent by RDS, as in Istio, because it changes only when the port does.
 import type { RetryPolicy } from '../envoy/gen/types/envoy/config/route/v3/RetryPolicy.js';
 import type { RouteConfiguration } from '../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
-import { duration } from './duration.js';
+import { toDuration } from './duration.js';
 import { DEFAULT_ROUTE, inboundVirtualHostName } from './names.js';
 
 /**
@@ -36,10 +36,10 @@ export function inboundRouteConfiguration(options: InboundRouteOptions): RouteCo
             decorator: { operation: `${options.host}:${options.servicePort}/*` },
             route: {
               cluster: options.cluster,
-              timeout: duration(0),
+              timeout: toDuration(0),
               max_stream_duration: {
-                max_stream_duration: duration(0),
-                grpc_timeout_header_max: duration(0),
+                max_stream_duration: toDuration(0),
+                grpc_timeout_header_max: toDuration(0),
               },
               ...(options.grpc ? {} : { retry_policy: retryPolicy }),
             },

@@ -4,7 +4,7 @@ import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/Fi
 import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import { duration } from './duration.js';
+import { toDuration } from './duration.js';
 import { type ChainMatch, filterChain, filterChainMatch, matchesAll } from './filter-chain.js';
 import { outboundHttpFilter } from './http-connection-manager.js';
 import { acceptOneByOne, listenerAddresses } from './listener-address.js';
@@ -27,7 +27,7 @@ export const outboundListener = memoize(
       ...(defaultChain === undefined ? {} : { default_filter_chain: defaultChain }),
       ...(inspectors.length === 0 ? {} : { listener_filters: inspectors }),
       // Only sniffing may give up waiting, and only where the user says so (MeshConfig.protocolDetectionTimeout).
-      listener_filters_timeout: duration(sniffs ? settings.protocolDetectionTimeoutMs : 0),
+      listener_filters_timeout: toDuration(sniffs ? settings.protocolDetectionTimeoutMs : 0),
       continue_on_listener_filters_timeout: true,
       ...(plan.bindToPort ? acceptOneByOne : { bind_to_port: { value: false } }),
     };

@@ -5,7 +5,7 @@ import type { TcpProxy } from '../envoy/gen/types/envoy/extensions/filters/netwo
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
-import { duration } from './duration.js';
+import { toDuration } from './duration.js';
 import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER } from './names.js';
 
 /** Where the connections of one filter chain go. Durations in ms. */
@@ -35,9 +35,9 @@ export function unknownTarget(settings: MeshSettings): TcpTarget {
 /** The filter. Without `settings` it has no access log (Istio's loop guards have none). */
 export function tcpProxyFilter(target: TcpTarget, settings?: MeshSettings): Filter {
   const proxy: TcpProxy = { stat_prefix: target.statPrefix, ...clusterSpecifier(target) };
-  if (target.idleTimeoutMs !== undefined) proxy.idle_timeout = duration(target.idleTimeoutMs);
+  if (target.idleTimeoutMs !== undefined) proxy.idle_timeout = toDuration(target.idleTimeoutMs);
   if (target.maxConnectionDurationMs !== undefined) {
-    proxy.max_downstream_connection_duration = duration(target.maxConnectionDurationMs);
+    proxy.max_downstream_connection_duration = toDuration(target.maxConnectionDurationMs);
   }
   if (target.hashSourceIp) proxy.hash_policy = [{ source_ip: {} }];
   if (settings !== undefined) proxy.access_log = filterAccessLog(settings);
