@@ -37,4 +37,3 @@ export const destinationRuleSpec = message(
 );
 
 export type DestinationRuleSpec = z.output<typeof destinationRuleSpec>;
-export type Subset = z.output<typeof subset>;

@@ -62,5 +62,3 @@ export const endpointSliceSpec = message(
 );
 
 export type EndpointSliceSpec = z.output<typeof endpointSliceSpec>;
-export type SliceEndpoint = z.output<typeof endpoint>;
-export type SlicePort = z.output<typeof endpointPort>;

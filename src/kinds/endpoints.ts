@@ -44,4 +44,3 @@ export const endpointsSpec = message({
 });
 
 export type EndpointsSpec = z.output<typeof endpointsSpec>;
-export type EndpointsSubset = z.output<typeof subset>;

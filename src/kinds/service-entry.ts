@@ -51,4 +51,3 @@ export const serviceEntrySpec = message(
 );
 
 export type ServiceEntrySpec = z.output<typeof serviceEntrySpec>;
-export type ServiceEntryPort = z.output<typeof servicePort>;

@@ -62,4 +62,3 @@ export const serviceSpec = message({
 });
 
 export type ServiceSpec = z.output<typeof serviceSpec>;
-export type ServicePort = z.output<typeof servicePort>;

@@ -202,7 +202,6 @@ export type LoadBalancer = z.output<typeof loadBalancer>;
 export type ConsistentHash = z.output<typeof consistentHash>;
 export type LocalityLbSetting = z.output<typeof localityLbSetting>;
 export type ZoneAwareLbSetting = z.output<typeof zoneAwareLbSetting>;
-export type Warmup = z.output<typeof warmup>;
 export type ConnectionPool = z.output<typeof connectionPool>;
 export type TcpKeepalive = z.output<typeof tcpKeepalive>;
 export type OutlierDetection = z.output<typeof outlierDetection>;

@@ -33,7 +33,8 @@ function checkGateways(
 
 function checkHosts(spec: VirtualServiceSpec, findings: Findings): void {
   const hosts = spec.hosts ?? [];
-  const forMesh = !spec.gateways?.length || spec.gateways.includes('mesh');
+  // As Istio has it: beside a gateway, mesh does not forbid it.
+  const forMesh = !spec.gateways?.some((gateway) => gateway !== 'mesh');
   let allValid = true;
   for (const [index, host] of hosts.entries()) {
     const before = findings.list.length;

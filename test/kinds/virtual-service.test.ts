@@ -364,6 +364,11 @@ const notes: [string, unknown, string[]][] = [
       'warning not-implemented spec.http[1].delegate',
     ],
   ],
+  [
+    'host * beside a gateway',
+    vs({ hosts: ['*'], gateways: ['mesh', 'ns/gw'], http: [{ route: to() }] }),
+    ['warning not-implemented spec.gateways[1]'],
+  ],
   ['uri may have an empty prefix', match({ uri: { prefix: '' } }), []],
   ['regex * is presence', match({ headers: { a: { regex: '*' } } }), []],
   [
