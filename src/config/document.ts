@@ -21,6 +21,11 @@ export interface LocatedDocument {
   readonly resource?: ParsedResource;
   /** Present whenever kind and metadata could be read. */
   readonly id?: ResourceId;
+  /**
+   * Set when an API of ours has no such kind or version, which is mostly a slip of the pen: a resource of this
+   * name that the file gave before is likely still meant.
+   */
+  readonly mistaken?: { readonly namespace: string; readonly name: string };
   /** All of them have a position. */
   readonly problems: readonly Problem[];
   readonly origin: Origin;

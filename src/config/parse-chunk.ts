@@ -29,6 +29,8 @@ export interface ChunkDocument {
   prefix: FieldPath;
   /** False when it cannot be told which resource this is. */
   identified: boolean;
+  /** As LocatedDocument.mistaken. */
+  mistaken?: { namespace: string; name: string };
 }
 
 /** How documents are checked: kinds/registry.ts, or a stand-in in tests. */
@@ -135,8 +137,8 @@ function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocum
     place: lines.place(finder.offset([...item.prefix, ...pathOf(problem)], endOf(problem))),
   }));
   const refused = resource === undefined && problems.some((it) => it.severity === 'error');
-  // A mistyped kind of an API group of ours: what it names is not what was meant.
-  const unknown = problems.some((it) => it.code === 'unknown-kind' && it.severity === 'error');
+  // Kinds of foreign APIs are skipped with a mere note.
+  const slip = problems.some((it) => it.code === 'unknown-kind' && it.severity !== 'info');
   return {
     resource,
     id,
@@ -144,8 +146,17 @@ function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocum
     place: lines.place(finder.offset(item.prefix, 'value')),
     index: reading.index,
     prefix: item.prefix,
-    identified: !refused || (id !== undefined && !unknown),
+    identified: !refused || id !== undefined,
+    mistaken: slip ? nameOf(item.value, settings) : undefined,
   };
+}
+
+function nameOf(value: unknown, settings: ParseSettings): ChunkDocument['mistaken'] {
+  const { metadata } = value as { metadata?: { name?: unknown; namespace?: unknown } | null };
+  const { name, namespace = settings.namespace ?? 'default' } = metadata ?? {};
+  return typeof name === 'string' && typeof namespace === 'string'
+    ? { namespace, name }
+    : undefined;
 }
 
 // A bug of ours in one kind must not stop the reading of everything else.

@@ -128,10 +128,10 @@ function placeDocument(
     locate: (path: FieldPath, end: FieldEnd = 'value') =>
       position(locateInChunk(chunk.text, document, { path, end, limits })),
   };
-  const { resource, id } = document;
+  const { resource, id, mistaken } = document;
   const problems = document.problems.map(({ place, ...problem }) => ({
     ...problem,
     position: position(place),
   }));
-  return { resource, id, problems, origin };
+  return { resource, id, mistaken, problems, origin };
 }

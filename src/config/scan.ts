@@ -28,7 +28,7 @@ export interface Scan {
   files: ScannedFile[];
   /** Identity of the root directory. */
   root: string;
-  /** The directories read, and the links to directories, whether followed or not. */
+  /** The directories listed, under the path by which they were reached first. */
   directories: Set<string>;
   /** Directories that could not be listed: nothing is known about the files below them. */
   unlisted: { path: string; reason: string }[];
@@ -76,13 +76,13 @@ export async function scan(root: string): Promise<Scan> {
 }
 
 async function visitDirectory(path: string, walk: Walk): Promise<void> {
-  walk.directories.add(path);
   let entries: Dirent[];
   try {
     const key = identity(await stat(path, { bigint: true }));
     if (walk.visited.has(key)) return;
     walk.visited.add(key);
     entries = await readdir(path, { withFileTypes: true });
+    walk.directories.add(path);
   } catch (error) {
     // Gone between the listing of its parent and now: its files are gone too.
     if (codeOf(error) !== 'ENOENT') walk.unlisted.push({ path, reason: reasonOf(error) });

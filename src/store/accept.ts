@@ -17,16 +17,24 @@ export interface Held {
   readonly parsed: ParsedResource;
   readonly file: string;
   readonly origin: Origin;
+  /** True while a document of a mistyped kind is all that speaks for it. */
+  readonly byMistake?: boolean;
 }
 
 /** All accepted resources, by slot, and the next place in the order of ages. */
 export interface HeldSet {
   readonly bySlot: ReadonlyMap<string, Held>;
   readonly nextSeen: number;
+  /** Names of documents of mistyped kinds, as `file namespace/name`. */
+  readonly mistaken: ReadonlySet<string>;
 }
 
 /** Nothing accepted yet. */
-export const emptyHeldSet: HeldSet = { bySlot: new Map(), nextSeen: 0 };
+export const emptyHeldSet: HeldSet = {
+  bySlot: new Map(),
+  nextSeen: 0,
+  mistaken: new Set(),
+};
 
 /** The kind of which the last in path order counts, whatever its name (DESIGN.md, Contracts). */
 const meshConfigKind = 'MeshConfig';
@@ -52,8 +60,8 @@ export function accept(
       duplicates.set(claim.document, duplicateProblem(claim, winner));
     }
   }
-  const held = hold(before, winners);
-  keepLastGood(before, { held: held.bySlot, claims, state });
+  const held = { ...hold(before, winners), mistaken: mistakenNames(state) };
+  keepLastGood(before, { ...held, claims, state });
   return { held, problems: collectProblems(state, duplicates) };
 }
 
@@ -100,7 +108,10 @@ function hold(before: HeldSet, winners: ReadonlyMap<string, Claim>) {
     const firstSeen = standing?.resource.age.firstSeen ?? nextSeen++;
     const resource = sameResource(standing, parsed) ?? withAge(parsed, firstSeen);
     const unchanged = standing?.parsed === parsed && standing.origin === origin;
-    bySlot.set(slot, unchanged ? standing : { resource, parsed, file: file.path, origin });
+    bySlot.set(
+      slot,
+      unchanged && !standing.byMistake ? standing : { resource, parsed, file: file.path, origin },
+    );
   }
   return { bySlot, nextSeen };
 }
@@ -119,18 +130,41 @@ function withAge(parsed: ParsedResource, firstSeen: number): Resource {
 // What nobody provides any more stays in force as long as somebody may still mean to provide it.
 function keepLastGood(
   before: HeldSet,
-  now: { held: Map<string, Held>; claims: readonly Claim[]; state: SourceState },
+  now: {
+    bySlot: Map<string, Held>;
+    mistaken: ReadonlySet<string>;
+    claims: readonly Claim[];
+    state: SourceState;
+  },
 ): void {
+  const { bySlot } = now;
   // A refused document in another file than the last good version: the resource moved and broke in one turn.
   for (const claim of now.claims) {
     const standing = before.bySlot.get(claim.slot);
-    if (standing === undefined || now.held.has(claim.slot)) continue;
-    now.held.set(claim.slot, { ...standing, file: claim.file.path });
+    if (standing === undefined || bySlot.has(claim.slot)) continue;
+    bySlot.set(claim.slot, { ...standing, file: claim.file.path });
   }
-  const unsure = unsureFiles(now.state, now.held);
+  const unsure = unsureFiles(now.state, bySlot);
   for (const [slot, standing] of before.bySlot) {
-    if (!now.held.has(slot) && unsure.has(standing.file)) now.held.set(slot, standing);
+    if (bySlot.has(slot)) continue;
+    const name = mistakenName(standing.file, standing.resource);
+    // A mistyped document that stood beside the resource before cannot be what became of it.
+    const slip = now.mistaken.has(name) && (standing.byMistake || !before.mistaken.has(name));
+    if (slip) bySlot.set(slot, { ...standing, byMistake: true });
+    else if (unsure.has(standing.file)) bySlot.set(slot, standing);
   }
+}
+
+function mistakenNames(state: SourceState): Set<string> {
+  const names = new Set<string>();
+  for (const { path, documents } of state.files) {
+    for (const { mistaken } of documents) if (mistaken) names.add(mistakenName(path, mistaken));
+  }
+  return names;
+}
+
+function mistakenName(file: string, { namespace, name }: { namespace: string; name: string }) {
+  return `${file} ${namespace}/${name}`;
 }
 
 // A file that is not whole, or one with a refused document that no last good version belongs to: it may be the

@@ -223,6 +223,58 @@ t.test('links: loops, several ways to one directory, nowhere', async (t) => {
   await until(['gone.yaml:!', 'out/o.yaml: o=2', 'real/a.yaml: a=1', 'ring.yaml:!']);
 });
 
+t.test('an edit below a directory with a second name is seen once', async (t) => {
+  const { root, source, until } = await open(t, { pollMs: 60_000 });
+  fs.mkdirSync(join(root, 'real'));
+  fs.symlinkSync('real', join(root, 'again'));
+  replace(join(root, 'real/a.yaml'), thing('a', 1));
+  await source.start();
+  await source.read();
+  for (let size = 2; size < 8; size++) {
+    replace(join(root, size % 2 ? 'real/a.yaml' : 'again/a.yaml'), thing('a', size));
+    await until([`real/a.yaml: a=${size}`]);
+  }
+  fs.rmSync(join(root, 'again'));
+  replace(join(root, 'real/b.yaml'), thing('b', 1));
+  await until(['real/a.yaml: a=7', 'real/b.yaml: b=1']);
+  fs.rmSync(join(root, 'real/a.yaml'));
+  await until(['real/b.yaml: b=1']);
+});
+
+t.test('hidden files ring nothing', async (t) => {
+  const { root, source, rings } = await open(t, { pollMs: 60_000 });
+  await source.start();
+  await source.read();
+  fs.writeFileSync(join(root, '.a.yaml.swp'), 'x');
+  fs.rmSync(join(root, '.a.yaml.swp'));
+  await sleep(100);
+  t.equal(rings(), 0);
+});
+
+t.test('a directory that is a link, and one that starts with a dot', async (t) => {
+  const { root, source, until } = await open(t, { pollMs: 60_000 });
+  const real = `${root}/.real`;
+  fs.mkdirSync(real);
+  replace(`${real}/a.yaml`, thing('a', 1));
+  fs.symlinkSync('.real', `${root}/link`);
+  for (const name of ['link', '.real']) {
+    const other = new DirectorySource(join(root, name), {
+      parseResource: parseThing,
+      pollMs: 60_000,
+    });
+    t.teardown(() => other.close());
+    await other.start();
+    t.equal((await other.read()).files.length, 1);
+    const rung = new Promise<void>((resolve) => other.onChange(resolve));
+    replace(`${real}/a.yaml`, thing('a', name.length));
+    await rung;
+    t.same(outline(await other.read(), join(root, name)), [`a.yaml: a=${name.length}`]);
+    await other.close();
+  }
+  await source.start();
+  await until(['link/a.yaml: a=5']);
+});
+
 t.test('a pipe is not opened', async (t) => {
   const { root, source } = await open(t);
   const { execFileSync } = await import('node:child_process');

@@ -89,7 +89,6 @@ t.test('places of problems', async (t) => {
   await check(t, 'kind: Other\nmetadata: {name: x}\n', { problems: ['1:7 unknown-kind'] });
   await check(t, 'apiVersion: things/v1\nkind: Thingg\nmetadata: {name: x}\n', {
     problems: ['2:7 unknown-kind'],
-    whole: false,
   });
 });
 

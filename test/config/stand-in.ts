@@ -24,9 +24,9 @@ export function parseThing(value: unknown, options: ParseOptions = {}): ParsedDo
   const namespace = metadata.namespace ?? options.namespace ?? 'default';
   const id = { kind, namespace, name: metadata.name! };
   if (kind !== 'Thing' && kind !== 'MeshConfig') {
-    const severity = value.apiVersion === 'things/v1' ? 'error' : 'info';
+    const severity = value.apiVersion === 'things/v1' ? 'warning' : 'info';
     problems.push({ code: 'unknown-kind', severity, message: kind, path: ['kind'] });
-    return { id, problems };
+    return { problems };
   }
   for (const key of Object.keys(spec)) {
     if (!['size', 'items', 'text'].includes(key)) say('unknown-field', ['spec', key]);

@@ -31,6 +31,7 @@ function formatProblem({ position, severity, code, message }: Problem): string {
   return `${formatPosition(position!)}: ${severity} ${code}: ${message}`;
 }
 
+const slip = (name: string) => thing(name).replace('Thing', 'Thign');
 const bad = (name: string) => thing(name, 'x');
 const both = (...texts: string[]) => texts.join('---\n');
 
@@ -99,7 +100,15 @@ t.test('last good', async (t) => {
     ['a document removed', { 'g.yaml': thing('c') }, 'b=4 c=1'],
     ['binary', { 'g.yaml': '\0\0' }, 'b=4 c=1'],
     ['identity unreadable', { 'g.yaml': 'apiVersion: things/v1\nkind: Thing\n' }, 'b=4 c=1'],
-    ['mistyped kind', { 'g.yaml': thing('c').replace('Thing', 'Thign') }, 'b=4 c=1'],
+    ['mistyped kind', { 'g.yaml': slip('c') }, 'b=4 c=1'],
+    ['still', { 'g.yaml': `# note\n${slip('c')}` }, 'b=4 c=1'],
+    ['mended', { 'g.yaml': thing('c', 2) }, 'b=4 c=2'],
+    ['mistyped again', { 'g.yaml': slip('c') }, 'b=4 c=2'],
+    ['mended beside the mistyped one', { 'g.yaml': both(slip('c'), thing('c', 1)) }, 'b=4 c=1'],
+    ['removed beside it', { 'g.yaml': slip('c') }, 'b=4'],
+    ['and back', { 'g.yaml': thing('c') }, 'b=4 c=1'],
+    ['mistyped under another name', { 'g.yaml': slip('e') }, 'b=4'],
+    ['and back', { 'g.yaml': thing('c') }, 'b=4 c=1'],
     ['renamed and refused at once', { 'g.yaml': bad('d') }, 'b=4 c=1'],
     ['then mended under the new name', { 'g.yaml': thing('d') }, 'b=4 d=1'],
     ['moved and refused at once', { 'g.yaml': undefined, 'h.yaml': bad('d') }, 'b=4 d=1'],
