@@ -29,7 +29,16 @@ export function say(text) {
 export function ensurePackages() {
   if (existsSync(join(project, 'node_modules/.package-lock.json'))) return;
   say('installing npm packages (npm ci)');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    shell: process.platform === 'win32',
-  });
+  const options = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const shell = process.platform === 'win32';
+  const ci = spawnSync('npm', ['ci', ...options], { cwd: project, shell, encoding: 'utf8' });
+  if (ci.status === 0) return;
+  // A registry without other platforms' optional packages makes newer npm versions call the lock file out of sync;
+  // `npm install` takes the same versions from it.
+  if (!ci.stderr?.includes('EUSAGE')) {
+    console.error(ci.error?.message ?? ci.stderr);
+    process.exit(ci.status ?? 1);
+  }
+  say('npm ci does not take the lock file on this registry: npm install');
+  run('npm', ['install', '--no-save', ...options], { shell });
 }
