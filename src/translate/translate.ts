@@ -2,8 +2,6 @@
 // sent to whom and in which order is not decided here. There are no counters: a message that is the same object as
 // in the result before was not built, and rebuilt.ts counts those that are not.
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
-import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
-import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import type { RouteConfiguration } from '../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import {
   CLUSTER,
@@ -15,6 +13,7 @@ import {
   ROUTE,
   type TypeUrl,
 } from '../envoy/resource.js';
+import { Keep, KeepMap } from '../lib/keep.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
@@ -46,14 +45,31 @@ type ByName = ReadonlyMap<ResourceName, EnvoyMessage>;
 export const translate = memoize((view: ProxyView): Translation => {
   const plan = outboundPlan(view);
   const outbound = clustersByService(view);
+  const routes = plan.routes.map((route) => routeConfiguration(view, route));
   const resources = new Map<TypeUrl, ByName>([
-    [CLUSTER, clusterMap(...allClusters(view, outbound))],
-    [ENDPOINT, assignmentMap(outbound, view.outbound.endpoints)],
-    [LISTENER, listenerMap(...buildListeners(view))],
-    [ROUTE, routeMap(...plan.routes.map((route) => routeConfiguration(view, route)))],
+    [CLUSTER, keepMap(view, CLUSTER, clusterMap(outbound, ownClusters(view)))],
+    [ENDPOINT, assignmentMap(outbound, view.outbound.endpoints, view.settings, traitsOf(view))],
+    [LISTENER, keepMap(view, LISTENER, byName(buildListeners(view)))],
+    [ROUTE, keepMap(view, ROUTE, byName(routes))],
   ]);
   return { resources, problems: [...plan.problems, ...inboundPlan(view).problems] };
 });
+
+function byName(messages: readonly { name?: string }[]): ByName {
+  return new Map(messages.map((message) => [message.name ?? '', message]));
+}
+
+/** The map of before where nothing of the type changed. Kept apart by what proxies may differ in. */
+function keepMap(view: ProxyView, typeUrl: TypeUrl, next: ByName): ByName {
+  // Routes are the same for all proxies of a scope; clusters and listeners have an inbound part.
+  const part = typeUrl === ROUTE ? view.settings : view.inbound;
+  return kept(part, view.settings, traitsOf(view), typeUrl).same(next);
+}
+
+const kept = memoize(
+  (..._key: [object, MeshSettings, ProxyTraits, TypeUrl]) =>
+    new KeepMap<ResourceName, EnvoyMessage>(),
+);
 
 /** The clusters of one visible service. */
 interface ServiceClusters {
@@ -62,9 +78,10 @@ interface ServiceClusters {
 }
 
 /** The same array while no cluster of a service changed, whatever happens to endpoints that EDS carries. */
-function clustersByService({ outbound, settings, proxy }: ProxyView): readonly ServiceClusters[] {
+function clustersByService(view: ProxyView): readonly ServiceClusters[] {
+  const { outbound, settings } = view;
   const dns = dnsServices(outbound.services).map((service) => outbound.endpoints.get(service));
-  return clustersOfScope(outbound.services, settings, canonicalTraits(proxy), ...dns);
+  return clustersOfScope(outbound.services, settings, traitsOf(view), ...dns);
 }
 
 const dnsServices = memoize((services: readonly ServiceView[]) =>
@@ -87,59 +104,46 @@ const clustersOfScope = memoize(
   },
 );
 
-function allClusters(
-  view: ProxyView,
-  outbound: readonly ServiceClusters[],
-): [readonly ServiceClusters[], ...Cluster[]] {
+function ownClusters(view: ProxyView): Cluster[] {
   const { settings, proxy } = view;
   const own = [blackHoleCluster(settings), passthroughCluster(settings), ...inboundClusters(view)];
   if (proxy.type === 'sidecar') {
     own.push(inboundPassthroughCluster(settings, proxy.ipv4, proxy.ipv6));
   }
-  return [outbound, ...own];
+  return own;
 }
 
-const clusterMap = memoize(
-  (outbound: readonly ServiceClusters[], ...own: readonly Cluster[]): ByName => {
-    const byName = new Map<ResourceName, EnvoyMessage>();
-    for (const { clusters } of outbound) {
-      for (const { name, cluster } of clusters) byName.set(name, cluster);
-    }
-    for (const cluster of own) byName.set(cluster.name ?? '', cluster);
-    return byName;
-  },
-);
+function clusterMap(outbound: readonly ServiceClusters[], own: readonly Cluster[]): ByName {
+  const clusters = new Map<ResourceName, EnvoyMessage>();
+  for (const { clusters: ofService } of outbound) {
+    for (const { name, cluster } of ofService) clusters.set(name, cluster);
+  }
+  for (const cluster of own) clusters.set(cluster.name ?? '', cluster);
+  return clusters;
+}
 
 const assignmentMap = memoize(
   (
     outbound: readonly ServiceClusters[],
     endpoints: ReadonlyMap<Service, ServiceEndpoints>,
+    settings: MeshSettings,
+    proxy: ProxyTraits,
   ): ByName => {
-    const byName = new Map<ResourceName, ClusterLoadAssignment>();
+    const assignments = new Map<ResourceName, EnvoyMessage>();
     for (const { service, clusters } of outbound) {
       for (const assignment of loadAssignments(service, clusters, endpoints.get(service))) {
-        byName.set(assignment.cluster_name ?? '', assignment);
+        assignments.set(assignment.cluster_name ?? '', assignment);
       }
     }
-    return byName;
+    return kept(settings, settings, proxy, ENDPOINT).same(assignments);
   },
 );
 
-const listenerMap = memoize(
-  (...listeners: readonly Listener[]): ByName =>
-    new Map(listeners.map((listener) => [listener.name ?? '', listener])),
-);
-
-const routeMap = memoize(
-  (...routes: readonly RouteConfiguration[]): ByName =>
-    new Map(routes.map((route) => [route.name ?? '', route])),
-);
-
 function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConfiguration {
-  const { outbound, settings, proxy } = view;
-  const traits = canonicalTraits(proxy);
+  const { outbound, settings } = view;
   const { services, virtualServices } = outbound;
-  return route(plan.services, services, virtualServices, settings, traits, plan.name, plan.port);
+  const proxy = traitsOf(view);
+  return route(plan.services, services, virtualServices, settings, proxy, plan.name, plan.port);
 }
 
 const route = memoize(
@@ -151,16 +155,24 @@ const route = memoize(
     proxy: ProxyTraits,
     name: string,
     port: number,
-  ): RouteConfiguration =>
-    buildRouteConfiguration({ name, port, services, outbound, virtualServices, proxy, settings }),
+  ): RouteConfiguration => {
+    const request = { name, port, services, outbound, virtualServices, proxy, settings };
+    // Most edits of DestinationRules and services leave most routes equal.
+    return keptRoute(settings, proxy, name).equal(buildRouteConfiguration(request));
+  },
+);
+
+const keptRoute = memoize(
+  (..._key: [MeshSettings, ProxyTraits, string]) => new Keep<RouteConfiguration>(),
 );
 
 /** One object for all proxies of equal traits, so that what is made for one serves the others. */
-function canonicalTraits(proxy: ProxyTraits): ProxyTraits {
-  return traitsOf(JSON.stringify({ ...proxy, labels: Object.entries(proxy.labels).sort() }));
+function traitsOf({ proxy }: ProxyView): ProxyTraits {
+  const labels = Object.entries(proxy.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return traitsOfText(JSON.stringify({ ...proxy, labels }));
 }
 
-const traitsOf = memoize((text: string): ProxyTraits => {
+const traitsOfText = memoize((text: string): ProxyTraits => {
   const traits = JSON.parse(text) as ProxyTraits & { labels: [string, string][] };
   return { ...traits, labels: Object.fromEntries(traits.labels) };
 });
