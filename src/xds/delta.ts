@@ -74,8 +74,9 @@ export function respond(
   const view = viewOf(state, target);
   const diff = diffTypes(state.sent, view);
   state.sent = view;
+  const isNews = target.version !== state.targetVersion;
   const mustAnswer = state.answerOwed;
-  const owed = takeOwed(state, diff.changed.length > 0);
+  const owed = takeOwed(state, isNews && diff.changed.length > 0);
   let { changed: resources, removed } = diff;
   if (owed.size > 0) {
     const there = new Set(resources.map((resource) => resource.name));

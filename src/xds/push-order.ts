@@ -56,44 +56,49 @@ export class PushOrder {
   /** Goes as far as it may. Gives the types whose answers the next step awaits; none: the goal is reached. */
   advance(gate: Gate): readonly string[] {
     if (this.goal === undefined) return [];
+    const goal = this.goal;
     if (!this.gated) {
-      for (const typeUrl of this.typesNow())
-        this.release(typeUrl, inGoal(this.goal, typeUrl), gate);
+      this.release(this.typesNow(), (typeUrl) => inGoal(goal, typeUrl), gate);
       return [];
     }
     const independent = this.typesNow().filter((typeUrl) => !ordered.has(typeUrl));
-    // Make: whatever is new or changed, with all that was there.
-    for (const typeUrl of [...independent, ...clusterTypes]) this.add(typeUrl, gate);
     const unsettled = (types: readonly string[]) => types.filter((type) => !gate.settled(type));
+    // Make: whatever is new or changed, with all that was there.
+    const withGoal = (typeUrl: string) => {
+      const before = this.released.get(typeUrl) ?? this.held.get(typeUrl);
+      return before === undefined
+        ? inGoal(goal, typeUrl)
+        : unionTypes(before, inGoal(goal, typeUrl));
+    };
+    this.release([...independent, ...clusterTypes], withGoal, gate);
     let awaited = unsettled(clusterTypes);
     if (awaited.length > 0) return awaited;
-    for (const typeUrl of routeTypes) this.add(typeUrl, gate);
+    this.release(routeTypes, withGoal, gate);
     awaited = unsettled(routeTypes);
     if (awaited.length > 0) return awaited;
     // Break: in the opposite direction.
-    for (const step of [[LISTENER], [CLUSTER]]) {
-      for (const typeUrl of step) this.release(typeUrl, inGoal(this.goal, typeUrl), gate);
+    for (const step of [[LISTENER], [CLUSTER], [...clusterTypes, ...routeTypes, ...independent]]) {
+      this.release(step, (typeUrl) => inGoal(goal, typeUrl), gate);
       awaited = unsettled(step);
       if (awaited.length > 0) return awaited;
-    }
-    for (const typeUrl of [...clusterTypes, ...routeTypes, ...independent]) {
-      this.release(typeUrl, inGoal(this.goal, typeUrl), gate);
     }
     return [];
   }
 
-  private add(typeUrl: string, gate: Gate): void {
-    const before = this.released.get(typeUrl) ?? this.held.get(typeUrl);
-    const goal = inGoal(this.goal!, typeUrl);
-    this.release(typeUrl, before === undefined ? goal : unionTypes(before, goal), gate);
-  }
-
-  private release(typeUrl: string, target: TypeSnapshot, gate: Gate): void {
-    const before = this.released.get(typeUrl);
-    if (before === target) return;
-    this.released.set(typeUrl, target);
-    this.held.delete(typeUrl);
-    if (before?.version !== target.version) gate.offer(typeUrl);
+  /** Sets the targets of all these types, then offers those that changed: one of them may bring another along. */
+  private release(
+    typeUrls: readonly string[],
+    targetOf: (typeUrl: string) => TypeSnapshot,
+    gate: Gate,
+  ): void {
+    const changed = typeUrls.filter((typeUrl) => {
+      const before = this.released.get(typeUrl);
+      const target = targetOf(typeUrl);
+      this.released.set(typeUrl, target);
+      this.held.delete(typeUrl);
+      return before?.version !== target.version;
+    });
+    for (const typeUrl of changed) gate.offer(typeUrl);
   }
 
   private typesNow(): string[] {

@@ -92,14 +92,15 @@ export function respond(
   }
   state.claimed = '';
   const diff = diffTypes(before, view);
+  const isNews = target.version !== state.targetVersion;
   if (isWholeSet(state)) {
     const due = diff.changed.length > 0 || diff.removed.length > 0 || state.answerOwed;
-    const owed = takeOwed(state, due);
+    const owed = takeOwed(state, due && isNews);
     if (!due && ![...owed].some((name) => view.resources.has(name))) return undefined;
     // A set of everything is the same array for all streams that have this view.
     return { version: view.version, resources: diffTypes(undefined, view).changed, removed: [] };
   }
-  const resources = withOwed(state, diff.changed, { view, options });
+  const resources = withOwed(state, diff.changed, { view, options, isNews });
   if (resources.length === 0) return undefined;
   return { version: view.version, resources, removed: [] };
 }
@@ -107,11 +108,11 @@ export function respond(
 function withOwed(
   state: TypeState,
   changed: readonly EncodedResource[],
-  context: { view: TypeSnapshot; options: RespondOptions },
+  context: { view: TypeSnapshot; options: RespondOptions; isNews: boolean },
 ): readonly EncodedResource[] {
   const there = new Set(changed.map((resource) => resource.name));
   const extra: EncodedResource[] = [];
-  for (const name of takeOwed(state, changed.length > 0)) {
+  for (const name of takeOwed(state, context.isNews && changed.length > 0)) {
     if (there.has(name)) continue;
     const resource = findNamed(state, name, context);
     if (resource !== undefined) extra.push(resource);

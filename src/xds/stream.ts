@@ -140,7 +140,6 @@ export class ProtocolStream {
    */
   pump(): number | undefined {
     if (this.goal === undefined) return undefined;
-    this.sendDirty();
     const awaited = this.order.advance({
       offer: (typeUrl) => {
         const line = this.lines.get(typeUrl);
@@ -150,12 +149,8 @@ export class ProtocolStream {
       },
       settled: (typeUrl) => this.settled(typeUrl),
     });
-    this.sendDirty();
-    return this.nextDeadline(awaited);
-  }
-
-  private sendDirty(): void {
     for (const line of this.lines.values()) if (line.dirty) this.trySend(line);
+    return this.nextDeadline(awaited);
   }
 
   /** Lets go of answers that were awaited for too long, then goes on. */
@@ -219,7 +214,7 @@ export class ProtocolStream {
     if (outgoing === undefined) return;
     const { typeUrl } = state;
     const { variant, identifier } = this.settings;
-    const nonce = noteSent(state, outgoing);
+    const nonce = noteSent(state, outgoing, target);
     const bytes = responseBytes(outgoing, { variant, typeUrl, nonce, identifier });
     line.sentAt = this.settings.now();
     line.letGo = false;
@@ -280,6 +275,7 @@ export class ProtocolStream {
   private settled(typeUrl: string): boolean {
     const line = this.lines.get(typeUrl);
     if (line === undefined || !line.state.opened) return true;
+    if (line.dirty) this.trySend(line);
     return !line.dirty && (!line.state.inFlight || line.letGo);
   }
 

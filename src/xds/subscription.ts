@@ -12,6 +12,7 @@ import {
 } from '../envoy/resource.js';
 import { selectNames } from '../snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
+import { resourcesAtFault } from './nack.js';
 import { type NameSet, nameSet, noNames } from './name-set.js';
 import type { UnknownNamed } from './options.js';
 import type { VersionAliases } from './version-aliases.js';
@@ -35,8 +36,13 @@ export interface TypeState {
   owed: Set<string>;
   /** An answer is owed even if there is nothing in it. */
   answerOwed: boolean;
-  /** Names in a refused response: they go along with the next change, never alone (no NACK loop). */
+  /**
+   * Names in a refused response that were not at fault, or may not have been: the client may have dropped them too.
+   * They go along with the next change of content, never alone (no NACK loop).
+   */
   uncertain: Set<string>;
+  /** Version of all resources of the type at the last response. */
+  targetVersion: string;
   /**
    * Names whose cluster (EDS) was sent anew since they were: Envoy waits for them even if they are unchanged, and
    * asks for them or not (xDS "Resource warming").
@@ -64,6 +70,7 @@ export function newTypeState(typeUrl: string): TypeState {
     owed: new Set(),
     answerOwed: false,
     uncertain: new Set(),
+    targetVersion: '',
     warming: new Set(),
     responses: 0,
     nonce: '',
@@ -135,8 +142,12 @@ export function changeNames(state: TypeState, names: Iterable<string>, wildcard:
 /** An ACK or a NACK of the last response. */
 export function settle(state: TypeState, error: { message: string } | undefined): void {
   state.inFlight = false;
-  if (error === undefined) state.uncertain.clear();
-  else for (const { name } of state.lastResources) state.uncertain.add(name);
+  if (error === undefined) {
+    state.uncertain.clear();
+    return;
+  }
+  const atFault = new Set(resourcesAtFault(error.message, state.lastResources));
+  for (const { name } of state.lastResources) if (!atFault.has(name)) state.uncertain.add(name);
 }
 
 /** The resource itself, or what stands for a name that does not exist; undefined: nothing does. */
@@ -171,7 +182,8 @@ export function takeOwed(state: TypeState, withUncertain: boolean): ReadonlySet<
 }
 
 /** Notes that a response goes out, and gives its nonce: unique on the stream, equal on streams in step. */
-export function noteSent(state: TypeState, outgoing: Outgoing): string {
+export function noteSent(state: TypeState, outgoing: Outgoing, target: TypeSnapshot): string {
+  state.targetVersion = target.version;
   state.responses++;
   // Types are told apart by their last word, so that no nonce repeats on an aggregated stream.
   state.nonce = `${state.responses}.${state.typeUrl.slice(state.typeUrl.lastIndexOf('.') + 1)}`;

@@ -1,0 +1,633 @@
+// The protocol's rules and the bugs that other servers had, one conversation each, in both variants (a rule number
+// is that of docs on the protocol; repository#number is a known bug elsewhere). The language is in conversation.ts.
+import t from 'tap';
+import { standIn } from '../../src/xds/stand-in.js';
+import { converse, type TalkOptions } from './conversation.js';
+
+interface Conversation {
+  what: string;
+  lines: string;
+  only?: 'sotw' | 'delta';
+  options?: TalkOptions;
+}
+
+const conversations: Conversation[] = [
+  {
+    what: 'boot in the order of Envoy',
+    lines: `
+      set c a1 | e a1 | l x1 | r r1
+      > CDS
+      < CDS a1
+      > EDS +a
+      < EDS a1
+      ack CDS
+      ack EDS
+      > LDS
+      < LDS x1
+      > RDS +r
+      < RDS r1
+      ack LDS
+      ack RDS`,
+  },
+  {
+    what: 'subscribed before there is a state: answered when it comes',
+    lines: `
+      > CDS
+      > EDS +a
+      set c a1 | e a1
+      < CDS a1
+      < EDS a1`,
+  },
+  {
+    what: 'GCP#927, #473: a wildcard is answered at once, even when there is nothing',
+    lines: `
+      set c
+      > CDS
+      < CDS
+      ack CDS
+      > LDS
+      < LDS
+      ack LDS`,
+  },
+  {
+    what: 'GCP#46, #794; kgateway#14701; istio#21111: a refusal is answered when the content changes, not before',
+    lines: `
+      set c a1 b1
+      > CDS
+      < CDS a1 b1
+      nack CDS Error adding/updating cluster(s) b: bad
+      repeat CDS
+      set c a1 b1
+      set c a1 b2
+      <s CDS a1 b2
+      <d CDS a1 b2
+      ack CDS`,
+  },
+  {
+    what: 'the refused change taken back is sent, as nothing is known of what the client kept',
+    lines: `
+      set e a1 b1
+      > EDS +a +b
+      < EDS a1 b1
+      ack EDS
+      set e a1 b2
+      < EDS b2
+      nack EDS bad
+      set e a2 b1
+      < EDS a2 b1`,
+  },
+  {
+    what: 'a NACK may carry new names: they are answered, the refused one is not',
+    lines: `
+      set e a1 b1
+      > EDS +a
+      < EDS a1
+      nack EDS bad
+      > EDS +b
+      < EDS b1`,
+  },
+  {
+    what: 'contour#1187, JCP#70, osm#3258: a stale nonce takes nothing over; the names come with the ACK',
+    only: 'sotw',
+    lines: `
+      set e a1 b1 c1
+      > EDS +a
+      < EDS a1
+      ack EDS
+      set e a2 b1 c1
+      < EDS a2
+      old EDS +b
+      ack EDS
+      < EDS b1
+      ack EDS`,
+  },
+  {
+    what: 'istio#53302: delta honours subscriptions under any nonce',
+    only: 'delta',
+    lines: `
+      set e a1 b1 c1
+      > EDS +a
+      < EDS a1
+      ack EDS
+      set e a2 b1 c1
+      < EDS a2
+      old EDS +b
+      ack EDS
+      < EDS b1
+      ack EDS`,
+  },
+  {
+    what: 'istio#51612: a request without a nonce is no ACK',
+    only: 'delta',
+    lines: `
+      set e a1 b1
+      > EDS +a
+      < EDS a1
+      > EDS +b
+      ack EDS
+      < EDS b1`,
+  },
+  {
+    what: 'istio#11170, envoy#30155: the first request is answered whatever nonce it carries',
+    lines: `
+      set r r1
+      alien RDS +r
+      < RDS r1
+      ack RDS
+      set r r2
+      < RDS r2`,
+  },
+  {
+    what: 'GCP#431, #583: dropped and taken again is sent again',
+    lines: `
+      set e a1 b1
+      > EDS +a +b
+      < EDS a1 b1
+      ack EDS
+      > EDS -a
+      > EDS +a
+      < EDS a1
+      ack EDS
+      > EDS -a -b
+      > EDS +b
+      < EDS b1`,
+  },
+  {
+    what: 'GCP#1450: delta answers every name subscribed, known or not; an ACK with names is both',
+    only: 'delta',
+    lines: `
+      set e a1 b1
+      > EDS +a
+      < EDS a1
+      ack EDS +a +b
+      < EDS a1 b1`,
+  },
+  {
+    what: 'GCP#1319, #1318, JCP#127: what exists is sent, the rest when it appears, the ACK is no new question',
+    lines: `
+      set e a1
+      > EDS +a +none
+      <s EDS a1
+      <d EDS a1 -none
+      ack EDS
+      repeat EDS
+      set e a1 none1
+      < EDS none1
+      ack EDS
+      set e a2 none1
+      < EDS a2`,
+  },
+  {
+    what: 'named CDS and LDS: the set without the missing one, at once',
+    lines: `
+      set l x1
+      > LDS +x +none
+      <s LDS x1
+      <d LDS x1 -none
+      ack LDS
+      set l x1 none1
+      <s LDS none1 x1
+      <d LDS none1`,
+  },
+  {
+    what: 'a gRPC client: everything by name, nothing else asked for is awaited',
+    only: 'sotw',
+    lines: `
+      set c a1 b1 | e a1 b1 | l x1 | r r1
+      > LDS +x
+      < LDS x1
+      ack LDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      > CDS +a
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      set c a1 b2 | e a1 b2 | l x1 | r r1
+      set c a1 b2 | e a2 b2 | l x1 | r r2
+      < EDS a2
+      ack EDS
+      < RDS r2`,
+  },
+  {
+    what: 'unknown named endpoints and routes answered empty, then for real',
+    options: { unknownNamed: standIn },
+    lines: `
+      set e a1
+      > EDS +a +none
+      < EDS a1 none0
+      ack EDS
+      > RDS +r
+      < RDS r0
+      ack RDS
+      set e a1 none1 | r r1
+      < EDS none1
+      ack EDS
+      < RDS r1
+      ack RDS
+      set e a1
+      <d EDS -none
+      <d RDS -r`,
+  },
+  {
+    what: 'xDS wildcard example: *, A, then without *, then without A',
+    only: 'sotw',
+    lines: `
+      set c a1 b1
+      > CDS
+      < CDS a1 b1
+      ack CDS
+      > CDS +* +a
+      < CDS a1 b1
+      ack CDS
+      > CDS -*
+      ack CDS
+      set c a1 b2
+      set c a2 b2
+      < CDS a2
+      ack CDS
+      > CDS -a
+      set c a3 b3`,
+  },
+  {
+    what: 'GCP#558, #559, #1300: delta wildcard and names',
+    only: 'delta',
+    lines: `
+      set c a1 b1
+      > CDS
+      < CDS a1 b1
+      ack CDS
+      > CDS +a
+      < CDS a1
+      ack CDS
+      > CDS -a
+      < CDS a1
+      ack CDS
+      > CDS +none
+      < CDS -none
+      ack CDS
+      > CDS -none
+      < CDS -none
+      ack CDS
+      > CDS +a
+      < CDS a1
+      ack CDS
+      > CDS -*
+      set c a1 b2
+      > CDS -a
+      set c a2 b2`,
+  },
+  {
+    what: 'endpoints, routes and secrets without names ask for nothing',
+    lines: `
+      set e a1 | r r1
+      > EDS
+      > RDS
+      > SDS
+      set e a2 | r r2`,
+  },
+  {
+    what: 'xds-protocol 8: a type whose content did not change is not sent',
+    lines: `
+      set c a1 | e a1 | l x1
+      > CDS
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      > LDS
+      < LDS x1
+      ack LDS
+      set c a1 | e a2 | l x1
+      < EDS a2
+      ack EDS`,
+  },
+  {
+    what: 'GCP#1035, #1001, #245; istio#38709: endpoints go behind a changed cluster, unasked and unchanged, once',
+    lines: `
+      set c a1 b1 | e a1 b1
+      > CDS
+      < CDS a1 b1
+      ack CDS
+      > EDS +a +b
+      < EDS a1 b1
+      ack EDS
+      set c a2 b1 | e a1 b1
+      <s CDS a2 b1
+      <d CDS a2
+      < EDS a1
+      ack EDS
+      ack CDS`,
+  },
+  {
+    what: "Envoy's repeat while a cluster warms is stale, as its endpoints were sent",
+    only: 'sotw',
+    lines: `
+      set c a1 | e a1
+      > CDS
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      set c a2 | e a1
+      < CDS a2
+      < EDS a1
+      old EDS
+      ack EDS
+      ack CDS`,
+  },
+  {
+    what: 'the repeat on a stream of endpoints alone is answered',
+    only: 'sotw',
+    options: {
+      onlyType: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+    },
+    lines: `
+      set e a1
+      > EDS +a
+      < EDS a1
+      ack EDS
+      repeat EDS
+      < EDS a1
+      ack EDS`,
+  },
+  {
+    what: 'make before break: kuma#4556, EG#9029, istio#8751',
+    lines: `
+      set c a1 | e a1 | l x1 | r r1
+      > CDS
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      > LDS
+      < LDS x1
+      ack LDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      set c b1 | e b1 | l y1 | r r2 q1
+      <s CDS a1 b1
+      <d CDS b1
+      > EDS +b
+      < EDS b1
+      ack EDS
+      ack CDS
+      <s LDS x1 y1
+      <d LDS y1
+      < RDS r2
+      ack RDS
+      ack LDS
+      <s LDS y1
+      <d LDS -x
+      ack LDS
+      <s CDS b1
+      <d CDS -a
+      > EDS -a
+      ack CDS`,
+  },
+  {
+    what: 'a refused step lets the rest go on',
+    lines: `
+      set c a1 | r r1
+      > CDS
+      < CDS a1
+      ack CDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      set c b1 | r r2
+      <s CDS a1 b1
+      <d CDS b1
+      nack CDS bad
+      < RDS r2
+      ack RDS
+      <s CDS b1
+      <d CDS -a`,
+  },
+  {
+    what: 'a step that is not answered holds the next one back for 5 s',
+    lines: `
+      set c a1 | r r1
+      > CDS
+      < CDS a1
+      ack CDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      set c a1 b1 | r r2
+      <s CDS a1 b1
+      <d CDS b1
+      wait 4000
+      wait 1100
+      < RDS r2`,
+  },
+  {
+    what: 'a response that is never answered holds its type back for 20 s',
+    lines: `
+      set r r1
+      > RDS +r
+      < RDS r1
+      set r r2
+      wait 5000
+      set r r3
+      wait 15000
+      < RDS r3`,
+  },
+  {
+    what: 'a new state on the way merges: no removal is lost, nothing is sent twice',
+    lines: `
+      set c a1 | r r1
+      > CDS
+      < CDS a1
+      ack CDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      set c b1 | r r2
+      <s CDS a1 b1
+      <d CDS b1
+      set c d1 | r r3
+      ack CDS
+      <s CDS a1 b1 d1
+      <d CDS d1
+      ack CDS
+      < RDS r3
+      ack RDS
+      <s CDS d1
+      <d CDS -a -b`,
+  },
+  {
+    what: 'reconnect with everything up to date',
+    lines: `
+      set c a1 | e a1 | l x1 | r r1
+      > CDS
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      > LDS
+      < LDS x1
+      ack LDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      reconnect
+      > CDS
+      <d CDS
+      d: ack CDS
+      > EDS
+      > LDS
+      <d LDS
+      d: ack LDS
+      > RDS`,
+  },
+  {
+    what: 'reconnect after names were dropped: still nothing',
+    only: 'sotw',
+    lines: `
+      set e a1 b1
+      > EDS +a +b
+      < EDS a1 b1
+      ack EDS
+      > EDS -a
+      reconnect
+      > EDS
+      set e a2 b2
+      < EDS b2`,
+  },
+  {
+    what: 'istio#41494, kmesh#415: a delta reconnect removes what is gone, in order, and sends what changed',
+    only: 'delta',
+    lines: `
+      set c a1 b1 | r r1
+      > CDS
+      < CDS a1 b1
+      ack CDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      reconnect
+      set c b1 d1 | r r2
+      > CDS
+      < CDS d1
+      > RDS
+      ack CDS
+      < RDS r2
+      ack RDS
+      < CDS -a`,
+  },
+  {
+    what: 'SotW reconnect with an older state: the changed types are sent whole, endpoints behind their clusters',
+    only: 'sotw',
+    lines: `
+      set c a1 | e a1
+      > CDS
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      reconnect
+      set c a2 | e a1
+      > CDS
+      < CDS a2
+      > EDS
+      < EDS a1
+      ack EDS
+      ack CDS`,
+  },
+  {
+    what: 'envoy#9934: a reconnect that names a vanished cluster is not left waiting for the others',
+    lines: `
+      set e a1 b1
+      > EDS +a +b
+      < EDS a1 b1
+      ack EDS
+      reconnect
+      set e b2
+      > EDS
+      <s EDS b2
+      <d EDS b2
+      ack EDS
+      <d EDS -a`,
+  },
+  {
+    what: 'istio#34097: a slow reader is sent the newest state, not every one',
+    lines: `
+      set e a1
+      > EDS +a
+      < EDS a1
+      ack EDS
+      block
+      set e a2
+      set e a3
+      set e a4
+      flow
+      < EDS a4`,
+  },
+  {
+    what: 'GCP#1498: nothing of a dropped name is sent when the answer comes',
+    lines: `
+      set e a1 b1
+      > EDS +a +b
+      < EDS a1 b1
+      set e a2 b2
+      ack EDS -a
+      < EDS b2`,
+  },
+  {
+    what: 'xds-protocol 34: the state goes and comes, the stream stays',
+    lines: `
+      set c a1
+      > CDS
+      < CDS a1
+      ack CDS
+      clear
+      set c a1
+      clear
+      > EDS +a
+      set c a2 | e a1
+      <s CDS a2
+      <d CDS a2
+      < EDS a1`,
+  },
+  {
+    what: 'GCP#1036: a type that nobody knows does no harm',
+    lines: `
+      set c a1
+      > XXX
+      < XXX
+      ack XXX
+      > CDS
+      < CDS a1`,
+  },
+  {
+    what: 'other types go by name, outside of the order',
+    lines: `
+      set c a1 | o f1
+      > ECDS +f
+      < ECDS f1
+      ack ECDS
+      > CDS
+      < CDS a1
+      set c a2 | o f2
+      < ECDS f2`,
+  },
+];
+
+for (const { what, lines, only, options } of conversations) {
+  for (const variant of ['sotw', 'delta'] as const) {
+    if (only !== undefined && only !== variant) continue;
+    t.test(`${what} (${variant})`, async (t) => {
+      t.equal(converse(variant, lines, options), undefined);
+    });
+  }
+}
