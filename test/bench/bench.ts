@@ -1,7 +1,8 @@
 // `npm run bench`: a real server process, simulated sidecars, and a table of what it costs to bring them up and to
 // change something. CPU and memory are the server's own, from its metrics; times include the directory watcher.
-// Options: --services N, --sidecars N, --rounds N, --record (adds a line to docs/bench.md).
+// Options: --services N, --sidecars N, --rounds N, --record (adds to docs/bench.md), --profile DIR (the server's CPU).
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     sidecars: { type: 'string', default: '100' },
     rounds: { type: 'string', default: '5' },
     record: { type: 'boolean', default: false },
+    profile: { type: 'string' },
   },
 });
 const services = Number(values.services);
@@ -54,6 +56,7 @@ try {
 } finally {
   for (const client of clients) client.close();
   server.process.kill('SIGTERM');
+  await once(server.process, 'exit');
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -122,6 +125,7 @@ async function startServer(): Promise<{ process: ChildProcess; xds: string; admi
   const child = spawn(
     process.execPath,
     [
+      ...(values.profile ? ['--cpu-prof', '--cpu-prof-dir', values.profile] : []),
       join(project, 'dist/cli/main.js'),
       ...['serve', '--config', files.directory, '--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0'],
     ],
