@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensurePackages, project, run } from './run.mjs';
 
+const main = join(project, 'dist/cli/main.js');
+
 ensurePackages();
 if (isStale()) run(process.execPath, ['scripts/build.mjs']);
 
-const main = join(project, 'dist/cli/main.js');
 // In this process, so that a signal to it, of whatever kind, is one to the demo.
 process.argv = [process.execPath, main, 'demo', ...process.argv.slice(2)];
 await import(pathToFileURL(main).href);
