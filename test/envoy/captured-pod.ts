@@ -1,0 +1,168 @@
+// One workload whose traffic is really intercepted, for tests (root only): a network namespace with iptables rules and
+// an Envoy, joined by a cable to a second namespace that is the world outside. The host's own network is never touched.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildBootstrap } from '../../src/cli/bootstrap.js';
+import { interceptionRules } from '../../src/cli/interception.js';
+import { findEnvoy } from './envoy-process.js';
+
+const MARK = 1337;
+
+/** What a script in a namespace printed as JSON. */
+export type Printed = unknown;
+
+export class CapturedPod {
+  /** The workload's own address, and one of the world outside. */
+  readonly ip = '10.77.1.2';
+  readonly outsideIp = '10.77.1.1';
+  readonly #pod = `flt-pod-${process.pid}`;
+  readonly #world = `flt-out-${process.pid}`;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'fairlead-pod-'));
+  readonly #children: ChildProcess[] = [];
+  #log = '';
+
+  /** Makes namespaces, cable and rules. `addresses` are further ones of the world outside. */
+  setUp(addresses: readonly string[] = []): void {
+    const [pod, world] = [this.#pod, this.#world];
+    const ip = (...words: string[]) => execFileSync('ip', words, { stdio: 'pipe' });
+    for (const name of [pod, world]) {
+      ip('netns', 'add', name);
+      ip('-n', name, 'link', 'set', 'lo', 'up');
+    }
+    ip('-n', pod, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', world);
+    ip('-n', pod, 'addr', 'add', `${this.ip}/24`, 'dev', 'eth0');
+    for (const address of [this.outsideIp, ...addresses]) {
+      ip('-n', world, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
+    }
+    for (const name of [pod, world]) ip('-n', name, 'link', 'set', 'eth0', 'up');
+    ip('-n', pod, 'route', 'add', 'default', 'via', this.outsideIp);
+    const rules = interceptionRules({ family: 'ipv4', bypass: { by: 'mark', mark: MARK } });
+    const argv = ['netns', 'exec', pod, 'iptables-restore', '--noflush'];
+    execFileSync('ip', argv, { input: rules, stdio: 'pipe' });
+  }
+
+  /** Starts the sidecar, with its xDS on a unix socket, which crosses namespaces. */
+  async startSidecar(xds: string, labels: Record<string, string>): Promise<void> {
+    const bootstrap = buildBootstrap({
+      type: 'sidecar',
+      name: 'pod',
+      ips: [this.ip],
+      labels,
+      xds,
+      mark: MARK,
+      admin: `unix:${this.#admin}`,
+      metricsPort: 0,
+      healthPort: 0,
+    });
+    const flags = ['--disable-hot-restart', '--concurrency', '1', '-l', 'warn'];
+    const argv = [findEnvoy(), '--config-yaml', JSON.stringify(bootstrap), ...flags];
+    const child = this.#spawn(this.#pod, argv);
+    child.stderr?.on('data', (chunk) => {
+      this.#log = (this.#log + chunk).slice(-100_000);
+    });
+    const deadline = Date.now() + 15_000;
+    for (;;) {
+      const ready = await this.admin('/ready').catch((error: Error) => error.message);
+      if (ready.trim() === 'LIVE') return;
+      if (Date.now() > deadline || child.exitCode !== null) {
+        throw new Error(`the sidecar is not ready (${ready.trim()}):\n${this.#log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** The body of `GET path` of Envoy's admin. */
+  admin(path: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const options = { socketPath: this.#admin, path, agent: false, timeout: 5_000 };
+      const sent = request(options, (response) => {
+        let body = '';
+        response.on('data', (chunk) => {
+          body += chunk;
+        });
+        response.on('end', () => resolve(body));
+      });
+      sent.on('timeout', () => sent.destroy(new Error('no answer in 5 s')));
+      sent.on('error', reject);
+      sent.end();
+    });
+  }
+
+  /** The sum of the counters or gauges whose names match. */
+  async stat(pattern: string): Promise<number> {
+    const text = await this.admin(`/stats?filter=${encodeURIComponent(pattern)}`);
+    return [...text.matchAll(/: (\d+)$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+  }
+
+  /** Runs an ES module to its end and gives what it printed, parsed. */
+  run(where: 'pod' | 'world', script: string): Promise<Printed> {
+    const child = this.#spawn(where === 'pod' ? this.#pod : this.#world, nodeCommand(script));
+    return new Promise((resolve, reject) => {
+      let text = '';
+      let errors = '';
+      child.stdout?.on('data', (chunk) => {
+        text += chunk;
+      });
+      child.stderr?.on('data', (chunk) => {
+        errors += chunk;
+      });
+      child.on('close', () => {
+        if (text === '') reject(new Error(`nothing printed:\n${errors}`));
+        else resolve(JSON.parse(text));
+      });
+      setTimeout(() => child.kill('SIGKILL'), 30_000).unref();
+    });
+  }
+
+  /** Starts an ES module that serves, and waits until it prints `ready`. */
+  serve(where: 'pod' | 'world', script: string): Promise<void> {
+    const child = this.#spawn(where === 'pod' ? this.#pod : this.#world, nodeCommand(script));
+    return new Promise((resolve, reject) => {
+      child.stdout?.on('data', (chunk) => {
+        if (String(chunk).includes('ready')) resolve();
+      });
+      let errors = '';
+      child.stderr?.on('data', (chunk) => {
+        errors += chunk;
+      });
+      child.on('close', () => reject(new Error(`the server ended:\n${errors}`)));
+    });
+  }
+
+  /** Ends every process started here and removes the namespaces. */
+  async stop(): Promise<void> {
+    const ended = this.#children.map(
+      (child) =>
+        new Promise<void>((resolve) => {
+          if (child.exitCode !== null || child.signalCode !== null) resolve();
+          else child.once('exit', () => resolve());
+        }),
+    );
+    for (const child of this.#children) child.kill('SIGKILL');
+    await Promise.all(ended);
+    for (const name of [this.#pod, this.#world]) {
+      execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' });
+    }
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  get #admin(): string {
+    return join(this.#dir, 'admin.sock');
+  }
+
+  #spawn(namespace: string, argv: readonly string[]): ChildProcess {
+    // `ip netns exec` becomes the command itself, so the child's id is the one to end.
+    const child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#children.push(child);
+    return child;
+  }
+}
+
+function nodeCommand(script: string): string[] {
+  return [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
+}
