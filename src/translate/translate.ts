@@ -44,16 +44,52 @@ type ByName = ReadonlyMap<ResourceName, EnvoyMessage>;
  */
 export const translate = memoize((view: ProxyView): Translation => {
   const plan = outboundPlan(view);
-  const outbound = clustersByService(view);
-  const routes = plan.routes.map((route) => routeConfiguration(view, route));
   const resources = new Map<TypeUrl, ByName>([
-    [CLUSTER, keepMap(view, CLUSTER, clusterMap(outbound, ownClusters(view)))],
-    [ENDPOINT, assignmentMap(outbound, view.outbound.endpoints, view.settings, traitsOf(view))],
-    [LISTENER, keepMap(view, LISTENER, byName(buildListeners(view)))],
-    [ROUTE, keepMap(view, ROUTE, byName(routes))],
+    [CLUSTER, clusters(view)],
+    [ENDPOINT, assignments(view)],
+    [LISTENER, listeners(view)],
+    [ROUTE, routes(view)],
   ]);
   return { resources, problems: [...plan.problems, ...inboundPlan(view).problems] };
 });
+
+/** A place for what was made of the key's objects, where making it needs the view that they come from. */
+const slot = memoize((..._key: readonly (object | string)[]): { made?: ByName } => ({}));
+
+/** Endpoints are part of clusters only where clustersByService says so, which gives another array then. */
+function clusters(view: ProxyView): ByName {
+  const { outbound, inbound, settings } = view;
+  const byService = clustersByService(view);
+  const place = slot(byService, outbound.services, inbound, settings, traitsOf(view), CLUSTER);
+  place.made ??= keepMap(view, CLUSTER, clusterMap(byService, ownClusters(view)));
+  return place.made;
+}
+
+function assignments(view: ProxyView): ByName {
+  const { endpoints } = view.outbound;
+  return assignmentMap(clustersByService(view), endpoints, view.settings, traitsOf(view));
+}
+
+/** Endpoints come into listeners by the plan only. */
+function listeners(view: ProxyView): ByName {
+  const { outbound, inbound, settings } = view;
+  const key = [outboundPlan(view), outbound.services, outbound.virtualServices, inbound, settings];
+  const place = slot(...key, traitsOf(view), LISTENER);
+  place.made ??= keepMap(view, LISTENER, byName(buildListeners(view)));
+  return place.made;
+}
+
+function routes(view: ProxyView): ByName {
+  const plan = outboundPlan(view);
+  const { services, virtualServices } = view.outbound;
+  const place = slot(plan, services, virtualServices, view.settings, traitsOf(view), ROUTE);
+  place.made ??= keepMap(
+    view,
+    ROUTE,
+    byName(plan.routes.map((planned) => routeConfiguration(view, planned))),
+  );
+  return place.made;
+}
 
 function byName(messages: readonly { name?: string }[]): ByName {
   return new Map(messages.map((message) => [message.name ?? '', message]));
@@ -114,12 +150,12 @@ function ownClusters(view: ProxyView): Cluster[] {
 }
 
 function clusterMap(outbound: readonly ServiceClusters[], own: readonly Cluster[]): ByName {
-  const clusters = new Map<ResourceName, EnvoyMessage>();
+  const all = new Map<ResourceName, EnvoyMessage>();
   for (const { clusters: ofService } of outbound) {
-    for (const { name, cluster } of ofService) clusters.set(name, cluster);
+    for (const { name, cluster } of ofService) all.set(name, cluster);
   }
-  for (const cluster of own) clusters.set(cluster.name ?? '', cluster);
-  return clusters;
+  for (const cluster of own) all.set(cluster.name ?? '', cluster);
+  return all;
 }
 
 const assignmentMap = memoize(
@@ -129,13 +165,13 @@ const assignmentMap = memoize(
     settings: MeshSettings,
     proxy: ProxyTraits,
   ): ByName => {
-    const assignments = new Map<ResourceName, EnvoyMessage>();
-    for (const { service, clusters } of outbound) {
-      for (const assignment of loadAssignments(service, clusters, endpoints.get(service))) {
-        assignments.set(assignment.cluster_name ?? '', assignment);
+    const all = new Map<ResourceName, EnvoyMessage>();
+    for (const { service, clusters: ofService } of outbound) {
+      for (const assignment of loadAssignments(service, ofService, endpoints.get(service))) {
+        all.set(assignment.cluster_name ?? '', assignment);
       }
     }
-    return kept(settings, settings, proxy, ENDPOINT).same(assignments);
+    return kept(settings, settings, proxy, ENDPOINT).same(all);
   },
 );
 
@@ -168,9 +204,13 @@ const keptRoute = memoize(
 
 /** One object for all proxies of equal traits, so that what is made for one serves the others. */
 function traitsOf({ proxy }: ProxyView): ProxyTraits {
+  return canonicalTraits(proxy);
+}
+
+const canonicalTraits = memoize((proxy: ProxyTraits): ProxyTraits => {
   const labels = Object.entries(proxy.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return traitsOfText(JSON.stringify({ ...proxy, labels }));
-}
+});
 
 const traitsOfText = memoize((text: string): ProxyTraits => {
   const traits = JSON.parse(text) as ProxyTraits & { labels: [string, string][] };
