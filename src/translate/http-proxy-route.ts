@@ -30,7 +30,8 @@ export function httpProxyVirtualHosts(
 
 const servicesByPort = memoize(
   (services: readonly ServiceView[]): readonly (readonly [number, readonly ServiceView[]])[] => {
-    const byPort = new Map<number, ServiceView[]>();
+    // Port 80 always: hosts that only rules name are served there, and the catch-all is needed in an empty mesh.
+    const byPort = new Map<number, ServiceView[]>([[HTTP_PORT, []]]);
     for (const view of services) {
       for (const { number, protocol } of view.service.ports) {
         const kind = listenerProtocol(protocol);

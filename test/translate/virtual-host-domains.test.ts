@@ -220,11 +220,10 @@ t.test('no domain twice, whatever users name', async () => {
     fc.property(services, rules, fc.constantFrom(80, 8080), (views, virtualServices, at) => {
       // The mesh gives one service for a hostname.
       const byHost = new Map(views.map((view) => [view.service.hostname, view]));
-      const found = routes(at, [...byHost.values()], {
-        virtualServices,
-        proxy: proxy({ ipv6: true }),
-      });
-      return unique(found);
+      const outbound = [...byHost.values()];
+      const some = { virtualServices, proxy: proxy({ ipv6: true }) };
+      const all = { ...some, name: 'http_proxy', port: 0, services: outbound };
+      return unique(routes(at, outbound, some)) && unique(routes(0, outbound, all));
     }),
     { numRuns: 500 },
   );
