@@ -2,10 +2,18 @@
 // (pod-host-inside.ts) lives in private network, mount and process namespaces and makes the pods there, so the machine's
 // own network is never touched and everything is gone when it ends. Which mode to take is decided in choose-mode.ts.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ControlPlaneError } from '../../lib/error.js';
 import { type Bypass, interceptionRules, sidecarUid } from '../interception.js';
@@ -100,7 +108,7 @@ export class PodHost {
    * system's own words when this machine does not allow it; nothing is left then.
    */
   static async start(options: PodHostOptions): Promise<PodHost> {
-    const dir = mkdtempSync(join(tmpdir(), prefix));
+    const dir = mkdtempSync(join(reachableTmpdir(), prefix));
     // The sidecar's user must pass through.
     chmodSync(dir, 0o711);
     const host = new PodHost(options, dir);
@@ -237,6 +245,19 @@ export class PodHost {
     this.#exits.clear();
     return end;
   }
+}
+
+// Unix sockets have short paths (108 bytes), and the sidecar's user must be able to get to them.
+const tmpdirLengthMax = 50;
+const searchableByAll = 0o001;
+
+function reachableTmpdir(): string {
+  const wanted = resolve(tmpdir());
+  let reachable = wanted.length <= tmpdirLengthMax;
+  for (let dir = wanted; reachable && dir !== '/'; dir = dirname(dir)) {
+    reachable = (statSync(dir).mode & searchableByAll) !== 0;
+  }
+  return reachable ? wanted : '/tmp';
 }
 
 function unshareArgs(mode: NamespaceMode, dir: string): string[] {
