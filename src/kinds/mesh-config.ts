@@ -73,6 +73,10 @@ const traffic = {
     ]).describe('normalize_path, merge_slashes and escaped slashes'),
   }).describe('how paths are normalised before they are matched'),
   defaultHttpRetryPolicy: httpRetry.describe('retries of routes without a policy (2 attempts)'),
+  defaultTrafficPolicy: message({
+    connectionPool: connectionPool.describe('where a DestinationRule has no connectionPool'),
+    outlierDetection: outlierDetection.describe('where a DestinationRule has no outlierDetection'),
+  }).describe('below the rules of all hosts'),
   trustDomain: string.describe('trust domain of identities (cluster.local)'),
   accessLogFile: string.describe('file of the access log, such as /dev/stdout; empty: none'),
   accessLogFormat: string.describe('format of the access log'),
@@ -133,9 +137,6 @@ const pending = {
   discoverySelectors: notImplemented(list(labelSelector).describe('namespaces that are read')),
   meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars')),
   tlsDefaults: notImplemented(tlsParameters.describe('TLS parameters of all other TLS')),
-  defaultTrafficPolicy: notImplemented(
-    message({ connectionPool, outlierDetection }).describe('as of a DestinationRule'),
-  ),
   serviceEntryVisibility: notImplemented(
     serviceEntryVisibility.describe('who may export ServiceEntries'),
   ),

@@ -19,7 +19,7 @@ import { outboundClusterName, statName } from './names.js';
 import { healthyPanicThreshold, outlierDetection, sendsUnhealthy } from './outlier-detection.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
 
-type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY';
+type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY' | 'ALL';
 type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST';
 
 /** A cluster and, where its endpoints come by EDS, which ones those are. */
@@ -37,10 +37,15 @@ export function outboundClusters(
 ): readonly OutboundCluster[] {
   const { type, interceptionMode, ipv4, ipv6 } = options.proxy;
   const intercepted = type === 'sidecar' && interceptionMode !== 'NONE';
-  const family = ipv6 && !ipv4 ? 'V6_ONLY' : 'V4_ONLY';
   // Only names to be resolved are part of a cluster; all other endpoints must not rebuild it.
   const inline = isDns(view.service) ? options.endpoints : undefined;
-  return build(view, settings, inline, type, intercepted, family);
+  return build(view, settings, inline, type, intercepted, dnsLookupFamily(ipv4, ipv6));
+}
+
+/** Addresses that the workload can reach. */
+function dnsLookupFamily(ipv4: boolean, ipv6: boolean): DnsLookupFamily {
+  if (!ipv6) return 'V4_ONLY';
+  return ipv4 ? 'ALL' : 'V6_ONLY';
 }
 
 /** Whether a service's endpoints stand in its clusters. */
