@@ -19,7 +19,7 @@ import {
 } from './listener-address.js';
 import { isServerFirst, isTls, listenerProtocol } from './listener-protocol.js';
 import { listenerName, portRouteName, serviceRouteName } from './names.js';
-import { type TcpChainPlan, type TcpContext, tcpChains } from './tcp-route.js';
+import { connectionRules, type TcpChainPlan, type TcpContext, tcpChains } from './tcp-route.js';
 
 /** A listener in the making. */
 export interface ListenerEntry {
@@ -54,7 +54,7 @@ export function outboundEntries(view: ProxyView): {
     view,
     context: {
       proxy: view.proxy,
-      virtualServices: view.outbound.virtualServices,
+      virtualServices: connectionRules(view.outbound.virtualServices),
       services: byHostname(view.outbound.services),
     },
     bindToPort,

@@ -10,7 +10,7 @@ import { boundAddresses } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
 import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
 import { type ListenerEntry, outboundEntries } from './outbound-conflict.js';
-import type { TcpChainPlan } from './tcp-route.js';
+import { connectionRules, type TcpChainPlan } from './tcp-route.js';
 
 /** The HTTP side of a listener. */
 export interface HttpChainPlan {
@@ -60,7 +60,8 @@ const nothing: OutboundPlan = { listeners: [], routes: [], problems: [] };
 export function outboundPlan(view: ProxyView): OutboundPlan {
   if (view.proxy.type !== 'sidecar') return nothing;
   const { services, virtualServices } = view.outbound;
-  const last = lastPlan(services, virtualServices, view.settings, traitsKey(view));
+  const rules = connectionRules(virtualServices);
+  const last = lastPlan(services, rules, view.settings, traitsKey(view));
   // Only addresses of headless services make listeners, so other changes of endpoints do not come this far.
   const headless = headlessKey(view.outbound);
   if (last.plan === undefined || last.headless !== headless) {

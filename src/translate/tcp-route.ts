@@ -1,6 +1,7 @@
 // Where the TCP connections of one service port go: VirtualService tcp and tls rules, else the service itself, and
 // what its DestinationRule says about connections. Matches that only the control plane can judge (labels and
 // namespace of the client, port, gateways) are judged here; the others become chain matches.
+import { memoize, sameOr } from '../lib/memo.js';
 import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { DestinationRule, TcpRule, TlsRule, VirtualService } from '../mesh/rules.js';
@@ -20,7 +21,7 @@ export interface TcpChainPlan {
 /** What rules are judged by. */
 export interface TcpContext {
   proxy: Pick<ProxyTraits, 'namespace' | 'labels'>;
-  /** Visible rules bound to `mesh`, oldest first. */
+  /** Those with TCP or TLS rules (connectionRules), oldest first. */
   virtualServices: readonly VirtualService[];
   /** Visible services by hostname. */
   services: ReadonlyMap<string, ServiceView>;
@@ -31,6 +32,21 @@ export interface ServiceMatch {
   destinationCidrs?: readonly string[];
   serverNames?: readonly string[];
 }
+
+const noRules: readonly VirtualService[] = [];
+const lastRules = new WeakMap<VirtualService, readonly VirtualService[]>();
+
+/** The rules that listeners depend on. The same array while these are the same, whatever HTTP rules do. */
+export const connectionRules = memoize(
+  (virtualServices: readonly VirtualService[]): readonly VirtualService[] => {
+    const rules = virtualServices.filter(({ tcp, tls }) => tcp.length > 0 || tls.length > 0);
+    const first = rules[0];
+    if (first === undefined) return noRules;
+    const same = sameOr(lastRules.get(first), rules);
+    lastRules.set(first, same);
+    return same;
+  },
+);
 
 type TcpMatch = NonNullable<TcpRule['match']>[number];
 type TlsMatch = NonNullable<TlsRule['match']>[number];

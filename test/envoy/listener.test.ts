@@ -72,7 +72,11 @@ function call(options: object): Promise<{ status: number; body: string; server?:
         body += chunk;
       });
       response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body, server: String(response.headers['server']) }),
+        resolve({
+          status: response.statusCode ?? 0,
+          body,
+          server: String(response.headers['server']),
+        }),
       );
     });
     sent.on('timeout', () => sent.destroy(new Error('no answer within 5 s')));

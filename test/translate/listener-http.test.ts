@@ -244,6 +244,8 @@ t.test('identity: a listener is built again only when something in it changes', 
   t.strictSame(changed(view({ ...parts, endpoints: pod('10.1.0.2') })), ['10.1.0.2_5432']);
   const http = [virtualService('h', ['app'], { http: [{ route: [] }] })];
   t.strictSame(changed(view({ ...parts, virtualServices: http })), [], 'HTTP rules are in RDS');
+  const edited = { ...before, outbound: { ...before.outbound, virtualServices: http } };
+  t.equal(outboundPlan(edited), outboundPlan(before), 'nor do they make a new plan');
   const subsets = [{ name: 'v1', labels: { version: 'v1' } }];
   t.strictSame(changed(view({ ...parts, rules: { tcp: { subsets } } })), [], 'subsets are in CDS');
   const added = service('more', { addresses: ['10.0.0.8'], ports: ports('http:80', 'tcp:9') });
