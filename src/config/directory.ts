@@ -172,7 +172,12 @@ export class DirectorySource implements Source {
   }
 
   #gone(reason: string): SourceState {
-    this.#rootIdentity = undefined;
+    if (this.#rootIdentity !== undefined) {
+      this.#rootIdentity = undefined;
+      // Nothing is left to be watched, so its return shows only by looking.
+      clearTimeout(this.#pollTimer);
+      this.#schedulePoll(pollWhileGoneMs);
+    }
     const message =
       `The configuration directory ${this.#root} cannot be read: ${reason}. ` +
       'What was read from it last stays in force.';

@@ -285,7 +285,7 @@ t.test('a pipe is not opened', async (t) => {
 });
 
 t.test('the directory goes and comes back', async (t) => {
-  const { root, source, until } = await open(t, { pollMs: 100 });
+  const { root, source, until } = await open(t, { pollMs: 60_000 });
   fs.writeFileSync(join(root, 'a.yaml'), thing('a', 1));
   await source.start();
   const first = await source.read();

@@ -113,6 +113,7 @@ t.test('last good', async (t) => {
     ['then mended under the new name', { 'g.yaml': thing('d') }, 'b=4 d=1'],
     ['moved and refused at once', { 'g.yaml': undefined, 'h.yaml': bad('d') }, 'b=4 d=1'],
     ['refused again elsewhere', { 'h.yaml': `# note\n${bad('d')}` }, 'b=4 d=1'],
+    ['and not even parsed there', { 'h.yaml': 'a: [' }, 'b=4 d=1'],
     ['a foreign kind in its place', { 'h.yaml': 'kind: Pod\nmetadata: {name: d}\n' }, 'b=4'],
     ['emptied', { 'f.yaml': '' }, ''],
     ['never good', { 'f.yaml': bad('a') }, ''],
@@ -158,6 +159,9 @@ t.test('duplicates', async (t) => {
   t.match(store.current.problems[0]!.message, 'b.yaml:1:1');
   await put({ 'a.yaml': bad('x') });
   t.equal(inForce(store), 'x=2', 'a newcomer that is refused takes nothing');
+  await put({ 'b.yaml': thing('x', 5) });
+  t.equal(inForce(store), 'x=5', 'and holds nothing back');
+  await put({ 'b.yaml': thing('x', 2) });
   await put({ 'a.yaml': thing('x', 1) });
   t.equal(inForce(store), 'x=1');
   const { firstSeen } = store.current.byKind('Thing')[0]!.age;
