@@ -13,6 +13,8 @@ export interface Response {
   removed: string[];
   /** Decoded messages by name. */
   messages: Map<string, Record<string, unknown>>;
+  /** Delta: versions by name. */
+  versions: Map<string, string>;
   bytes: Buffer;
 }
 
@@ -162,17 +164,21 @@ export function readResponse(variant: Variant, bytes: Buffer): Response {
     system_version_info?: string;
     type_url: string;
     nonce: string;
-    resources: (Any & { name?: string; resource?: Any })[];
+    resources: (Any & { name?: string; version?: string; resource?: Any })[];
     removed_resources?: string[];
   }>(
     `envoy.service.discovery.v3.${variant === 'sotw' ? 'DiscoveryResponse' : 'DeltaDiscoveryResponse'}`,
     bytes,
   );
   const messages = new Map<string, Record<string, unknown>>();
+  const versions = new Map<string, string>();
   for (const entry of response.resources) {
     const any = variant === 'sotw' ? entry : entry.resource!;
     const message = decode<Record<string, unknown>>(any.type_url, any.value);
-    messages.set(entry.name || String(message['name'] || message['cluster_name']), message);
+    const name = entry.name || String(message['name'] || message['cluster_name']);
+    if (messages.has(name)) throw new Error(`${name} is twice in one response`);
+    messages.set(name, message);
+    if (entry.version) versions.set(name, entry.version);
   }
   return {
     typeUrl: response.type_url,
@@ -181,6 +187,7 @@ export function readResponse(variant: Variant, bytes: Buffer): Response {
     names: [...messages.keys()],
     removed: response.removed_resources ?? [],
     messages,
+    versions,
     bytes,
   };
 }

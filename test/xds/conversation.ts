@@ -42,7 +42,7 @@ interface Side {
   last: Response | undefined;
   /** Accepted version, and accepted resources with their versions. */
   version: string;
-  held: Map<string, string>;
+  held: Map<string, { mark: number; version: string }>;
   opened: boolean;
 }
 
@@ -148,7 +148,9 @@ export class Talk {
       version: sotw ? side.version : '',
       names: sotw ? [...side.names] : subscribe,
       unsubscribe: sotw ? [] : unsubscribe,
-      held: first && !sotw ? new Map(side.held) : new Map(),
+      held: new Map(
+        first && !sotw ? [...side.held].map(([name, { version }]) => [name, version]) : [],
+      ),
     });
   }
 
@@ -164,20 +166,13 @@ export class Talk {
   private accept(type: string, side: Side, response: Response): void {
     side.version = response.version;
     if (this.variant === 'sotw' && (type === 'CDS' || type === 'LDS')) side.held.clear();
-    for (const name of response.names) side.held.set(name, `${markOf(response, name)}`);
+    for (const name of response.names) {
+      // Dropped in the meantime: a client has no use for it.
+      if ((type === 'EDS' || type === 'RDS') && !side.names.has(name)) continue;
+      const version = response.versions.get(name) ?? '';
+      side.held.set(name, { mark: markOf(response, name), version });
+    }
     for (const name of response.removed) side.held.delete(name);
-    if (this.variant === 'delta') {
-      for (const name of response.names) {
-        side.held.set(name, this.versionOf(type, name) ?? `gone ${name}`);
-      }
-    }
-  }
-
-  private versionOf(type: string, name: string): string | undefined {
-    for (const [typeUrl, snap] of this.goal?.types ?? []) {
-      if (typeUrl === typeUrls[type]) return snap.resources.get(name)?.version;
-    }
-    return undefined;
   }
 
   nack(type: string, error: string): void {
@@ -209,18 +204,26 @@ export class Talk {
 
   /** What was sent since the last call, as lines. */
   taken(): string[] {
-    const lines = this.outbox.map((response) => {
+    return this.received().map((response) => {
+      const type = short.get(response.typeUrl) ?? response.typeUrl;
+      const there = response.names.map((name) => `${name}${markOf(response, name)}`).sort();
+      return [type, ...there, ...response.removed.map((name) => `-${name}`).sort()].join(' ');
+    });
+  }
+
+  /** The same as responses. */
+  received(): Response[] {
+    const responses = this.outbox;
+    this.outbox = [];
+    for (const response of responses) {
       const type = short.get(response.typeUrl) ?? response.typeUrl;
       const side = this.side(type);
       if (side.nonce === response.nonce || response.nonce === '') throw new Error('nonce repeats');
       side.oldNonce = side.nonce;
       side.nonce = response.nonce;
       side.last = response;
-      const there = response.names.map((name) => `${name}${markOf(response, name)}`).sort();
-      return [type, ...there, ...response.removed.map((name) => `-${name}`).sort()].join(' ');
-    });
-    this.outbox = [];
-    return lines;
+    }
+    return responses;
   }
 }
 

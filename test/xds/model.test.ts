@@ -1,0 +1,256 @@
+// Random clients against a plain model, both variants: whatever they subscribe to, accept, refuse, and however often
+// they come back, in the end they hold what the snapshot has; nothing accepted is sent again without a reason; one
+// response of a type is unanswered; clusters come before what needs them and go after it.
+import fc from 'fast-check';
+import t from 'tap';
+import type { Variant } from '../../src/xds/status.js';
+import type { Response } from './client.js';
+import { markOf, Talk, typeUrls } from './conversation.js';
+import type { World } from './resources.js';
+
+const types = ['CDS', 'EDS', 'LDS', 'RDS'] as const;
+type Type = (typeof types)[number];
+const keys = { CDS: 'clusters', EDS: 'endpoints', LDS: 'listeners', RDS: 'routes' } as const;
+const names = ['a', 'b', 'c', 'd'];
+const isWildcard = (type: Type) => type === 'CDS' || type === 'LDS';
+
+const marks = fc.dictionary(fc.constantFrom(...names), fc.integer({ min: 1, max: 3 }));
+const world = fc.record({ clusters: marks, endpoints: marks, listeners: marks, routes: marks });
+const anyType = fc.constantFrom(...types);
+const namedType = fc.constantFrom<Type>('EDS', 'RDS');
+const change = fc
+  .tuple(fc.constantFrom('+', '-'), fc.constantFrom(...names))
+  .map((c) => c.join(''));
+
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('set' as const), world }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('open' as const), type: anyType }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('names' as const), type: namedType, change }),
+  },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('ack' as const), type: anyType }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('nack' as const), type: anyType }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('stale' as const), type: namedType }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('reconnect' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('block' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('flow' as const) }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+class Model {
+  readonly talk: Talk;
+  private goal: World | undefined;
+  private readonly unanswered = new Set<Type>();
+  /** Names that may be sent although they are held: asked for since, in a refused response, of a warming cluster. */
+  private readonly excused = new Map<Type, Set<string>>(types.map((type) => [type, new Set()]));
+  /** False once a refusal, a reconnect or a client of another habit is in play: no order is promised then. */
+  private orderly = true;
+
+  constructor(private readonly variant: Variant) {
+    this.talk = new Talk(variant);
+  }
+
+  run(steps: readonly Step[]): void {
+    for (const each of steps) {
+      this.act(each);
+      this.look();
+    }
+    this.finish();
+  }
+
+  private act(each: Step): void {
+    const { talk } = this;
+    switch (each.do) {
+      case 'set':
+        this.goal = each.world;
+        // What went and comes back is sent again: SotW cannot tell whether the client kept it (GCP#583).
+        for (const type of types) {
+          for (const name of names) {
+            if (!(name in (each.world[keys[type]] ?? {}))) this.excused.get(type)!.add(name);
+          }
+        }
+        talk.set(each.world);
+        return;
+      case 'clear':
+        this.goal = undefined;
+        talk.set(undefined);
+        return;
+      case 'open':
+        if (!talk.side(each.type).opened) this.request(each.type, []);
+        return;
+      case 'names':
+        // The same names again are a question: a client that warms something asks so.
+        if (each.change.startsWith('+') === talk.side(each.type).names.has(each.change.slice(1)))
+          return;
+        this.request(each.type, [each.change]);
+        return;
+      case 'ack':
+        if (this.unanswered.delete(each.type)) talk.ack(each.type);
+        return;
+      case 'nack':
+        if (!this.unanswered.delete(each.type)) return;
+        this.orderly = false;
+        this.refusedRemovals(each.type);
+        for (const name of talk.side(each.type).last!.names) this.excused.get(each.type)!.add(name);
+        talk.nack(each.type, 'bad');
+        return;
+      case 'stale':
+        if (talk.side(each.type).oldNonce === '') return;
+        talk.request(each.type, [], { nonce: talk.side(each.type).oldNonce });
+        return;
+      case 'block':
+        talk.blocked = true;
+        return;
+      case 'flow':
+        talk.flow();
+        return;
+      case 'reconnect':
+        this.reconnect();
+    }
+  }
+
+  /** What is refused is a resource; a removal cannot be. */
+  private refusedRemovals(type: Type): void {
+    const { held, last } = this.talk.side(type);
+    const whole = this.variant === 'sotw' && isWildcard(type);
+    const gone = whole ? [...held.keys()].filter((n) => !last!.names.includes(n)) : last!.removed;
+    for (const name of gone) held.delete(name);
+  }
+
+  private request(type: Type, changes: string[]): void {
+    const side = this.talk.side(type);
+    // A SotW client that waits for an answer has no right nonce for new names: they go with its next ACK.
+    if (this.variant === 'sotw' && this.unanswered.has(type)) return;
+    for (const c of changes) if (c.startsWith('+')) this.excused.get(type)!.add(c.slice(1));
+    // The order holds for clients that ask for clusters first, as Envoy does.
+    const late = type === 'CDS' && (this.talk.side('LDS').opened || this.talk.side('RDS').opened);
+    if (late && !side.opened) this.orderly = false;
+    if (!side.opened && this.variant === 'sotw')
+      for (const n of names) this.excused.get(type)!.add(n);
+    this.talk.request(type, changes);
+  }
+
+  private reconnect(): void {
+    const open = types.filter((type) => this.talk.side(type).opened);
+    this.unanswered.clear();
+    this.orderly = false;
+    this.talk.blocked = false;
+    this.talk.reconnect();
+    for (const type of open) {
+      // SotW resends a type whole when the version is not the newest.
+      if (this.variant === 'sotw') for (const name of names) this.excused.get(type)!.add(name);
+      this.talk.request(type, []);
+    }
+  }
+
+  private look(): void {
+    for (const response of this.talk.received()) {
+      const type = types.find((each) => typeUrls[each] === response.typeUrl)!;
+      if (this.unanswered.has(type)) throw new Error(`two unanswered ${type}`);
+      this.unanswered.add(type);
+      this.checkReason(type, response);
+      if (this.orderly) this.checkOrder(type, response);
+      for (const name of response.names) this.excused.get(type)!.delete(name);
+      if (type === 'CDS') for (const name of response.names) this.excused.get('EDS')!.add(name);
+    }
+  }
+
+  private checkReason(type: Type, response: Response): void {
+    const side = this.talk.side(type);
+    for (const name of response.names) {
+      if (this.variant === 'sotw' && isWildcard(type)) continue;
+      if (!isWildcard(type) && !side.names.has(name))
+        throw new Error(`${type} ${name} is not asked for`);
+      const held = side.held.get(name)?.mark;
+      if (held === markOf(response, name) && !this.excused.get(type)!.has(name)) {
+        throw new Error(`${type} ${name}${held} is sent again without a reason`);
+      }
+    }
+  }
+
+  private checkOrder(type: Type, response: Response): void {
+    const { talk, goal } = this;
+    const clusters = talk.side('CDS');
+    if (goal === undefined || !clusters.opened || clusters.last === undefined) return;
+    if (type === 'LDS' || type === 'RDS') {
+      const isNew = response.names.some((n) => goal[keys[type]]?.[n] === markOf(response, n));
+      for (const [name, mark] of Object.entries(goal.clusters ?? {})) {
+        if (isNew && clusters.held.get(name)?.mark !== mark && !this.asked(type)) {
+          throw new Error(`${type} before cluster ${name}${mark} was accepted`);
+        }
+      }
+    }
+    if (type !== 'CDS') return;
+    const kept = new Set(response.names);
+    const gone = [...clusters.held.keys()].filter((name) =>
+      this.variant === 'sotw' ? !kept.has(name) : response.removed.includes(name),
+    );
+    if (gone.length === 0) return;
+    for (const user of ['LDS', 'RDS'] as const) {
+      const side = talk.side(user);
+      if (!side.opened) continue;
+      for (const [name, mark] of Object.entries(goal[keys[user]] ?? {})) {
+        if (user === 'RDS' && !side.names.has(name)) continue;
+        if (side.held.get(name)?.mark !== mark) {
+          throw new Error(`cluster ${gone} removed before ${user} ${name}${mark} was accepted`);
+        }
+      }
+    }
+  }
+
+  /** A direct answer to a new subscription need not wait. */
+  private asked(type: Type): boolean {
+    return this.talk.side(type).held.size === 0 || this.excused.get(type)!.size > 0;
+  }
+
+  /** Everything is accepted from now on, and each resource changes once more. */
+  private finish(): void {
+    const { talk } = this;
+    talk.flow();
+    this.look();
+    const last: World = {};
+    for (const type of types) {
+      const marksNow = this.goal?.[keys[type]] ?? { a: 1 };
+      last[keys[type]] = Object.fromEntries(Object.keys(marksNow).map((name) => [name, 9]));
+    }
+    this.goal = last;
+    talk.set(last);
+    for (let rounds = 0; ; rounds++) {
+      this.look();
+      if (this.unanswered.size === 0) break;
+      if (rounds > 50) throw new Error('it never ends');
+      for (const type of this.unanswered) talk.ack(type);
+      this.unanswered.clear();
+    }
+    for (const type of types) this.compare(type, last[keys[type]]!);
+  }
+
+  private compare(type: Type, goal: Record<string, number>): void {
+    const side = this.talk.side(type);
+    if (!side.opened) return;
+    const wanted = Object.keys(goal).filter((name) => isWildcard(type) || side.names.has(name));
+    for (const name of wanted) {
+      const held = side.held.get(name)?.mark;
+      if (held !== 9) throw new Error(`in the end ${type} ${name} is ${held}`);
+    }
+    const extra = [...side.held.keys()].filter((name) => !wanted.includes(name));
+    // SotW cannot take a named resource away.
+    if (extra.length > 0 && (isWildcard(type) || this.variant === 'delta')) {
+      throw new Error(`in the end ${type} still has ${extra}`);
+    }
+  }
+}
+
+for (const variant of ['sotw', 'delta'] as const) {
+  t.test(`random clients (${variant})`, async () => {
+    const numRuns = Number(process.env['MODEL_RUNS'] ?? 400);
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) =>
+        new Model(variant).run(steps),
+      ),
+      { numRuns },
+    );
+  });
+}
