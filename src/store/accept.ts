@@ -12,6 +12,8 @@ import type { Resource } from '../kinds/resource.js';
 
 /** An accepted resource and where it came from. */
 export interface Held {
+  /** As resourceKey(resource): made once, because every turn goes through all of them. */
+  readonly key: string;
   readonly resource: Resource;
   /** What the source gave; tells by identity that nothing changed. */
   readonly parsed: ParsedResource;
@@ -77,8 +79,16 @@ function collectClaims(state: SourceState): Claim[] {
   return claims;
 }
 
+const slots = new WeakMap<ResourceId, string>();
+
+// Ids live as long as their documents do, so unchanged documents cost no new string.
 function slotOf(id: ResourceId): string {
-  return id.kind === meshConfigKind ? meshConfigKind : resourceKey(id);
+  let slot = slots.get(id);
+  if (slot === undefined) {
+    slot = id.kind === meshConfigKind ? meshConfigKind : resourceKey(id);
+    slots.set(id, slot);
+  }
+  return slot;
 }
 
 // The first in path order counts; of mesh configs the last. A refused document counts where its last good version
@@ -110,7 +120,9 @@ function hold(before: HeldSet, winners: ReadonlyMap<string, Claim>) {
     const unchanged = standing?.parsed === parsed && standing.origin === origin;
     bySlot.set(
       slot,
-      unchanged && !standing.byMistake ? standing : { resource, parsed, file: file.path, origin },
+      unchanged && !standing.byMistake
+        ? standing
+        : { key: resourceKey(resource), resource, parsed, file: file.path, origin },
     );
   }
   return { bySlot, nextSeen };

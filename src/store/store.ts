@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Origin } from '../config/document.js';
 import type { SourceState } from '../config/source.js';
-import { type Problem, resourceKey } from '../kinds/problem.js';
+import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { sameOr } from '../lib/memo.js';
 import { accept, emptyHeldSet, type HeldSet } from './accept.js';
@@ -48,13 +48,13 @@ export class Store {
     const { held, problems: found } = accept(this.#held, state);
     const problemsChanged = !sameProblems(before.problems, found);
     const problems = problemsChanged ? found : before.problems;
-    const origins = originsOf(held);
+    const origin = originLookup(held);
     const { resources, changes } = nextResources(before.resources, held);
     this.#held = held;
     const resourcesChanged = changes !== undefined || before.id === 0;
     const id = resourcesChanged ? before.id + 1 : before.id;
     const time = resourcesChanged ? timeMs : before.timeMs;
-    this.#current = makeGeneration({ id, timeMs: time, problems, resources, origins }, before);
+    this.#current = makeGeneration({ id, timeMs: time, problems, resources, origin }, before);
     if (!resourcesChanged) return { generation: this.#current, resourcesChanged, problemsChanged };
     const record = { id, timeMs, ...(changes ?? noChanges) };
     this.#history = [...this.#history, record].slice(-this.#historyMax);
@@ -78,11 +78,13 @@ const emptyGeneration: Generation = {
   origin: () => undefined,
 };
 
-function originsOf(held: HeldSet): ReadonlyMap<string, Origin> {
-  const origins = new Map<string, Origin>();
-  for (const { resource, origin } of held.bySlot.values())
-    origins.set(resourceKey(resource), origin);
-  return origins;
+// Asked for by people only, so the index is made when the first of them asks.
+function originLookup(held: HeldSet): Generation['origin'] {
+  let origins: Map<string, Origin> | undefined;
+  return (key) => {
+    origins ??= new Map([...held.bySlot.values()].map((one) => [one.key, one.origin]));
+    return origins.get(key);
+  };
 }
 
 // Gives the map of before when nothing changed, and its order of keys when only values did.
@@ -91,7 +93,7 @@ function nextResources(
   held: HeldSet,
 ): { resources: Resources; changes: Changes | undefined } {
   const byKey = new Map<string, Resource>();
-  for (const { resource } of held.bySlot.values()) byKey.set(resourceKey(resource), resource);
+  for (const { key, resource } of held.bySlot.values()) byKey.set(key, resource);
   const added: string[] = [];
   const updated: string[] = [];
   for (const [key, resource] of byKey) {
@@ -114,18 +116,16 @@ interface GenerationParts {
   timeMs: number;
   problems: readonly Problem[];
   resources: Resources;
-  origins: ReadonlyMap<string, Origin>;
+  origin: Generation['origin'];
 }
 
 function makeGeneration(parts: GenerationParts, before: Generation): Generation {
-  const { origins, ...visible } = parts;
   const kinds =
     parts.resources === before.resources ? undefined : groupByKind(parts.resources, before);
   return {
-    ...visible,
+    ...parts,
     meshConfig: kinds ? kinds.get('MeshConfig')?.[0] : before.meshConfig,
     byKind: kinds ? (kind) => kinds.get(kind) ?? none : before.byKind,
-    origin: (key) => origins.get(key),
   };
 }
 
