@@ -1,6 +1,7 @@
 // Every case of test/cases: YAML in, Envoy JSON out, the same for any order of documents, and accepted by a real
 // Envoy. UPDATE=1 writes the expectations anew; read each one before it is committed (CONTRIBUTING.md).
 import t, { type Test } from 'tap';
+import { CLUSTER } from '../../src/envoy/resource.js';
 import { findEnvoy, validateBootstrap } from '../envoy/envoy-process.js';
 import { staticBootstrap } from './case-bootstrap.js';
 import { type Case, findCases, readExpected, writeExpected } from './case-files.js';
@@ -26,6 +27,16 @@ for (const test of cases) {
     validate(t, run);
   });
 }
+
+void t.test('a configuration that Envoy refuses is noticed', async (t) => {
+  const broken = {
+    name: 'x',
+    lb_policy: 'MAGLEV',
+    maglev_lb_config: { table_size: { value: 10 } },
+  };
+  const resources = new Map([[CLUSTER, new Map([['x', broken]])]]);
+  t.match(validateBootstrap(staticBootstrap(resources)), /prime/, 'a table size that is no prime');
+});
 
 function compare(
   t: Test,

@@ -199,6 +199,12 @@ t.test('access logs: formats', async (t) => {
     const fallback = logOf({ config: { ...file, accessLogEncoding: 'JSON', accessLogFormat } });
     t.strictSame(fallback.typed_config.log_format.json_format, json_format, accessLogFormat);
   }
+  for (const accessLogEncoding of ['TEXT', 'JSON'] as const) {
+    const accessLogFormat = '{"path":"%REQ_WITHOUT_QUERY(:PATH)%"}';
+    const log = logOf({ config: { ...file, accessLogEncoding, accessLogFormat } });
+    const [formatter] = log.typed_config.log_format.formatters;
+    t.equal(formatter.name, 'envoy.formatter.req_without_query', accessLogEncoding);
+  }
   const stdout = logOf({ config: { accessLogFile: '/dev/stdout' } });
   t.equal(stdout.name, 'envoy.access_loggers.stdout');
   t.equal(stdout.typed_config.log_format.text_format_source.inline_string, line);
