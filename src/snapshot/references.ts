@@ -91,7 +91,7 @@ function walk(node: object, add: Add): void {
 function addSecrets(value: unknown, add: Add): void {
   for (const config of Array.isArray(value) ? (value as Tree[]) : [value as Tree]) {
     const source = config?.['sds_config'] as Tree | undefined;
-    if (source && 'ads' in source) add(SECRET, config['name']);
+    if (source?.['ads']) add(SECRET, config['name']);
   }
 }
 
