@@ -73,8 +73,9 @@ const streamLoggers: Readonly<Record<string, { name: string; type: string }>> = 
 function accessLog(settings: MeshSettings): AccessLog | undefined {
   const { accessLogFile: path, accessLogEncoding, accessLogFormat } = settings.config;
   if (path === undefined || path === '') return undefined;
-  const log_format =
+  const format =
     accessLogEncoding === 'JSON' ? jsonFormat(accessLogFormat) : textFormat(accessLogFormat);
+  const log_format = { ...format, ...formatters(format) };
   const stream = streamLoggers[path];
   const loggers = 'envoy.extensions.access_loggers';
   if (stream !== undefined) {
@@ -102,6 +103,15 @@ function jsonFormat(format: string | undefined): SubstitutionFormatString {
   return {
     json_format: struct(own ?? DEFAULT_JSON_FORMAT),
     json_format_options: { sort_properties: false },
+  };
+}
+
+/** The one operator of formats that Envoy does not know without an extension (Istio adds it in the same way). */
+function formatters(format: SubstitutionFormatString): SubstitutionFormatString {
+  if (!JSON.stringify(format).includes('%REQ_WITHOUT_QUERY')) return {};
+  const type = 'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery';
+  return {
+    formatters: [{ name: 'envoy.formatter.req_without_query', typed_config: any(type, {}) }],
   };
 }
 
