@@ -2,8 +2,8 @@
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
-import type { Mesh } from './build-mesh.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
+import type { Mesh } from './mesh.js';
 import type { Service } from './service.js';
 import { selects } from './workload-index.js';
 

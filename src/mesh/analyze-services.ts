@@ -1,6 +1,6 @@
 // Findings about v1 Services and ServiceEntries.
 import type { Problem } from '../kinds/problem.js';
-import type { Mesh } from './build-mesh.js';
+import type { Mesh } from './mesh.js';
 import type { RegistryEntry } from './registry.js';
 
 /** Ports whose protocol must be sniffed, and selectors that find no workload. */

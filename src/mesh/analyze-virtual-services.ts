@@ -1,9 +1,9 @@
 // Findings about VirtualServices: destinations that lead nowhere, hosts claimed twice, rules that are never reached.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Destination } from '../kinds/virtual-service.js';
-import type { Mesh } from './build-mesh.js';
 import { findDestinationRule } from './destination-rule.js';
 import { isWildcard } from './host-name.js';
+import type { Mesh } from './mesh.js';
 import type { HttpRule, TcpRule, TlsRule, VirtualService } from './rules.js';
 import type { Visibility } from './service.js';
 import { unreachableRules } from './unreachable-rules.js';

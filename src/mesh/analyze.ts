@@ -4,7 +4,7 @@ import type { Problem } from '../kinds/problem.js';
 import { analyzeDestinationRules } from './analyze-destination-rules.js';
 import { analyzeServices } from './analyze-services.js';
 import { analyzeVirtualServices } from './analyze-virtual-services.js';
-import type { Mesh } from './build-mesh.js';
+import type { Mesh } from './mesh.js';
 
 /**
  * Everything worth telling the users of a mesh beyond `mesh.problems`, by kind, then age of the resource; each with `resource` and `path`.

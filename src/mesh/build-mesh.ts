@@ -1,61 +1,20 @@
-// The mesh index: everything users wrote, resolved against each other. What one proxy sees of it is view.ts; what is
-// wrong with it is analyze.ts.
+// Builds the mesh index of a generation, taking over from the generation before whatever did not change. What the
+// index holds is mesh.ts; how each kind is converted is in the files it calls.
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { sameOr } from '../lib/memo.js';
-import { type DestinationRules, destinationRules } from './destination-rule.js';
+import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
-import { type MeshSettings, meshSettings } from './mesh-settings.js';
-import { byAge, groupBy } from './order.js';
+import type { Mesh, MeshInput, MeshKind, MeshParts, SourcesByNamespace } from './mesh.js';
+import { meshSettings } from './mesh-settings.js';
+import { byAge, groupBy, sameKeys } from './order.js';
 import { buildRegistry, type Registry } from './registry.js';
-import type { VirtualService } from './rules.js';
-import { newScopeCache, type ScopeCache } from './scope.js';
+import { newScopeCache } from './scope-cache.js';
 import type { Service } from './service.js';
 import { meshVirtualService } from './virtual-service.js';
 
-/** The accepted resources; the store's Generation is one. */
-export interface MeshInput {
-  byKind(kind: string): readonly Resource[];
-}
-
-/** One accepted state of the mesh. Immutable; parts that did not change are the same objects as in the one before. */
-export interface Mesh {
-  settings: MeshSettings;
-  /** All services in Istio's order of precedence: oldest first. */
-  services: readonly Service[];
-  /** Services by hostname, oldest first, v1 Services before ServiceEntries. */
-  servicesByHostname: ReadonlyMap<string, readonly Service[]>;
-  /** Oldest first, whatever gateways they are bound to. */
-  virtualServices: readonly VirtualService[];
-  destinationRules: DestinationRules;
-  endpoints: ReadonlyMap<Service, ServiceEndpoints>;
-  /** What could not be converted. Findings about what was are analyzeMesh's. */
-  problems: readonly Problem[];
-  /** What the next generation takes over, and what views look up; not for others. */
-  parts: MeshParts;
-}
-
-/** The inner parts of a mesh. */
-export interface MeshParts {
-  sorted: Readonly<Record<MeshKind, SortedKind>>;
-  registryResources: readonly Resource[];
-  registry: Registry;
-  rulesByNamespace: ReadonlyMap<string, readonly Resource[]>;
-  sourcesByNamespace: SourcesByNamespace;
-  endpointsByNamespace: ReadonlyMap<string, NamespaceEndpoints>;
-  /** Views' outbound scopes: filled on demand, keyed by what they are made of. */
-  scopes: ScopeCache;
-}
-
-interface SortedKind {
-  given: readonly Resource[];
-  sorted: readonly Resource[];
-}
-
-type SourcesByNamespace = Readonly<
-  Record<keyof EndpointSources, ReadonlyMap<string, readonly Resource[]>>
->;
+export type { Mesh, MeshInput } from './mesh.js';
 
 const meshKinds = [
   'Service',
@@ -66,8 +25,7 @@ const meshKinds = [
   'VirtualService',
   'DestinationRule',
   'MeshConfig',
-] as const;
-type MeshKind = (typeof meshKinds)[number];
+] as const satisfies readonly MeshKind[];
 
 /**
  * Builds the index; give the mesh of the generation before, so that only what changed is converted again. The order
@@ -159,7 +117,7 @@ function buildEndpoints(
   before?: MeshParts,
 ): ReadonlyMap<string, NamespaceEndpoints> {
   const out = new Map<string, NamespaceEndpoints>();
-  let same = before?.endpointsByNamespace.size === registry.byNamespace.size;
+  let same = before !== undefined && sameKeys(before.endpointsByNamespace, registry.byNamespace);
   for (const [namespace, entries] of registry.byNamespace) {
     const old = before?.endpointsByNamespace.get(namespace);
     const next = namespaceEndpoints(
@@ -183,7 +141,7 @@ function joinEndpoints(
 ): ReadonlyMap<Service, ServiceEndpoints> {
   const before = previous?.parts.endpointsByNamespace;
   if (previous !== undefined && before === byNamespace) return previous.endpoints;
-  let same = before?.size === byNamespace.size;
+  let same = before !== undefined && sameKeys(before, byNamespace);
   for (const [namespace, { byService }] of byNamespace) {
     if (before?.get(namespace)?.byService !== byService) same = false;
   }

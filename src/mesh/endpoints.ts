@@ -15,7 +15,7 @@ import {
   sliceEndpoints,
   workloadEndpoint,
 } from './make-endpoint.js';
-import { compareText, groupBy } from './order.js';
+import { compareText, groupBy, sameKeys } from './order.js';
 import type { Definition, RegistryEntry } from './registry.js';
 import type { Service, ServicePort } from './service.js';
 import {
@@ -78,7 +78,7 @@ export function namespaceEndpoints(
   const workloads = workloadIndex(sources.workloads);
   const records = new Map<string, EndpointRecord>();
   const byService = new Map<Service, ServiceEndpoints>();
-  let same = previous?.byService.size === entries.length;
+  let same = previous !== undefined;
   for (const entry of entries) {
     const { service } = entry;
     const record = endpointRecord(
@@ -95,7 +95,10 @@ export function namespaceEndpoints(
     byService.set(service, record.result);
   }
   return {
-    byService: same && previous !== undefined ? previous.byService : byService,
+    byService:
+      same && previous !== undefined && sameKeys(previous.byService, byService)
+        ? previous.byService
+        : byService,
     workloads,
     made: { entries, sources, slices, endpoints, records },
   };
@@ -151,7 +154,7 @@ function serviceEndpoints(inputs: Inputs, before: ServiceEndpoints | undefined):
     if (next !== old) same = false;
     byPort.set(port.number, next);
   }
-  return same && before !== undefined && before.byPort.size === byPort.size ? before : { byPort };
+  return same && before !== undefined && sameKeys(before.byPort, byPort) ? before : { byPort };
 }
 
 function endpointsOfPort(inputs: Inputs, port: ServicePort): Endpoint[] {

@@ -1,9 +1,9 @@
 // What a workload serves: the services whose endpoints have one of its addresses, and those whose selector matches
 // its labels (Istio's proxy service targets). Sidecar.ingress is not implemented.
 import { memoize } from '../lib/memo.js';
-import type { Mesh } from './build-mesh.js';
 import type { NamespaceEndpoints } from './endpoints.js';
 import { workloadPort } from './make-endpoint.js';
+import type { Mesh } from './mesh.js';
 import { byAge, compareText } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort } from './proxy-view.js';

@@ -28,6 +28,14 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** True when two maps have the same keys in the same order: what a map holds must not depend on what was before. */
+export function sameKeys(a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>) {
+  if (a.size !== b.size) return false;
+  const others = b.keys();
+  for (const key of a.keys()) if (key !== others.next().value) return false;
+  return true;
+}
+
 /** Groups in the order of `items`; a group that did not change is the previous array, and so is the whole map. */
 export function groupBy<T>(
   items: readonly T[],
@@ -43,7 +51,7 @@ export function groupBy<T>(
     else group.push(item);
   }
   if (previous === undefined) return groups;
-  let same = previous.size === groups.size;
+  let same = sameKeys(previous, groups);
   const kept = groups as Map<string, readonly T[]>;
   for (const [key, group] of groups) {
     const before = previous.get(key);

@@ -2,33 +2,15 @@
 // force, and visible VirtualServices. Namespaces for which nothing is special share one scope. Sidecar resources are
 // not implemented.
 import { memoize, sameOr } from '../lib/memo.js';
-import type { Mesh } from './build-mesh.js';
 import { findDestinationRule } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
-import { compareText } from './order.js';
+import type { Mesh } from './mesh.js';
+import { compareText, sameKeys } from './order.js';
 import type { OutboundScope, ServiceView } from './proxy-view.js';
 import type { DestinationRule, VirtualService } from './rules.js';
+import type { CachedScope } from './scope-cache.js';
 import type { Service } from './service.js';
 import { isVisible } from './visibility.js';
-
-interface CachedScope {
-  scope: OutboundScope;
-  /** What it was made of. */
-  from: Pick<Mesh, 'services' | 'virtualServices' | 'destinationRules' | 'endpoints'>;
-}
-
-/** Scopes by namespace ('' for all that nothing is special for), and those of the generations before. */
-export interface ScopeCache {
-  now: Map<string, CachedScope>;
-  before: ReadonlyMap<string, CachedScope>;
-}
-
-/** The cache of a new generation. Only the identity of equal parts comes from the one before. */
-export function newScopeCache(previous?: ScopeCache): ScopeCache {
-  if (previous === undefined) return { now: new Map(), before: new Map() };
-  const before = previous.now.size === 0 ? previous.before : previous.now;
-  return { now: new Map(), before };
-}
 
 /** What clients of `namespace` may call; the same object for namespaces that see the same, and while they do. */
 export function outboundScope(
@@ -185,5 +167,5 @@ function visibleEndpoints(
     if (old?.get(service) !== endpoints) same = false;
     visible.set(service, endpoints);
   }
-  return same && old?.size === visible.size ? old : visible;
+  return same && old !== undefined && sameKeys(old, visible) ? old : visible;
 }

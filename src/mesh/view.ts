@@ -1,8 +1,8 @@
 // What one proxy may see of a mesh: the entire input of translation (DESIGN.md, invariant 2). Parts are shared between
 // proxies and between generations while they are equal.
 import { memoize, sameOr } from '../lib/memo.js';
-import type { Mesh } from './build-mesh.js';
 import { inboundPorts } from './inbound.js';
+import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';

@@ -53,11 +53,11 @@ function seen(mesh: Mesh) {
   };
 }
 
-/** Plain data, maps and sets by their content. */
+/** Plain data; the order of maps counts, since others may go through them. */
 function plain(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_key, part: unknown) =>
-      part instanceof Map ? [...part].sort() : part instanceof Set ? [...part].sort() : part,
+      part instanceof Map ? [...part] : part instanceof Set ? [...part].sort() : part,
     ),
   );
 }

@@ -87,7 +87,7 @@ t.test('resolution and location of ServiceEntries', async (t) => {
   ];
   for (const [resolution, expected] of table) {
     const [found] = servicesOf(entry('x', { resolution }));
-    t.equal(found?.resolution, expected, resolution);
+    t.equal(found?.resolution, expected, String(resolution));
     t.equal(found?.meshExternal, true, 'MESH_EXTERNAL is the default');
   }
 });
