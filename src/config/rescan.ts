@@ -8,7 +8,7 @@ import { describeFile, isConfigName, type Scan, type ScannedFile } from './scan.
 import { comparePaths } from './source.js';
 
 /** More names than this at once, and a full scan costs about the same. */
-export const hintsMax = 200;
+const hintsMax = 200;
 
 /** The scan after the events, or undefined when only a full scan can tell. `paths` are as in the scan. */
 export async function rescan(before: Scan, paths: ReadonlySet<string>): Promise<Scan | undefined> {
