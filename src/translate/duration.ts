@@ -18,9 +18,6 @@ export function toDuration(ms: number): EnvoyDuration {
     : { seconds: seconds + 0, nanos: nanos + 0 };
 }
 
-/** The short form of toDuration. */
-export const duration = toDuration;
-
 /** No time at all; where Envoy documents it so, 0 switches a time-out off. */
 export const ZERO: EnvoyDuration = { seconds: 0, nanos: 0 };
 
