@@ -1,5 +1,6 @@
 // The rules of a traffic policy and of its parts, after Istio's validation. MeshConfig shares the parts.
 import type { Findings } from './finding.js';
+import { matchHeaderProblem } from './header-check.js';
 import { hostProblem, isAddress } from './names.js';
 import type { FieldPath } from './problem.js';
 import type {
@@ -84,6 +85,9 @@ function isPrime(n: number): boolean {
 /** Envoy's limit on Maglev tables, itself a prime. */
 const maglevTableMax = 5_000_011;
 
+/** Envoy's limit on hash rings. */
+const ringSizeMax = 8_388_608;
+
 function checkConsistentHash(
   findings: Findings,
   path: FieldPath,
@@ -95,7 +99,17 @@ function checkConsistentHash(
   if (set.length === 0) {
     findings.warn(path, `without one of ${keys.join(', ')} requests are spread at random`);
   }
+  if (hash.httpHeaderName) {
+    const problem = matchHeaderProblem(hash.httpHeaderName);
+    if (problem) findings.invalid([...path, 'httpHeaderName'], problem);
+  }
   checkOneOf(findings, path, hash, ['ringHash', 'maglev']);
+  for (const at of [['minimumRingSize'], ['ringHash', 'minimumRingSize']] as const) {
+    const size = at.length === 1 ? hash.minimumRingSize : hash.ringHash?.minimumRingSize;
+    if (size && size > ringSizeMax) {
+      findings.invalid([...path, ...at], `minimumRingSize is at most ${ringSizeMax}`);
+    }
+  }
   if (hash.minimumRingSize) {
     const text = 'minimumRingSize is deprecated; use ringHash.minimumRingSize';
     findings.warn([...path, 'minimumRingSize'], text);

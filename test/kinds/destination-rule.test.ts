@@ -83,6 +83,17 @@ const cases: [string, unknown, string[]][] = [
     [`error missing-field ${base}.loadBalancer.consistentHash.maglev.tableSize`],
   ],
   [
+    'ring too large',
+    hash({ useSourceIp: true, ringHash: { minimumRingSize: 8_388_609 } }),
+    [`error invalid-value ${base}.loadBalancer.consistentHash.ringHash.minimumRingSize`],
+  ],
+  ['largest ring', hash({ useSourceIp: true, ringHash: { minimumRingSize: 8_388_608 } }), []],
+  [
+    'hash of what is no header',
+    hash({ httpHeaderName: 'a\nb' }),
+    [`error invalid-value ${base}.loadBalancer.consistentHash.httpHeaderName`],
+  ],
+  [
     'old ring size and ringHash',
     hash({ useSourceIp: true, minimumRingSize: 5, ringHash: {} }),
     [

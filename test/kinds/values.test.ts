@@ -33,6 +33,8 @@ t.test('durations', async (t) => {
     '--1s': undefined,
     '1s2': undefined,
     '.s': undefined,
+    '2562047h': 9_223_369_200_000,
+    '2562048h': undefined,
   };
   for (const [text, ms] of Object.entries(expected)) t.equal(parseDurationMs(text), ms, text);
 });
