@@ -10,6 +10,8 @@ import type { EncodedResource } from './snapshot.js';
 export const encodeCounters = {
   /** Messages turned into bytes. */
   encodings: 0,
+  /** The same by type URL. */
+  encodingsByType: new Map<string, number>(),
   /** Messages whose object was seen before: no work at all. */
   sameMessage: 0,
   /** New messages with bytes that were there already. */
@@ -40,6 +42,8 @@ export function encodeResource(
     return before;
   }
   encodeCounters.encodings++;
+  const { encodingsByType } = encodeCounters;
+  encodingsByType.set(typeUrl, (encodingsByType.get(typeUrl) ?? 0) + 1);
   const resource = encodedResource(typeUrl, name, encode(typeUrl, message));
   known.set(key, resource);
   return resource;

@@ -14,9 +14,16 @@ export interface XdsCallbacks {
   onNode?(stream: XdsStream, node: XdsNode): void | Promise<void>;
   onStreamClosed?(stream: XdsStream): void;
   onRequest?(stream: XdsStream, typeUrl: string): void;
-  onResponse?(stream: XdsStream, typeUrl: string, sent: { version: string; bytes: number }): void;
+  onResponse?(stream: XdsStream, typeUrl: string, sent: SentResponse): void;
   onAck?(stream: XdsStream, typeUrl: string, version: string): void;
   onNack?(stream: XdsStream, typeUrl: string, nack: NackEvent): void;
+}
+
+/** A response that was written: how many resources it has, and its size on the wire. */
+export interface SentResponse {
+  readonly version: string;
+  readonly resources: number;
+  readonly bytes: number;
 }
 
 /** A refused response. `resourceNames`: guessed from the client's text; empty when it names none. */

@@ -223,6 +223,7 @@ export class ProtocolStream {
     this.transport.write(bytes);
     this.settings.callbacks.onResponse?.(this.stream, typeUrl, {
       version: outgoing.version,
+      resources: outgoing.resources.length,
       bytes: bytes.length,
     });
     if (typeUrl === CLUSTER && (before !== undefined || reconnecting))
