@@ -1,6 +1,6 @@
-// Envoy's bootstrap for one workload, as a plain object: who it is (node), where the control plane is (ADS), its admin,
-// metrics and health ports. Readable by an Envoy that somebody already has. Everything else comes over xDS.
-// Starting Envoy and reading flags are not here.
+// Envoy's bootstrap for one workload, as a plain object: who it is (node), where the control plane
+// is (ADS), its admin, metrics and health ports. Readable by an Envoy that somebody already has.
+// Everything else comes over xDS. Starting Envoy and reading flags are not here.
 import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import { healthListener, metricsCluster, metricsListener } from './bootstrap-listeners.js';
@@ -11,7 +11,10 @@ export type Address = string;
 
 /** What a bootstrap says about a workload and its control plane. */
 export interface BootstrapOptions {
-  /** `sidecar` and `router` use Istio's node form; `plain` leaves node.id and node.cluster to the user. */
+  /**
+   * `sidecar` and `router` use Istio's node form; `plain` leaves node.id and node.cluster to the
+   * user.
+   */
   type: 'sidecar' | 'router' | 'plain';
   /** The workload instance (pod) name; node.id itself for `plain`. */
   name: string;
@@ -40,13 +43,18 @@ export interface BootstrapOptions {
   xdsProtocol?: 'delta' | 'sotw';
   /** Envoy's admin; `127.0.0.1:15000` where absent. */
   admin?: Address;
-  /** SO_MARK for upstream sockets, where interception tells the sidecar by mark (needs CAP_NET_ADMIN). */
+  /**
+   * SO_MARK for upstream sockets, where interception tells the sidecar by mark (needs
+   * CAP_NET_ADMIN).
+   */
   mark?: number;
   /** Prometheus listener; 15090 where absent, 0 leaves it out. */
   metricsPort?: number;
   /** Readiness listener (`/healthz/ready`); 15021 where absent, 0 leaves it out. */
   healthPort?: number;
-  /** Bound of the downstream connections of the whole Envoy; unbounded where absent, as in Istio. */
+  /**
+   * Bound of the downstream connections of the whole Envoy; unbounded where absent, as in Istio.
+   */
   downstreamConnectionsMax?: number;
 }
 
@@ -55,7 +63,10 @@ type Json = { [key: string]: unknown };
 const xdsCluster = 'xds-grpc';
 const extensions = 'type.googleapis.com/envoy.extensions';
 
-/** The bootstrap as a JSON object (Envoy's field names in snake_case). Throws RangeError for an address it cannot read. */
+/**
+ * The bootstrap as a JSON object (Envoy's field names in snake_case). Throws RangeError for an
+ * address it cannot read.
+ */
 export function buildBootstrap(options: BootstrapOptions): Json {
   const admin = options.admin ?? '127.0.0.1:15000';
   const metricsPort = options.metricsPort ?? 15090;
@@ -76,7 +87,8 @@ export function buildBootstrap(options: BootstrapOptions): Json {
     stats_config: statsConfig(),
     layered_runtime: {
       layers: [
-        // Envoy's own limit of 100 refuses regular expressions that Istio users write; this is Istio's.
+        // Envoy's own limit of 100 refuses regular expressions that Istio users write; this is
+        // Istio's.
         { name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } },
         { name: 'admin', admin_layer: {} },
       ],
@@ -92,7 +104,10 @@ export function bootstrapText(options: BootstrapOptions, format: 'json' | 'yaml'
   return stringify(bootstrap, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-/** Envoy's node: Istio's id `sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local` and the metadata that goes with it. */
+/**
+ * Envoy's node: Istio's id `sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local` and the metadata
+ * that goes with it.
+ */
 export function buildNode(options: BootstrapOptions): Json {
   const namespace = options.namespace ?? 'default';
   const labels = options.labels ?? {};
@@ -122,7 +137,10 @@ export function buildNode(options: BootstrapOptions): Json {
   };
 }
 
-/** An Address as Envoy's core.v3.Address. Throws RangeError when it is neither `HOST:PORT` nor `unix:/path`. */
+/**
+ * An Address as Envoy's core.v3.Address. Throws RangeError when it is neither `HOST:PORT` nor
+ * `unix:/path`.
+ */
 export function toEnvoyAddress(address: Address): Json {
   if (address.startsWith('unix:')) return { pipe: { path: address.slice('unix:'.length) } };
   const { host, port } = splitHostPort(address);
@@ -149,15 +167,20 @@ function toLocality(text: string | undefined): Json | undefined {
   };
 }
 
+// Envoy's own longest wait between attempts is 30 s: a control plane that came back would be heard
+// of only then.
+const reconnect = { retry_back_off: { base_interval: '0.5s', max_interval: '5s' } };
+
 function dynamicResources(protocol: 'delta' | 'sotw'): Json {
-  // A time-out of 0 waits for the control plane: an Envoy never starts serving with half its configuration.
+  // A time-out of 0 waits for the control plane: an Envoy never starts serving with half its
+  // configuration.
   const ads = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
   return {
     ads_config: {
       api_type: protocol === 'delta' ? 'DELTA_GRPC' : 'GRPC',
       transport_api_version: 'V3',
       set_node_on_first_message_only: true,
-      grpc_services: [{ envoy_grpc: { cluster_name: xdsCluster } }],
+      grpc_services: [{ envoy_grpc: { cluster_name: xdsCluster, retry_policy: reconnect } }],
     },
     lds_config: ads,
     cds_config: ads,
@@ -174,7 +197,8 @@ function controlPlaneCluster(xds: Address): Json {
     type: byName ? 'STRICT_DNS' : 'STATIC',
     ...(byName ? { dns_lookup_family: 'V4_PREFERRED' } : {}),
     connect_timeout: '1s',
-    // A half-open connection (a host gone without a FIN) is noticed within 35 s, not by TCP after hours.
+    // A half-open connection (a host gone without a FIN) is noticed within 35 s, not by TCP after
+    // hours.
     ...(overTcp ? { upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } } } : {}),
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -191,7 +215,8 @@ function controlPlaneCluster(xds: Address): Json {
   };
 }
 
-// Linux: level 1 is SOL_SOCKET, name 36 is SO_MARK. A cluster with a bind config of its own does not inherit this.
+// Linux: level 1 is SOL_SOCKET, name 36 is SO_MARK. A cluster with a bind config of its own does
+// not inherit this.
 function markedSockets(mark: number): Json {
   const option = { level: '1', name: '36', int_value: String(mark), state: 'STATE_PREBIND' };
   return { upstream_bind_config: { socket_options: [option] } };

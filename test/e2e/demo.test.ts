@@ -1,4 +1,5 @@
-// The demo as a user runs it: it answers, two at once do not meet, and however it ends nothing is left: no process, no folder.
+// The demo as a user runs it: it answers, two at once do not meet, and however it ends nothing is
+// left: no process, no folder.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +18,10 @@ interface Demo {
   exited: Promise<number | null>;
 }
 
-/** Starts the command in a process group of its own, as a shell would, with temporary files in `tmp`. */
+/**
+ * Starts the command in a process group of its own, as a shell would, with temporary files in
+ * `tmp`.
+ */
 async function startDemo(tmp: string, args: readonly string[]): Promise<Demo> {
   const child = spawn(
     process.execPath,

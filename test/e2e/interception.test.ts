@@ -1,6 +1,7 @@
-// The main job, end to end: a watched directory drives real Envoys that intercept traffic by iptables, in network namespaces
-// (root) and in a user namespace. The frontend calls http://backend:8080/ and knows nothing of the mesh.
-import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+// The main job, end to end: a watched directory drives real Envoys that intercept traffic by
+// iptables, in network namespaces (root) and in a user namespace. The frontend calls
+// http://backend:8080/ and knows nothing of the mesh.
+import { chmodSync, cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -10,6 +11,7 @@ import { type RunningPod, runSidecar } from '../../src/cli/demo/run-pods.js';
 import { type RunningDemo, startMesh } from '../../src/cli/demo/start-mesh.js';
 import { demoDir, gateway } from '../../src/cli/demo/workloads.js';
 import { ensureEnvoy } from '../../src/cli/envoy-binary.js';
+import { startServer } from '../../src/cli/serve.js';
 
 const silent = { info() {}, warn() {}, error() {} };
 
@@ -19,9 +21,20 @@ interface Answer {
   body: string;
 }
 
-function get(target: { port: number } | { socketPath: string }, path: string): Promise<Answer> {
+function get(
+  target: { port: number } | { socketPath: string },
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', ...target, path, timeout: 5_000, agent: false } as const;
+    const options = {
+      host: '127.0.0.1',
+      ...target,
+      path,
+      headers,
+      timeout: 5_000,
+      agent: false,
+    } as const;
     const call = request(options, (response) => {
       let body = '';
       response.on('data', (chunk) => {
@@ -187,6 +200,39 @@ t.test('edits, and life without control plane or sidecar', { timeout: 90_000 }, 
     t.same(await split(demo, 50), { v2: 50 });
   });
 
+  await t.test('the other suggested edits: header match and fault', async (t) => {
+    const original = readFileSync(join(config, 'routing.yaml'), 'utf8');
+    const uncomment = (text: string, from: RegExp, lineCount: number) => {
+      const lines = text.split('\n');
+      const start = lines.findIndex((line) => from.test(line));
+      for (let i = start; i < start + lineCount; i++) lines[i] = lines[i]!.replace('# ', '');
+      return lines.join('\n');
+    };
+    const asTester = () => get({ port: demo.frontendPort }, '/', { 'end-user': 'tester' });
+
+    edit(config, (text) =>
+      uncomment(text, /# - match:/, 7)
+        .replace(/weight: 0\n/, 'weight: 100\n')
+        .replace(/weight: 100\n(?=\s+# Fault)/, 'weight: 0\n'),
+    );
+    await until('others at v1', async () =>
+      (await split(demo, 5))['v1'] === 5 ? true : undefined,
+    );
+    for (let i = 0; i < 10; i++) t.equal(JSON.parse((await asTester()).body).backend.version, 'v2');
+    t.same(await split(demo, 10), { v1: 10 });
+
+    edit(config, () => uncomment(original, /# fault:/, 4));
+    const failing = await until('a fault', async () => {
+      const seen = await split(demo, 200);
+      return (seen['502'] ?? 0) > 0 ? seen : undefined;
+    });
+    t.comment(`a fault of 20 % gave ${JSON.stringify(failing)}`);
+    // The frontend answers 502 where its call failed. 20 % of 200: five standard deviations are 28.
+    t.ok(failing['502']! >= 10 && failing['502']! <= 70);
+    edit(config, () => original);
+    await until('no fault', async () => ((await split(demo, 20))['v2'] === 20 ? true : undefined));
+  });
+
   await t.test('an edit that is no YAML changes nothing and is reported', async (t) => {
     edit(config, (text) => text.replace('  http:', '  http: ['));
     await until('the problem', async () =>
@@ -208,11 +254,47 @@ t.test('edits, and life without control plane or sidecar', { timeout: 90_000 }, 
     t.same(await split(demo, 20), { v2: 20 });
   });
 
-  await t.test('without the control plane traffic flows on', async (t) => {
-    const updates = async () => stat(frontend, 'cluster_manager.cds.update_success');
-    const before = await updates();
-    await demo.server.stop();
-    t.same(await split(demo, 50), { v2: 50 });
-    t.equal(await updates(), before);
-  });
+  await t.test(
+    'without the control plane traffic flows on, and its return changes nothing',
+    async (t) => {
+      const counters = [
+        'cluster_manager.cluster_added',
+        'cluster_manager.cluster_modified',
+        'listener_manager.listener_added',
+        'listener_manager.listener_modified',
+      ];
+      const updates = () => Promise.all(counters.map((name) => stat(frontend, name)));
+      const connected = () => stat(frontend, 'control_plane.connected_state');
+      const before = await updates();
+      t.ok(before[0]! > 0 && before[2]! > 0, 'the counters are those that count');
+      await demo.server.stop();
+      t.same(await split(demo, 50), { v2: 50 });
+      await until('the sidecar notices', async () =>
+        (await connected()) === 0 ? true : undefined,
+      );
+
+      const xds = join(host.dir, 'xds.sock');
+      const again = await startServer({
+        config,
+        xds: [`unix:${xds}`],
+        admin: '127.0.0.1:0',
+        log: silent,
+      });
+      t.teardown(() => again.stop());
+      chmodSync(xds, 0o666);
+      await until('every sidecar is back', async () =>
+        again.controlPlane.state.proxies().length === demo.pods.length ? true : undefined,
+      );
+      edit(config, (text) =>
+        text
+          .replace(/weight: 0\n/, 'weight: 100\n')
+          .replace(/weight: 100\n(?=\s+# Fault)/, 'weight: 0\n'),
+      );
+      await until('an edit after its return', async () =>
+        (await split(demo, 5))['v1'] === 5 ? true : undefined,
+      );
+      const after = await updates();
+      t.same(after, before, 'no cluster and no listener was touched');
+    },
+  );
 });

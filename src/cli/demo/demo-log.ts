@@ -1,5 +1,5 @@
-// The control plane's log as the demo shows it: problems, their mending, refusals and new generations in plain lines; the
-// rest is left out. It writes above the live line.
+// The control plane's log as the demo shows it: problems, their mending, refusals and new
+// generations in plain lines; the rest is left out. It writes above the live line.
 import type { Log } from '../../control-plane.js';
 
 /** A Log that prints what a person at the demo wants to see. */

@@ -1,5 +1,6 @@
-// `fairlead demo`: control plane, a frontend and two backends with an Envoy each, a little load, and a line that shows
-// where it goes. The order of starting and ending is here; the parts are in the files beside.
+// `fairlead demo`: control plane, a frontend and two backends with an Envoy each, a little load,
+// and a line that shows where it goes. The order of starting and ending is here; the parts are in
+// the files beside.
 import { join, relative } from 'node:path';
 import { errorMessage } from '../../lib/error.js';
 import { ensureEnvoy } from '../envoy-binary.js';
@@ -69,6 +70,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 function sayMode({ mode, refused }: ChosenMode, say: (line: string) => void): void {
   for (const reason of refused) say(`not possible here: ${reason}`);
   say(`mode ${mode}: ${modeTitle[mode]}`);
+  if (mode !== 'ports') return;
+  say(
+    '  (the control plane watches a copy with other addresses; your edits are copied to it at once)',
+  );
 }
 
 async function firstAnswer(demo: RunningDemo, end: Promise<void>): Promise<void> {
@@ -115,7 +120,9 @@ async function showUntil(
   load.stop();
 }
 
-/** The wish to stop: a signal or the time given. A second signal does not cut the cleaning up short. */
+/**
+ * The wish to stop: a signal or the time given. A second signal does not cut the cleaning up short.
+ */
 function endSignal(seconds: number | undefined) {
   let reached = false;
   let resolve = () => {};

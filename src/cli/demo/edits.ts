@@ -1,5 +1,5 @@
-// The three edits that the demo suggests, with the line in the file where each is made: found in the file as it is now, so
-// that the advice stays right after the user's own edits.
+// The three edits that the demo suggests, with the line in the file where each is made: found in
+// the file as it is now, so that the advice stays right after the user's own edits.
 import { readFileSync } from 'node:fs';
 
 /** One edit to try. */

@@ -1,4 +1,5 @@
-// The line that shows where traffic goes: rewritten in place on a terminal, printed now and then elsewhere.
+// The line that shows where traffic goes: rewritten in place on a terminal, printed now and then
+// elsewhere.
 import type { Split } from './load.js';
 
 const barWidth = 20;

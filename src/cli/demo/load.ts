@@ -1,5 +1,5 @@
-// The demo's built-in load and what comes of it: a few requests a second to the frontend, counted by the backend version that
-// answered. Rendering is in live-line.ts.
+// The demo's built-in load and what comes of it: a few requests a second to the frontend, counted
+// by the backend version that answered. Rendering is in live-line.ts.
 import { Agent, request } from 'node:http';
 
 /** One finished request: which version answered, or undefined for a failure. */

@@ -1,5 +1,5 @@
-// Processes of the `ports` mode, which has no namespaces to end them: started in sessions of their own, ended together,
-// and swept by the next run when a launcher was killed before it could.
+// Processes of the `ports` mode, which has no namespaces to end them: started in sessions of their
+// own, ended together, and swept by the next run when a launcher was killed before it could.
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   closeSync,
@@ -71,7 +71,10 @@ export class LocalProcesses {
   }
 }
 
-/** Ends what a killed launcher of this user left behind. A process is only ended if it still runs that very command. */
+/**
+ * Ends what a killed launcher of this user left behind. A process is only ended if it still runs
+ * that very command.
+ */
 function sweep(): void {
   for (const name of readdirSync(tmpdir()).filter((name) => name.startsWith(prefix))) {
     const dir = join(tmpdir(), name);

@@ -1,5 +1,6 @@
-// The `ports` mode needs other addresses than the demo's files say. This keeps a copy of the watched directory in which the
-// files about places are replaced; all others are copied whenever they change, so that edits of the real files count.
+// The `ports` mode needs other addresses than the demo's files say. This keeps a copy of the
+// watched directory in which the files about places are replaced; all others are copied whenever
+// they change, so that edits of the real files count.
 import {
   mkdirSync,
   readdirSync,
@@ -19,7 +20,10 @@ export interface Mirror {
   close(): void;
 }
 
-/** Copies `source` (flat, YAML and JSON files) into `target`; `replaced` holds the text of files that are not copied. */
+/**
+ * Copies `source` (flat, YAML and JSON files) into `target`; `replaced` holds the text of files
+ * that are not copied.
+ */
 export function mirrorConfig(
   source: string,
   target: string,
@@ -49,7 +53,8 @@ export function mirrorConfig(
   return { dir: target, close: () => clearInterval(timer) };
 }
 
-// A file may vanish between the listing and the reading: an editor is replacing it, and the next poll sees the new one.
+// A file may vanish between the listing and the reading: an editor is replacing it, and the next
+// poll sees the new one.
 function readText(path: string): { text: string; stamp: string } | undefined {
   try {
     const { mtimeMs, size, ino } = statSync(path);

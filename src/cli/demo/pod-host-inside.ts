@@ -1,5 +1,6 @@
-// The process inside the namespaces: process 1 of its own process namespace, told by the launcher over stdin what to make
-// and run. When stdin ends, for whatever reason (the launcher stopped, or was killed), everything in here ends with it.
+// The process inside the namespaces: process 1 of its own process namespace, told by the launcher
+// over stdin what to make and run. When stdin ends, for whatever reason (the launcher stopped, or
+// was killed), everything in here ends with it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, openSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';

@@ -1,6 +1,7 @@
-// Pods without Docker: network namespaces with real iptables interception, for the demo and for tests. One child process
-// (pod-host-inside.ts) lives in private network, mount and process namespaces and makes the pods there, so the machine's
-// own network is never touched and everything is gone when it ends. Which mode to take is decided in choose-mode.ts.
+// Pods without Docker: network namespaces with real iptables interception, for the demo and for
+// tests. One child process (pod-host-inside.ts) lives in private network, mount and process
+// namespaces and makes the pods there, so the machine's own network is never touched and everything
+// is gone when it ends. Which mode to take is decided in choose-mode.ts.
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -19,7 +20,10 @@ import { ControlPlaneError } from '../../lib/error.js';
 import { type Bypass, interceptionRules, sidecarUid } from '../interception.js';
 import { type PodMessage, type PodRequest, type RulesText, readJsonLines } from './pod-protocol.js';
 
-/** `netns`: root, user ids as they are. `userns`: an ordinary user in a user namespace, where only one id is mapped. */
+/**
+ * `netns`: root, user ids as they are. `userns`: an ordinary user in a user namespace, where only
+ * one id is mapped.
+ */
 export type NamespaceMode = 'netns' | 'userns';
 
 export interface PodHostOptions {
@@ -68,7 +72,10 @@ const prefix = 'fairlead-pods-';
 /** Makes and runs pods until `stop()`. Start one with `PodHost.start`. */
 export class PodHost {
   readonly mode: NamespaceMode;
-  /** A folder of this run; visible inside pods at the same path. Unix sockets in it cross the namespaces. */
+  /**
+   * A folder of this run; visible inside pods at the same path. Unix sockets in it cross the
+   * namespaces.
+   */
   readonly dir: string;
   /** Where pods find Envoy. */
   readonly envoyPath: string;
@@ -94,7 +101,8 @@ export class PodHost {
     this.#gateways = options.addresses.map((address) => address.split('/')[0]!);
     this.#child = spawn('unshare', unshareArgs(options.mode, dir), {
       stdio: ['pipe', 'pipe', 'pipe'],
-      // A session of its own: Ctrl-C in a terminal reaches the launcher alone, which ends this in order.
+      // A session of its own: Ctrl-C in a terminal reaches the launcher alone, which ends this in
+      // order.
       detached: true,
       env: { ...process.env, PATH: toolPath, XTABLES_LOCKFILE: join(dir, 'xtables.lock') },
     });
@@ -104,8 +112,9 @@ export class PodHost {
   }
 
   /**
-   * Starts the namespaces and tries the rules once. Throws ControlPlaneError `namespaces-not-possible` with the
-   * system's own words when this machine does not allow it; nothing is left then.
+   * Starts the namespaces and tries the rules once. Throws ControlPlaneError
+   * `namespaces-not-possible` with the system's own words when this machine does not allow it;
+   * nothing is left then.
    */
   static async start(options: PodHostOptions): Promise<PodHost> {
     const dir = mkdtempSync(join(reachableTmpdir(), prefix));
@@ -173,7 +182,10 @@ export class PodHost {
     return { logFile, exited, kill };
   }
 
-  /** Opens a unix socket on the machine whose connections arrive at an address in the pods' network, from outside a pod. */
+  /**
+   * Opens a unix socket on the machine whose connections arrive at an address in the pods' network,
+   * from outside a pod.
+   */
   async forward(name: string, host: string, port: number): Promise<string> {
     const socket = join(this.dir, `${name}.sock`);
     await this.#request({ op: 'forward', socket, host, port });

@@ -1,6 +1,7 @@
-// The commands that build pods inside a pod host's namespaces: a bridge, a holder process per pod (its network and mount
-// namespace live as long as it does), a veth pair, addresses, interception rules. Runs only inside namespaces of our own:
-// nothing here may be called on a machine's real network.
+// The commands that build pods inside a pod host's namespaces: a bridge, a holder process per pod
+// (its network and mount namespace live as long as it does), a veth pair, addresses, interception
+// rules. Runs only inside namespaces of our own: nothing here may be called on a machine's real
+// network.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { isIPv6 } from 'node:net';

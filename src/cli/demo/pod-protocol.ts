@@ -1,14 +1,23 @@
-// What the launcher (outside) and the pod host (inside the namespaces) say to each other: JSON lines over the pod host's
-// stdin and stdout. Requests are answered in any order; exits of pod processes are events. No behaviour here.
+// What the launcher (outside) and the pod host (inside the namespaces) say to each other: JSON
+// lines over the pod host's stdin and stdout. Requests are answered in any order; exits of pod
+// processes are events. No behaviour here.
 import type { Readable } from 'node:stream';
 
-/** The network of a pod host: one bridge, its own addresses (with prefix length) are the pods' gateways. */
+/**
+ * The network of a pod host: one bridge, its own addresses (with prefix length) are the pods'
+ * gateways.
+ */
 export interface NetworkRequest {
   op: 'network';
   addresses: readonly string[];
-  /** Installed in a throw-away namespace first: tells at once whether interception is possible here. */
+  /**
+   * Installed in a throw-away namespace first: tells at once whether interception is possible here.
+   */
   probeRules?: RulesText;
-  /** Files of the host made visible at another path, e.g. the Envoy binary for a user id that cannot reach it. */
+  /**
+   * Files of the host made visible at another path, e.g. the Envoy binary for a user id that cannot
+   * reach it.
+   */
   binds: readonly { source: string; target: string }[];
 }
 

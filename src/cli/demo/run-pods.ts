@@ -1,5 +1,6 @@
-// The demo's workloads in pods: an app and an Envoy each, real interception, xDS and admin over unix sockets. Usable with
-// any control plane that listens on a unix socket or a TCP port of this machine.
+// The demo's workloads in pods: an app and an Envoy each, real interception, xDS and admin over
+// unix sockets. Usable with any control plane that listens on a unix socket or a TCP port of this
+// machine.
 import { chmodSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -17,8 +18,8 @@ export interface RunningPod {
 }
 
 /**
- * Starts pods and apps at once, and the Envoys when `served` has settled: an Envoy that finds no control plane waits
- * before it tries again. Does not wait for configuration.
+ * Starts pods and apps at once, and the Envoys when `served` has settled: an Envoy that finds no
+ * control plane waits before it tries again. Does not wait for configuration.
  */
 export async function runPods(
   host: PodHost,
@@ -74,7 +75,9 @@ export function runSidecar(
   });
 }
 
-/** How the demo starts an Envoy: quiet, one worker, no shared memory (several run on one machine). */
+/**
+ * How the demo starts an Envoy: quiet, one worker, no shared memory (several run on one machine).
+ */
 export function envoyCommand(path: string, bootstrap: object): string[] {
   const quiet = ['--log-level', 'warn', '--concurrency', '1', '--disable-hot-restart'];
   return [path, ...quiet, '--config-yaml', JSON.stringify(bootstrap)];
@@ -87,7 +90,10 @@ export interface Door {
   close(): void;
 }
 
-/** Listens on a unix socket path, or on 127.0.0.1 with the port wanted (a free one when it is taken). */
+/**
+ * Listens on a unix socket path, or on 127.0.0.1 with the port wanted (a free one when it is
+ * taken).
+ */
 export async function openDoor(at: string | number, target: string | number): Promise<Door> {
   const open = new Set<Socket>();
   const server = createServer((client) => {

@@ -1,6 +1,7 @@
-// The demo without namespaces: every process on the loopback interface, at ports of its own. The frontend's sidecar (interception
-// mode NONE) listens at a port for the backend service, and the frontend is pointed at it; each backend has an Envoy in front
-// of it with a listener from its bootstrap, because in mode NONE Istio makes no inbound listeners without a Sidecar resource.
+// The demo without namespaces: every process on the loopback interface, at ports of its own. The
+// frontend's sidecar (interception mode NONE) listens at a port for the backend service, and the
+// frontend is pointed at it; each backend has an Envoy in front of it with a listener from its
+// bootstrap, because in mode NONE Istio makes no inbound listeners without a Sidecar resource.
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';

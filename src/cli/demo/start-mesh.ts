@@ -1,5 +1,5 @@
-// Starts the control plane and the workloads in the chosen mode, and stops them in order: load first (the caller's), then
-// workloads, then the control plane.
+// Starts the control plane and the workloads in the chosen mode, and stops them in order: load
+// first (the caller's), then workloads, then the control plane.
 import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../control-plane.js';

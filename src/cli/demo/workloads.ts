@@ -1,5 +1,5 @@
-// Who takes part in the demo: the same workloads and addresses as examples/demo/config and docker-compose.yml (a test
-// keeps them equal). Data only.
+// Who takes part in the demo: the same workloads and addresses as examples/demo/config and
+// docker-compose.yml (a test keeps them equal). Data only.
 import { fileURLToPath } from 'node:url';
 
 /** One workload: an app and its sidecar. */
@@ -33,7 +33,10 @@ export const gateway = '10.143.15.1/24';
 /** The port that every demo app listens on. */
 export const appPort = 8080;
 
-/** What the frontend's hosts file says of `backend`: the service's own address, which no machine has. */
+/**
+ * What the frontend's hosts file says of `backend`: the service's own address, which no machine
+ * has.
+ */
 export const backendAddress = '240.240.0.10';
 
 /** examples/demo of this checkout or installed package. */
