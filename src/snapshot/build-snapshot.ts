@@ -1,8 +1,17 @@
 // Makes a snapshot from translated messages, or from encoded resources, sharing with the previous one whatever has
 // not changed. The comparison of two snapshots for a stream is diff.ts.
-import type { ResourceName, ResourcesByType, TypeUrl, Version } from '../envoy/resource.js';
+import type {
+  EnvoyMessage,
+  ResourceName,
+  ResourcesByType,
+  TypeUrl,
+  Version,
+} from '../envoy/resource.js';
 import { contentVersion, encodeResource } from './encode.js';
 import type { EncodedResource, Snapshot, TypeSnapshot } from './snapshot.js';
+
+/** Proxies that see the same have the very same map of messages: its snapshot is made once for all of them. */
+const byMessages = new WeakMap<ReadonlyMap<ResourceName, EnvoyMessage>, TypeSnapshot>();
 
 /**
  * Encodes what is new and reuses the TypeSnapshot objects of `previous` that are equal in content; when all are,
@@ -11,12 +20,25 @@ import type { EncodedResource, Snapshot, TypeSnapshot } from './snapshot.js';
 export function buildSnapshot(resources: ResourcesByType, previous?: Snapshot): Snapshot {
   const types = new Map<TypeUrl, TypeSnapshot>();
   for (const [typeUrl, messages] of resources) {
-    const encoded = new Map<ResourceName, EncodedResource>();
-    for (const [name, message] of messages)
-      encoded.set(name, encodeResource(typeUrl, name, message));
-    types.set(typeUrl, typeSnapshot(encoded, previous?.types.get(typeUrl)));
+    let type = byMessages.get(messages);
+    if (type === undefined) {
+      type = typeSnapshot(encodeAll(typeUrl, messages), previous?.types.get(typeUrl));
+      byMessages.set(messages, type);
+    }
+    types.set(typeUrl, type);
   }
   return snapshotOf(types, previous);
+}
+
+function encodeAll(
+  typeUrl: TypeUrl,
+  messages: ReadonlyMap<ResourceName, EnvoyMessage>,
+): Map<ResourceName, EncodedResource> {
+  const encoded = new Map<ResourceName, EncodedResource>();
+  for (const [name, message] of messages) {
+    encoded.set(name, encodeResource(typeUrl, name, message));
+  }
+  return encoded;
 }
 
 /** A snapshot of given types; `previous` itself when it has the very same ones. */
@@ -41,7 +63,16 @@ export function typeSnapshot(
   if (previous !== undefined && (version === undefined || version === previous.version)) {
     if (sameResources(previous.resources, resources)) return previous;
   }
-  return { version: version ?? versionOf(resources), resources };
+  const made: TypeSnapshot = { version: version ?? versionOf(resources), resources };
+  if (version !== undefined) given.add(made);
+  return made;
+}
+
+const given = new WeakSet<TypeSnapshot>();
+
+/** Whether the version is the caller's: it is passed on as it is, and says nothing about the content. */
+export function hasGivenVersion(type: TypeSnapshot): boolean {
+  return given.has(type);
 }
 
 function sameResources(
