@@ -40,7 +40,9 @@ interface Work {
   bindToPort: boolean;
   /** Ports of the proxy's own inbound listeners at the addresses where outbound ones are bound. */
   taken: ReadonlySet<number>;
-  entries: Map<string, ListenerEntry>;
+  entries: ListenerEntry[];
+  /** Who has an address and port, whether as primary or additional address. */
+  owners: Map<string, ListenerEntry>;
   problems: Problem[];
 }
 
@@ -59,13 +61,14 @@ export function outboundEntries(view: ProxyView): {
     },
     bindToPort,
     taken: bindToPort ? inboundPorts(view) : new Set(),
-    entries: new Map(),
+    entries: [],
+    owners: new Map(),
     problems: [],
   };
   for (const each of oldestFirst(view.outbound.services)) {
     for (const port of each.service.ports) addPort(work, each, port);
   }
-  return { entries: [...work.entries.values()], problems: work.problems };
+  return { entries: work.entries, problems: work.problems };
 }
 
 const byHostname = memoize(
@@ -115,25 +118,37 @@ function addAt(work: Work, view: ServiceView, port: ServicePort, site: Site): vo
   const { service } = view;
   const kind = listenerProtocol(port.protocol);
   const key = listenerName(site.addresses[0]!, port.number);
-  const existing = work.entries.get(key);
+  const existing = work.owners.get(ownerKey(site.addresses[0]!, port));
   if (existing !== undefined && excludes(existing, port.protocol)) {
     work.problems.push(leftOut(service, port, existing.first, key));
     return;
   }
-  const entry = existing ?? {
-    addresses: site.addresses,
-    port: port.number,
-    bindToPort: work.bindToPort,
-    tcp: [],
-    protocol: port.protocol,
-    first: service,
-  };
-  work.entries.set(key, entry);
+  const entry = existing ?? newEntry(work, service, port, site);
   if (existing !== undefined && existing.protocol !== port.protocol && kind !== 'tcp') {
     entry.protocol = 'Auto';
   }
   if (kind !== 'tcp') addHttp(work, entry, view, port);
   if (kind !== 'http') addTcp(work, entry, view, port, site);
+}
+
+function newEntry(work: Work, first: Service, port: ServicePort, site: Site): ListenerEntry {
+  const free = site.addresses.filter((address) => !work.owners.has(ownerKey(address, port)));
+  const entry: ListenerEntry = {
+    addresses: free,
+    port: port.number,
+    bindToPort: work.bindToPort,
+    tcp: [],
+    protocol: port.protocol,
+    first,
+  };
+  for (const address of free) work.owners.set(ownerKey(address, port), entry);
+  work.entries.push(entry);
+  return entry;
+}
+
+/** One key for an address in whatever spelling: Envoy refuses a second listener there. */
+function ownerKey(address: string, { number }: ServicePort): string {
+  return `${prefixKey(address) ?? address} ${number}`;
 }
 
 function excludes(existing: ListenerEntry, incoming: Protocol): boolean {
@@ -173,20 +188,54 @@ function addTcp(
       : {}),
   });
   for (const chain of chains) {
-    const key = matchKey(chain);
-    const winner = entry.tcp.find((other) => matchKey(other.chain) === key);
-    if (winner === undefined) entry.tcp.push({ chain, service });
-    else if (winner.service !== service) {
+    const { left, winner } = unclaimed(chain, entry);
+    if (left !== undefined) entry.tcp.push({ chain: left, service });
+    if (winner !== undefined && winner !== service) {
       const name = listenerName(entry.addresses[0]!, entry.port);
-      work.problems.push(leftOut(service, port, winner.service, name));
+      work.problems.push(leftOut(service, port, winner, name));
     }
   }
 }
 
-/** Equal for chains between which Envoy could not choose. */
-function matchKey(chain: TcpChainPlan): string {
-  const cidrs = cidrsThatCount(chain).flatMap((cidr) => prefixKey(cidr) ?? []);
-  return JSON.stringify([[...new Set(cidrs)].sort(), [...new Set(namesThatCount(chain))]]);
+/**
+ * What of a chain no chain before it matches. Envoy refuses a listener with two chains for the same block and server
+ * name; the first one has it. `winner` is the service that has the rest.
+ */
+function unclaimed(
+  chain: TcpChainPlan,
+  entry: ListenerEntry,
+): { left?: TcpChainPlan; winner?: Service } {
+  let cidrs = byNetwork(chain);
+  let names = [...new Set(namesOrAny(chain))];
+  let winner: Service | undefined;
+  for (const { chain: earlier, service } of entry.tcp) {
+    const theirCidrs = byNetwork(earlier);
+    const theirNames = new Set(namesOrAny(earlier));
+    const freeCidrs = new Map([...cidrs].filter(([key]) => !theirCidrs.has(key)));
+    const freeNames = names.filter((name) => !theirNames.has(name));
+    if (freeCidrs.size === cidrs.size || freeNames.length === names.length) continue;
+    winner = service;
+    if (freeCidrs.size === 0) names = freeNames;
+    else cidrs = freeCidrs;
+    if (names.length === 0) return { winner };
+  }
+  if (winner === undefined) return { left: chain };
+  const left: TcpChainPlan = { target: chain.target };
+  if (!cidrs.has('')) left.destinationCidrs = [...cidrs.values()];
+  if (!names.includes('')) left.serverNames = names;
+  return { left, winner };
+}
+
+/** Blocks by the network that they are; the empty key stands for "any". */
+function byNetwork(chain: TcpChainPlan): ReadonlyMap<string, string> {
+  const cidrs = cidrsThatCount(chain).map((cidr) => [prefixKey(cidr) ?? cidr, cidr] as const);
+  return new Map(cidrs.length === 0 ? [['', '']] : cidrs);
+}
+
+/** Server names; the empty one stands for "any". */
+function namesOrAny(chain: TcpChainPlan): readonly string[] {
+  const names = namesThatCount(chain);
+  return names.length === 0 ? [''] : names;
 }
 
 function leftOut(service: Service, port: ServicePort, winner: Service, listener: string): Problem {

@@ -236,6 +236,56 @@ const cases: Case[] = [
     problems: ['protocol-conflict two.example.com'],
   },
   {
+    name: 'blocks and server names that overlap: the first has them, the rest stays',
+    parts: {
+      services: [
+        serviceEntry('one.example.com', {
+          addresses: ['10.8.0.0/16', '10.9.0.0/16'],
+          ports: ports('tcp:1'),
+        }),
+        serviceEntry('two.example.com', {
+          addresses: ['10.9.9.9/16', '10.10.0.0/16'],
+          ports: ports('tcp:1'),
+        }),
+        serviceEntry('tls.example.com', { resolution: 'dns', ports: ports('tls:443') }),
+        serviceEntry('alias.example.com', {
+          resolution: 'dns',
+          ports: ports('tls:443'),
+          aliases: ['tls.example.com'],
+        }),
+      ],
+    },
+    want: [
+      '0.0.0.0_1 []',
+      '  10.8.0.0/16,10.9.0.0/16 -> outbound|1||one.example.com',
+      '  10.10.0.0/16 -> outbound|1||two.example.com',
+      passthrough,
+      '0.0.0.0_443 [tls_inspector]',
+      '  sni tls.example.com -> outbound|443||tls.example.com',
+      '  sni alias.example.com -> outbound|443||alias.example.com',
+      passthrough,
+    ],
+    problems: ['protocol-conflict two.example.com', 'protocol-conflict alias.example.com'],
+  },
+  {
+    name: 'one address is one listener, even as an additional one in another spelling',
+    parts: {
+      services: [
+        service('a', { addresses: ['10.0.0.1', 'fd00::1'], ports: ports('tcp:9000') }),
+        service('b', { addresses: ['10.0.0.2', 'fd00:0::1'], ports: ports('tcp:9000') }),
+        serviceEntry('c.example.com', { addresses: ['fd00::0:1'], ports: ports('tcp:9000') }),
+      ],
+      proxy: { ipv6: true },
+    },
+    want: [
+      '10.0.0.1_9000 +fd00::1 []',
+      '  -> outbound|9000||a',
+      '10.0.0.2_9000 []',
+      '  -> outbound|9000||b',
+    ],
+    problems: ['protocol-conflict c.example.com'],
+  },
+  {
     name: 'headless TCP: a listener at each endpoint',
     parts: { services: [headless], ...at(headless) },
     want: [
