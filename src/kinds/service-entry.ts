@@ -10,7 +10,7 @@ const servicePort = message(
   {
     number: port.describe('port that clients call'),
     protocol: string.describe(
-      'HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...; by the name if absent',
+      'HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...; the name does not count, as in Istio',
     ),
     name: string.describe('name of the port'),
     targetPort: port.describe('port of the endpoints; `number` when absent'),

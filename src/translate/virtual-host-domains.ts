@@ -34,9 +34,10 @@ export function hostDomain(host: string): string {
 
 const domainsOf = memoize(
   (service: Service, dnsDomain: string, ipv4: boolean, ipv6: boolean): ServiceDomains => {
-    const hostname = service.hostname.toLowerCase();
-    const short = shortForms(hostname, dnsDomain);
-    const names = [hostDomain(hostname), ...short];
+    // ExternalName services that point here are other names of the same service.
+    const hostnames = [service.hostname, ...(service.aliases ?? [])].map((h) => h.toLowerCase());
+    const short = hostnames.flatMap((hostname) => shortForms(hostname, dnsDomain));
+    const names = [...hostnames.map(hostDomain), ...short];
     const inCluster = service.registry === 'kubernetes';
     if (service.headless && inCluster) names.push(...names.map((name) => `*.${name}`));
     for (const address of service.addresses) {

@@ -37,6 +37,21 @@ t.test('domains of a service', async (t) => {
       domains: [backend, `${backend}.`, 'backend.default', 'backend.default.svc'],
     },
     {
+      title: 'an alias (an ExternalName service that points here) with its short forms',
+      of: { aliases: [`other.shop.${suffix}`] },
+      domains: [
+        backend,
+        `other.shop.${suffix}`,
+        `${backend}.`,
+        'backend',
+        'backend.default',
+        'backend.default.svc',
+        `other.shop.${suffix}.`,
+        'other.shop',
+        'other.shop.svc',
+      ],
+    },
+    {
       title: 'virtual IP of a family the proxy has',
       of: { addresses: ['10.0.0.7', 'fd00::7'] },
       domains: [
