@@ -39,7 +39,10 @@ export function encode(typeUrl: string, message: EnvoyMessage): Buffer {
   return asBuffer(type.encode(type.fromObject(message)).finish());
 }
 
-/** The message in bytes. Throws on bytes that are no message of that type. */
+/**
+ * The message in bytes: enums as numbers, 64-bit numbers as Long objects (Number() reads them), an Any as type_url
+ * and value. Throws on bytes that are no message of that type.
+ */
 export function decode<Message = object>(typeUrl: string, bytes: Uint8Array): Message {
   return requireType(typeUrl).decode(bytes) as Message;
 }

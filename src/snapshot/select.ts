@@ -2,7 +2,7 @@
 // an old and a new one in which nothing is missing. Remembered by identity, so that streams in step share them.
 import type { ResourceName, Version } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
-import { typeSnapshot } from './build-snapshot.js';
+import { hasGivenVersion, typeSnapshot } from './build-snapshot.js';
 import { contentVersion } from './encode.js';
 import type { EncodedResource, TypeSnapshot } from './snapshot.js';
 
@@ -24,6 +24,7 @@ export const selectNames: (type: TypeSnapshot, names: SortedNames) => TypeSnapsh
       if (resource !== undefined) resources.set(name, resource);
       lines.push(`${name}\n${resource?.version ?? ''}\n`);
     }
+    if (hasGivenVersion(type)) return typeSnapshot(resources, undefined, type.version);
     return { version: contentVersion(lines.join('')) as Version, resources };
   },
 );

@@ -6,11 +6,21 @@ import { errorMessage } from '../lib/error.js';
 import { readNode, type XdsNode } from './node.js';
 import type { XdsServerOptions } from './options.js';
 import type { BytesCall } from './services.js';
-import type { StreamStatus, XdsStream } from './status.js';
+import type { StreamStatus, TypeStatus, XdsStream } from './status.js';
 import { ProtocolStream, StreamError, type StreamSettings, type Transport } from './stream.js';
+import type { Turns } from './turns.js';
 
 /** Writes that may wait in the transport before rendering stops. */
 const pendingWritesMax = 2;
+
+/** What the server gives to each connection. */
+export interface ConnectionOwner {
+  readonly id: number;
+  readonly options: XdsServerOptions;
+  readonly settings: StreamSettings;
+  readonly turns: Turns;
+  readonly onEnd: (connection: Connection) => void;
+}
 
 /** A discovery stream of one client, from its opening to its end. */
 export class Connection implements XdsStream, Transport {
@@ -27,13 +37,19 @@ export class Connection implements XdsStream, Transport {
   private timer: NodeJS.Timeout | undefined;
   private timerAt: number | undefined;
 
+  readonly id: number;
+  private readonly options: XdsServerOptions;
+  private readonly settings: StreamSettings;
+  private readonly serve = () => this.guarded(() => this.serveGoal());
+
   constructor(
-    readonly id: number,
     private readonly call: BytesCall,
-    private readonly options: XdsServerOptions,
-    private readonly settings: StreamSettings,
-    private readonly onEnd: (connection: Connection) => void,
+    private readonly owner: ConnectionOwner,
   ) {
+    const { settings } = owner;
+    this.id = owner.id;
+    this.options = owner.options;
+    this.settings = settings;
     this.peer = call.getPeer();
     this.variant = settings.variant;
     this.aggregated = settings.onlyType === undefined;
@@ -56,11 +72,12 @@ export class Connection implements XdsStream, Transport {
 
   status(): StreamStatus {
     const { id, peer, variant, aggregated, openedAt, node, group } = this;
+    const types = this.protocol.status();
     return {
       ...{ id, peer, variant, aggregated, openedAt },
       ...(node && { node }),
       ...(group !== undefined && { group }),
-      types: this.protocol.status(),
+      types: this.owner.turns.has(this.serve) ? types.map(pending) : types,
     };
   }
 
@@ -122,13 +139,15 @@ export class Connection implements XdsStream, Transport {
     if (this.ended) return;
     const group = this.options.groupOf?.(node) ?? node.id;
     this.group = group;
-    const { cache } = this.options;
-    const serve = () => {
-      const at = this.protocol.setGoal(cache.get(group));
-      if (!this.ended) this.setTimer(at);
-    };
-    this.unwatch = cache.watch(group, () => this.guarded(serve));
-    serve();
+    // Not within the caller's `set`: a thousand streams would hold the event loop. Several sets merge on the way.
+    this.unwatch = this.options.cache.watch(group, () => this.owner.turns.add(this.serve));
+    this.serveGoal();
+  }
+
+  private serveGoal(): void {
+    if (this.ended || this.group === undefined) return;
+    const at = this.protocol.setGoal(this.options.cache.get(this.group));
+    if (!this.ended) this.setTimer(at);
   }
 
   private pump(): void {
@@ -172,13 +191,19 @@ export class Connection implements XdsStream, Transport {
     clearTimeout(this.timer);
     this.unwatch?.();
     this.protocol.close();
+    this.owner.turns.remove(this.serve);
     if (code === grpc.status.OK) this.call.end();
     else this.call.emit('error', { code, details });
-    this.onEnd(this);
+    this.owner.onEnd(this);
     try {
       this.options.callbacks?.onStreamClosed?.(this);
     } catch {
       // The stream is gone already; there is nobody left to tell.
     }
   }
+}
+
+/** A newer state waits for its turn: what is in step now may not be so any more. */
+function pending(type: TypeStatus): TypeStatus {
+  return type.state === 'SYNCED' ? { ...type, state: 'PENDING' } : type;
 }

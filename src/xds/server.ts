@@ -15,6 +15,7 @@ import {
 import { type BytesCall, bytesMethod, discoveryServices } from './services.js';
 import { standIn } from './stand-in.js';
 import type { Variant, XdsStream } from './status.js';
+import { Turns } from './turns.js';
 import { VersionAliases } from './version-aliases.js';
 
 export type { XdsNode } from './node.js';
@@ -51,6 +52,7 @@ class Server implements XdsServer {
   private own: grpc.Server | undefined;
   private lastId = 0;
   private closing = false;
+  private readonly turns = new Turns();
   private readonly aliases = new VersionAliases();
 
   constructor(private readonly options: XdsServerOptions) {
@@ -154,8 +156,12 @@ class Server implements XdsServer {
       callbacks: this.options.callbacks ?? {},
       now: Date.now,
     };
-    const connection = new Connection(++this.lastId, call, this.options, settings, (ended) => {
-      this.connections.delete(ended);
+    const connection = new Connection(call, {
+      id: ++this.lastId,
+      options: this.options,
+      settings,
+      turns: this.turns,
+      onEnd: (ended) => this.connections.delete(ended),
     });
     this.connections.add(connection);
     connection.start();

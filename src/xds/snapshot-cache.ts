@@ -6,7 +6,7 @@ import type { Snapshot } from '../snapshot/snapshot.js';
 /** Told of a group's new snapshot; undefined when the group was cleared. */
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
-/** Snapshots by group; streams of a group are told of each change, in the turn in which it is made. */
+/** Snapshots by group; the streams of a group are brought to each new one in short turns of the event loop. */
 export class SnapshotCache {
   private readonly snapshots = new Map<string, Snapshot>();
   private readonly listeners = new Map<string, Set<SnapshotListener>>();

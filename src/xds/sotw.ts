@@ -1,6 +1,7 @@
 // State of the world: how a request changes what is known of a type, and what is to be sent for a state of the
 // resources. Sections named are those of the xDS protocol document. The delta variant has the same functions.
 import type { DiscoveryRequest } from '../envoy/discovery.js';
+import { hasGivenVersion } from '../snapshot/build-snapshot.js';
 import { diffTypes } from '../snapshot/diff.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import {
@@ -84,7 +85,8 @@ export function respond(
   state.sent = view;
   // "ACK and NACK semantics summary": versions are content hashes over all names asked for, so an equal one tells
   // that the client has had an answer for each.
-  if (before === undefined && options.aliases.holds(state, state.claimed, view.version)) {
+  const known = state.wildcard || !hasGivenVersion(view);
+  if (before === undefined && known && options.aliases.holds(state, state.claimed, view.version)) {
     state.lastVersion = state.claimed;
     before = view;
     state.owed.clear();

@@ -1,4 +1,5 @@
 // The server over real sockets: both variants, single-type services, limits, callbacks, shutdown.
+import * as grpc from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { CLUSTER, ENDPOINT, LISTENER, ROUTE } from '../../src/envoy/resource.js';
 import { createXdsServer, SnapshotCache, type XdsServerOptions } from '../../src/xds/server.js';
@@ -194,4 +195,91 @@ t.test('streams in step are given the same bytes; close is orderly', async (t) =
   t.ok(Date.now() - started < 3_000);
   for (const c of open) t.match(await c.end(), { code: 14 });
   t.equal([...server.streams()].length, 0);
+});
+
+t.test('a slow reader holds nothing up and is sent the newest state', async (t) => {
+  let responses = 0;
+  const { cache, client } = await serve(t, {
+    groupOf: () => 'all',
+    callbacks: {
+      onResponse: () => {
+        responses++;
+      },
+    },
+  });
+  const many = (mark: number) =>
+    Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`cluster-number-${i}`, mark]));
+  cache.set('all', snapshot({ clusters: many(1) }));
+  const slow = client({ variant: 'sotw' });
+  slow.pause();
+  slow.send({ type_url: CLUSTER });
+  const quick = client({ variant: 'sotw' });
+  quick.send({ type_url: CLUSTER });
+  quick.ack(await quick.next());
+  responses = 0;
+  for (let mark = 2; mark <= 6; mark++) {
+    cache.set('all', snapshot({ clusters: many(mark) }));
+    quick.ack(await quick.next());
+  }
+  t.equal(responses, 5, 'nothing was rendered for the one that does not read');
+  slow.resume();
+  slow.ack(await slow.next());
+  const newest = await slow.next();
+  const timeout = newest.messages.get('cluster-number-0')!['connect_timeout'];
+  t.equal(Number((timeout as { seconds: unknown }).seconds), 6);
+});
+
+t.test(
+  'a connection is asked to leave at its age; what was there before is not sent again',
+  async (t) => {
+    const { cache, client } = await serve(t, {
+      times: { connectionAgeMs: 100, connectionGraceMs: 100 },
+    });
+    cache.set('test', snapshot(world));
+    const c = client({ variant: 'sotw' });
+    c.send({ type_url: CLUSTER });
+    const { version } = await c.next();
+    t.match(await c.end(3_000), { code: 14 });
+    const again = client({ variant: 'sotw' });
+    again.send({ type_url: CLUSTER, version_info: version });
+    t.equal(await again.maybeNext(80), undefined);
+  },
+);
+
+t.test('health is served, and attach adds the services to a server of the caller', async (t) => {
+  const cache = new SnapshotCache();
+  cache.set('test', snapshot(world));
+  const own = new grpc.Server();
+  createXdsServer({ cache }).attach(own);
+  const port = await new Promise<number>((resolve, reject) =>
+    own.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  t.teardown(() => own.forceShutdown());
+  const same = (bytes: Buffer) => bytes;
+  const plain = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  t.teardown(() => plain.close());
+  const answer = await new Promise((resolve, reject) =>
+    plain.makeUnaryRequest(
+      '/grpc.health.v1.Health/Check',
+      same,
+      same,
+      Buffer.alloc(0),
+      (e, value) => (e ? reject(e) : resolve(value)),
+    ),
+  );
+  t.same(answer, Buffer.from([8, 1]));
+  const c = new TestClient({ address: `127.0.0.1:${port}`, variant: 'delta' });
+  t.teardown(() => c.close());
+  c.send({ type_url: CLUSTER });
+  t.same((await c.next()).names, ['a', 'b']);
+});
+
+t.test('an address that is taken is an error with a code', async (t) => {
+  const { address } = await serve(t);
+  const other = createXdsServer({ cache: new SnapshotCache() });
+  const port = Number(address.split(':')[1]);
+  await t.rejects(other.listen({ host: '127.0.0.1', port }), { code: 'XdsListenFailed' });
+  await other.close();
 });
