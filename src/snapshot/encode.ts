@@ -18,7 +18,8 @@ export const encodeCounters = {
   sameBytes: 0,
 };
 
-const byMessage = new WeakMap<EnvoyMessage, Map<string, EncodedResource>>();
+// Nearly every message stands under one name of one type, so a list beats a map with made-up keys.
+const byMessage = new WeakMap<EnvoyMessage, EncodedResource[]>();
 const interned = new ResourceIntern();
 
 /**
@@ -30,13 +31,8 @@ export function encodeResource(
   name: ResourceName,
   message: EnvoyMessage,
 ): EncodedResource {
-  let known = byMessage.get(message);
-  if (known === undefined) {
-    known = new Map();
-    byMessage.set(message, known);
-  }
-  const key = `${typeUrl}\n${name}`;
-  const before = known.get(key);
+  const known = byMessage.get(message);
+  const before = known?.find((it) => it.name === name && it.typeUrl === typeUrl);
   if (before !== undefined) {
     encodeCounters.sameMessage++;
     return before;
@@ -45,7 +41,8 @@ export function encodeResource(
   const { encodingsByType } = encodeCounters;
   encodingsByType.set(typeUrl, (encodingsByType.get(typeUrl) ?? 0) + 1);
   const resource = encodedResource(typeUrl, name, encode(typeUrl, message));
-  known.set(key, resource);
+  if (known === undefined) byMessage.set(message, [resource]);
+  else known.push(resource);
   return resource;
 }
 
