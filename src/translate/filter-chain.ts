@@ -5,7 +5,7 @@ import type { TransportSocket } from '../envoy/gen/types/envoy/config/core/v3/Tr
 import type { Filter } from '../envoy/gen/types/envoy/config/listener/v3/Filter.js';
 import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/FilterChain.js';
 import type { FilterChainMatch } from '../envoy/gen/types/envoy/config/listener/v3/FilterChainMatch.js';
-import { parsePrefix } from '../lib/ip.js';
+import { parsePrefix, prefixKey } from '../lib/ip.js';
 
 /**
  * What the HTTP inspector finds in plain HTTP that Envoy can serve. HTTP/1.0 is left out on purpose: it would be
@@ -73,14 +73,24 @@ export function filterChain(options: {
 }
 
 /**
- * The blocks that a chain is matched by: `0.0.0.0` and `::` stand for every address, as Istio reads them. Sorted, so
- * that their order in YAML does not matter.
+ * The blocks that a chain is matched by, each network once: Envoy refuses repetitions. `0.0.0.0` and `::` stand for
+ * every address, as Istio reads them. Sorted, so that their order in YAML does not matter.
  */
 export function cidrsThatCount({ destinationCidrs = [] }: ChainMatch): string[] {
-  return destinationCidrs.filter((cidr) => !/^(0\.0\.0\.0|::)(\/|$)/.test(cidr)).sort();
+  const byNetwork = new Map<string, string>();
+  for (const cidr of [...destinationCidrs].sort()) {
+    if (/^(0\.0\.0\.0|::)(\/|$)/.test(cidr)) continue;
+    const network = prefixKey(cidr) ?? cidr;
+    if (!byNetwork.has(network)) byNetwork.set(network, cidr);
+  }
+  return [...byNetwork.values()];
 }
 
-/** The server names that a chain is matched by: none when `*` is among them. Sorted. */
+/**
+ * The server names that a chain is matched by, each once: none when `*` is among them. In lower case, as the TLS
+ * inspector gives them. Sorted.
+ */
 export function namesThatCount({ serverNames = [] }: ChainMatch): string[] {
-  return serverNames.includes('*') ? [] : [...serverNames].sort();
+  if (serverNames.includes('*')) return [];
+  return [...new Set(serverNames.map((name) => name.toLowerCase()))].sort();
 }

@@ -206,7 +206,7 @@ function unclaimed(
   entry: ListenerEntry,
 ): { left?: TcpChainPlan; winner?: Service } {
   let cidrs = byNetwork(chain);
-  let names = [...new Set(namesOrAny(chain))];
+  let names = namesOrAny(chain);
   let winner: Service | undefined;
   for (const { chain: earlier, service } of entry.tcp) {
     const theirCidrs = byNetwork(earlier);

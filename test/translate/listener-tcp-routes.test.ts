@@ -122,6 +122,10 @@ const cases: Case[] = [
           tls: [
             { match: [{ sniHosts: ['b.example.com', 'a.example.com'] }], route: [to('db')] },
             { match: [{ sniHosts: ['b.example.com', 'a.example.com'] }], route: [to('two')] },
+            {
+              match: [{ sniHosts: ['D.example.com', 'a.example.com', 'd.example.com'] }],
+              route: [to('two')],
+            },
             { match: [{ sniHosts: ['c.example.com'], port: 9 }], route: [to('two')] },
           ],
         }),
@@ -130,6 +134,7 @@ const cases: Case[] = [
     want: [
       '10.0.0.3_443 [tls_inspector]',
       '  sni a.example.com,b.example.com -> outbound|5432||db',
+      '  sni d.example.com -> outbound|443||two',
       '  default PassthroughFilterChain -> PassthroughCluster',
       name,
       toDb,
