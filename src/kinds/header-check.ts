@@ -36,11 +36,17 @@ function operationProblem(name: string, authorityAllowed: boolean): string | und
     : `${JSON.stringify(name.slice(0, 60))} is not the name of a header`;
 }
 
+/** Envoy's limit on the values that it adds. */
+const valueBytesMax = 16_384;
+
 /**
  * What is wrong with a value: control characters, or a `%` that neither opens nor closes a variable such as
  * %REQ(:path)% (Envoy: custom request/response headers; a plain % is written %%).
  */
 export function headerValueProblem(value: string): string | undefined {
+  if (Buffer.byteLength(value) > valueBytesMax) {
+    return `a value has at most ${valueBytesMax} bytes`;
+  }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'the value has control characters';
   let rest = value;

@@ -189,6 +189,21 @@ function checkRedirect(
   if (scheme && scheme !== 'http' && scheme !== 'https') {
     findings.invalid([...path, 'scheme'], 'the scheme is http or https');
   }
+  checkOneLine(findings, path, { uri, prefixRewrite, authority });
+}
+
+/** Envoy refuses line breaks in what it writes into a request or an answer. */
+function checkOneLine(
+  findings: Findings,
+  path: FieldPath,
+  texts: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const [field, text] of Object.entries(texts)) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    if (text && /[\x00\n\r]/.test(text)) {
+      findings.invalid([...path, field], 'the value has control characters');
+    }
+  }
 }
 
 function checkRewrite(findings: Findings, path: FieldPath, rewrite: HttpRewrite | undefined): void {
@@ -200,8 +215,10 @@ function checkRewrite(findings: Findings, path: FieldPath, rewrite: HttpRewrite 
   if (!uri && !authority && !uriRegexRewrite) {
     findings.missing(path, 'a rewrite must have uri, authority or uriRegexRewrite');
   }
+  checkOneLine(findings, path, { uri, authority });
   if (!uriRegexRewrite) return;
   const at = [...path, 'uriRegexRewrite'];
+  checkOneLine(findings, at, { rewrite: uriRegexRewrite.rewrite });
   if (!uriRegexRewrite.rewrite) findings.missing([...at, 'rewrite'], 'rewrite must be given');
   if (!uriRegexRewrite.match) findings.missing([...at, 'match'], 'match must be given');
   else report(findings, [...at, 'match'], regexProblem(uriRegexRewrite.match));

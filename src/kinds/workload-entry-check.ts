@@ -17,6 +17,9 @@ export interface EndpointRules {
 
 const unixPrefix = 'unix://';
 
+/** Linux's sockaddr_un without its final zero. */
+const socketPathBytesMax = 107;
+
 function checkUnixSocket(
   findings: Findings,
   path: FieldPath,
@@ -29,6 +32,8 @@ function checkUnixSocket(
   if (!rules.unixSockets) findings.invalid(at, 'the path of a socket is for resolution STATIC');
   else if (file === '' || (!abstract && (!file.startsWith('/') || file.endsWith('/')))) {
     findings.invalid(at, 'the path of a socket is absolute and names a file');
+  } else if (Buffer.byteLength(file) > socketPathBytesMax) {
+    findings.invalid(at, `the path of a socket has at most ${socketPathBytesMax} bytes`);
   }
   if (Object.keys(endpoint.ports ?? {}).length > 0) {
     findings.invalid([...path, 'ports'], 'a socket has no ports');

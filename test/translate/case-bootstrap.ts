@@ -24,6 +24,10 @@ export function staticBootstrap(resources: ResourcesByType): Json {
   );
   return {
     node: { id: 'case', cluster: 'case' },
+    // As in fairlead's bootstrap: Envoy's own limit refuses regular expressions of ordinary length.
+    layered_runtime: {
+      layers: [{ name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } }],
+    },
     static_resources: { listeners, clusters },
   };
 }
