@@ -123,7 +123,7 @@ for (const mode of ['netns', 'userns'] as const) {
   t.test(`${mode}: a call passes both sidecars`, { timeout: 60_000 }, async (t) => {
     const started = await start(t, mode);
     if (started === undefined) return;
-    const { demo } = started;
+    const { demo, host } = started;
     const { body } = await meshed(demo);
     const { backend, responseHeaders } = JSON.parse(body);
     t.equal(backend.headers.host, 'backend:8080', 'the app called the normal name and port');
@@ -154,6 +154,28 @@ for (const mode of ['netns', 'userns'] as const) {
     t.equal(after.sent - before.sent, 100, "the frontend's sidecar sent every call");
     t.equal(after.v1 - before.v1, seen['v1'], "backend-v1's sidecar received its share");
     t.equal(after.v2 - before.v2, seen['v2'], "backend-v2's sidecar received its share");
+
+    const at = async (port: number) => ({
+      socketPath: await host.forward(`port-${port}`, '10.143.15.10', port),
+    });
+    const ready = await get(await at(15021), '/healthz/ready');
+    t.equal(ready.status, 200, 'the sidecar says that it is ready, at a port that is not captured');
+    const metrics = await get(await at(15090), '/stats/prometheus');
+    t.match(
+      metrics.body,
+      /^envoy_cluster_upstream_rq\{.*cluster_name="outbound\|8080\|v1\|backend\.default\.svc\.cluster\.local".*\} \d+$/m,
+      'metrics have the cluster as a tag',
+    );
+
+    const connections = () =>
+      stat(podOf(demo, 'frontend'), 'listener.0.0.0.0_15006.downstream_cx_total');
+    const connectionsBefore = await connections();
+    for (const port of [15001, 15006]) {
+      const { status } = await get(await at(port), '/').catch(() => ({ status: 0 }));
+      t.ok([0, 503].includes(status), `port ${port} of a pod leads nowhere (${status})`);
+    }
+    const more = (await connections()) - connectionsBefore;
+    t.ok(more <= 2, `a call to the sidecar's own ports does not loop (${more} connections)`);
   });
 }
 
