@@ -1,4 +1,5 @@
-// The bootstrap: who the node says it is, where the control plane is looked for, and that a real Envoy accepts it.
+// The bootstrap: who the node says it is, where the control plane is looked for, and that a real
+// Envoy accepts it.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -75,7 +76,8 @@ t.test('stat names are cut at the semicolon, and host names keep their dots', as
   const tags = buildBootstrap(sidecar)['stats_config'] as {
     stats_tags: { tag_name: string; regex: string }[];
   };
-  // Envoy removes group 1 from the name and takes group 2 as the value; every expression is applied to the full name.
+  // Envoy removes group 1 from the name and takes group 2 as the value; every expression is applied
+  // to the full name.
   const cut = (stat: string) => {
     const found: Record<string, string> = {};
     for (const { tag_name, regex } of tags.stats_tags) {

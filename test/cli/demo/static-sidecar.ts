@@ -1,5 +1,6 @@
-// A sidecar without a control plane: everything that arrives passes to its original destination, and each request and
-// response carries the name of the sidecar it passed. For tests of the interception itself.
+// A sidecar without a control plane: everything that arrives passes to its original destination,
+// and each request and response carries the name of the sidecar it passed. For tests of the
+// interception itself.
 import type { Bypass } from '../../../src/cli/interception.js';
 
 interface StaticSidecar {

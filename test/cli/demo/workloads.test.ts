@@ -1,5 +1,5 @@
-// The demo is described in four places (configuration, launcher, compose file, README): they must agree, and the edits that the
-// launcher suggests must be where it says.
+// The demo is described in four places (configuration, launcher, compose file, README): they must
+// agree, and the edits that the launcher suggests must be where it says.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
