@@ -77,11 +77,17 @@ export class LiveMesh {
   /** A real Envoy as sidecar of a workload at `ip` (127.0.x.y), with explicit ports. */
   async sidecar(
     ip: string,
-    options: { name?: string; labels?: Record<string, string>; protocol?: 'delta' | 'sotw' } = {},
+    options: {
+      name?: string;
+      namespace?: string;
+      labels?: Record<string, string>;
+      protocol?: 'delta' | 'sotw';
+    } = {},
   ): Promise<Sidecar> {
     const { admin: _admin, ...bootstrap } = buildBootstrap({
       type: 'sidecar',
       name: options.name ?? 'client',
+      namespace: options.namespace ?? 'default',
       ips: [ip],
       labels: options.labels ?? {},
       interceptionMode: 'NONE',
@@ -90,7 +96,8 @@ export class LiveMesh {
       metricsPort: 0,
       healthPort: 0,
     });
-    const envoy = await startEnvoy({ bootstrap });
+    // Access logs are read by tests: without the flag they wait for 10 s.
+    const envoy = await startEnvoy({ bootstrap, args: ['--file-flush-interval-msec', '50'] });
     this.#sidecars.push(envoy);
     return Object.assign(envoy, { ip });
   }
@@ -106,6 +113,16 @@ export class LiveMesh {
         )
       );
     });
+  }
+
+  /** Makes a change and waits until it is in force at every connected proxy. */
+  async applied(change: () => unknown, timeoutMs = 10_000): Promise<void> {
+    const generations = () =>
+      this.log.filter(({ message }) => message === 'generation in force').length;
+    const before = generations();
+    change();
+    await until(timeoutMs, () => generations() > before);
+    await this.synced(1, timeoutMs);
   }
 
   /** Ends everything and removes the directory. */
