@@ -1,5 +1,5 @@
 // Every case of test/cases: YAML in, Envoy JSON out, the same for any order of documents, and accepted by a real
-// Envoy. UPDATE=1 writes the expectations anew; read each one before it is committed (CONTRIBUTING.md).
+// Envoy. UPDATE=1 writes the expectations anew (CASE=name: of one case); read each before it is committed.
 import t, { type Test } from 'tap';
 import { CLUSTER } from '../../src/envoy/resource.js';
 import { findEnvoy, validateBootstrap } from '../envoy/envoy-process.js';
