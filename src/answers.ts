@@ -6,7 +6,12 @@ import { errorMessage } from './lib/error.js';
 import { analyzeMesh } from './mesh/analyze.js';
 import type { Mesh } from './mesh/build-mesh.js';
 import type { ServedViews } from './served-views.js';
-import { locateProblem, locateResource, sortProblems } from './status/problems.js';
+import {
+  collectProblems,
+  distinctProblems,
+  locateResource,
+  sortProblems,
+} from './status/problems.js';
 import { type ConnectedProxy, findProxy, proxyStatus } from './status/proxies.js';
 import type {
   ControlPlaneState,
@@ -21,9 +26,13 @@ import type { Generation, GenerationRecord } from './store/generation.js';
 
 /** What the answers are read from. */
 export interface AnswerSources {
+  /** Whether a first mesh was built. */
+  ready(): boolean;
   generation(): Generation;
   history(): readonly GenerationRecord[];
   mesh(): Mesh;
+  /** Why the mesh of the present generation could not be built; undefined while all is well. */
+  meshFailure(): unknown;
   proxies: ReadonlyMap<string, ConnectedProxy>;
   views: ServedViews;
 }
@@ -37,7 +46,7 @@ export class Answers implements ControlPlaneState {
   }
 
   ready(): boolean {
-    return this.#from.generation().id > 0;
+    return this.#from.ready();
   }
 
   resources(filter: ResourceFilter): ResourceStatus[] {
@@ -60,13 +69,17 @@ export class Answers implements ControlPlaneState {
   }
 
   problems(): ProblemStatus[] {
-    const generation = this.#from.generation();
+    return sortProblems([...this.configProblems(), ...this.#proxyProblems()]);
+  }
+
+  /** What is wrong with what users wrote; without what went wrong between us and single proxies. */
+  configProblems(): ProblemStatus[] {
     const mesh = this.#from.mesh();
-    const found = [...generation.problems, ...mesh.problems, ...this.#findings(mesh)];
-    return sortProblems([
-      ...distinct(found.map((problem) => locateProblem(problem, generation))),
-      ...this.#proxyProblems(generation),
-    ]);
+    const translated = this.#from.views.values().map(({ translation }) => translation.problems);
+    return collectProblems(
+      [this.#from.generation().problems, mesh.problems, this.#findings(mesh), ...translated],
+      this.#from.generation(),
+    );
   }
 
   proxies(): ProxyStatus[] {
@@ -82,8 +95,7 @@ export class Answers implements ControlPlaneState {
 
   proxyConfiguration(id: string): ProxyConfiguration | undefined {
     const found = findProxy(this.#from.proxies.values(), id);
-    const served = found && this.#from.views.get(found.viewKey);
-    return served && toConfiguration(served.translation.resources);
+    return found && toConfiguration(found.served?.translation.resources ?? new Map());
   }
 
   generations(): GenerationStatus[] {
@@ -108,22 +120,35 @@ export class Answers implements ControlPlaneState {
     return [...counts.values()];
   }
 
-  // Looked at only when somebody asks: an edit must not wait for it.
+  // Looked at only when somebody asks: an edit must not wait for it. A bug of ours here must not take the page of
+  // metrics with it.
   #findings(mesh: Mesh): readonly Problem[] {
-    if (this.#analysis?.mesh !== mesh) this.#analysis = { mesh, findings: analyzeMesh(mesh) };
-    return this.#analysis.findings;
+    if (this.#analysis?.mesh === mesh) return this.#analysis.findings;
+    let findings: readonly Problem[];
+    try {
+      findings = analyzeMesh(mesh);
+    } catch (thrown) {
+      findings = [ourBug(`the mesh could not be analysed: ${errorMessage(thrown)}`)];
+    }
+    this.#analysis = { mesh, findings };
+    return findings;
   }
 
-  #proxyProblems(generation: Generation): ProblemStatus[] {
+  #proxyProblems(): ProblemStatus[] {
     const problems: ProblemStatus[] = [];
-    for (const { view, translation, failure } of this.#from.views.values()) {
-      problems.push(...translation.problems.map((problem) => locateProblem(problem, generation)));
-      if (failure === undefined) continue;
-      const message = `view ${view.key}: ${errorMessage(failure)}`;
-      problems.push({ code: 'translation-failed', severity: 'error', message });
+    const meshFailure = this.#from.meshFailure();
+    if (meshFailure !== undefined) {
+      const what = 'the mesh could not be built; what was in force before stays';
+      problems.push(ourBug(`${what}: ${errorMessage(meshFailure)}`));
     }
-    for (const { proxy, nacks } of this.#from.proxies.values()) {
-      for (const { message, causes } of nacks.values()) {
+    const failing = [...this.#from.proxies.values()].filter(({ failure }) => failure !== undefined);
+    for (const [text, proxies] of groupBy(failing, ({ failure }) => errorMessage(failure))) {
+      const names = proxies.map(({ proxy }) => `${proxy.name}.${proxy.namespace}`).sort();
+      const others = names.length > 1 ? ` and ${names.length - 1} more` : '';
+      problems.push(ourBug(`${names[0]}${others}: ${text}`));
+    }
+    for (const { proxy, streams } of this.#from.proxies.values()) {
+      for (const { message, causes } of [...streams.values()].flatMap((n) => [...n.values()])) {
         const refused = { code: 'nack', severity: 'error', message, proxy: proxy.id } as const;
         if (causes.length === 0) problems.push(refused);
         for (const { position, ...resource } of causes) {
@@ -131,11 +156,16 @@ export class Answers implements ControlPlaneState {
         }
       }
     }
-    return distinct(problems);
+    return distinctProblems(problems);
   }
 }
 
-/** Several views find the same thing; it is said once. */
-function distinct(problems: readonly ProblemStatus[]): ProblemStatus[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+function ourBug(message: string) {
+  return { code: 'translation-failed', severity: 'error', message } as const;
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return groups;
 }

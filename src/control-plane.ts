@@ -3,20 +3,22 @@
 import { Answers } from './answers.js';
 import type { Source } from './config/source.js';
 import type { TypeUrl } from './envoy/resource.js';
-import { typeShortName } from './envoy/resource.js';
+import { resourceKey } from './kinds/problem.js';
 import { errorMessage } from './lib/error.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
 import { parseProxy } from './mesh/parse-proxy.js';
 import type { Proxy } from './mesh/proxy.js';
+import type { ProxyView } from './mesh/proxy-view.js';
 import { causesOf, ServedViews } from './served-views.js';
-import { emptySnapshot } from './snapshot/build-snapshot.js';
 import { encodeCounters } from './snapshot/encode.js';
 import { createMetrics, type Metrics } from './status/metrics.js';
-import { formatProblemStatus, locateResource } from './status/problems.js';
-import type { ConnectedProxy } from './status/proxies.js';
-import type { ControlPlaneState, ProblemStatus } from './status/state.js';
+import { ProblemLog } from './status/problem-log.js';
+import { locateResource } from './status/problems.js';
+import { type ConnectedProxy, shortTypeName } from './status/proxies.js';
+import type { ControlPlaneState, Nack } from './status/state.js';
 import type { Acceptance } from './store/generation.js';
 import { Store } from './store/store.js';
+import type { Translation } from './translate/translate.js';
 import {
   createXdsServer,
   type ListenAddress,
@@ -39,10 +41,18 @@ export interface ControlPlaneOptions {
   log: Log;
   /** Put into each response's `control_plane.identifier`. */
   identifier?: string;
+  /** Instead of the translation, so that tests can make one fail. */
+  translateView?: (view: ProxyView) => Translation;
 }
 
 /** How long a turn may hold the event loop before it lets acknowledgements and keepalives through, in ms. */
 const SLICE_MS = 10;
+
+/** Proxies that come or go within this time are tidied up after together, in ms. */
+const TIDY_MS = 50;
+
+/** After a turn that failed, another one is tried after this, in ms. */
+const RETRY_MS = 1000;
 
 /** A control plane over one source: `start` it, then `listen`. `state` answers the admin API's questions. */
 export class ControlPlane {
@@ -52,33 +62,42 @@ export class ControlPlane {
   readonly #log: Log;
   readonly #store = new Store();
   readonly #cache = new SnapshotCache();
-  readonly #views = new ServedViews();
+  readonly #views: ServedViews;
   readonly #proxies = new Map<string, ConnectedProxy>();
   readonly #xds: XdsServer;
+  readonly #answers: Answers;
+  readonly #problemLog: ProblemLog;
   #mesh: Mesh = buildMesh({ byKind: () => [] });
-  #loggedProblems: ReadonlySet<string> = new Set();
+  /** The generation that the mesh was built of; 0 before the first. */
+  #meshGeneration = 0;
+  #meshFailure: unknown;
   #dirty = false;
   #turning: Promise<void> | undefined;
+  #tidying = false;
   #stopped = false;
 
-  constructor({ source, log, identifier }: ControlPlaneOptions) {
+  constructor({ source, log, identifier, translateView }: ControlPlaneOptions) {
     this.#source = source;
     this.#log = log;
-    const answers = new Answers({
+    this.#views = new ServedViews(translateView);
+    this.#problemLog = new ProblemLog(log);
+    this.#answers = new Answers({
+      ready: () => this.#meshGeneration > 0,
       generation: () => this.#store.current,
       history: () => this.#store.history,
       mesh: () => this.#mesh,
+      meshFailure: () => this.#meshFailure,
       proxies: this.#proxies,
       views: this.#views,
     });
-    this.state = answers;
+    this.state = this.#answers;
     this.metrics = createMetrics({
       generation: () => this.#store.current.id,
-      resourcesByKind: () => answers.resourceCounts(),
-      problemCounts: () => answers.problemCounts(),
+      resourcesByKind: () => this.#answers.resourceCounts(),
+      problemCounts: () => this.#answers.problemCounts(),
       connectedProxies: () => this.#proxies.size,
       distinctViews: () => this.#views.size,
-      encodings: () => encodeCounters.encodings,
+      builtResources: () => builtResources(),
     });
     this.#xds = createXdsServer({
       cache: this.#cache,
@@ -89,23 +108,32 @@ export class ControlPlane {
         onNode: (stream, node) => this.#onNode(stream, node),
         onStreamClosed: (stream) => this.#onStreamClosed(stream),
         onResponse: (_stream, typeUrl, sent) => {
-          this.metrics.pushes.inc({ type: shortName(typeUrl) });
-          this.metrics.pushedBytes.inc({ type: shortName(typeUrl) }, sent.bytes);
+          const type = typeLabel(typeUrl);
+          this.metrics.pushes.inc({ type });
+          this.metrics.pushedResources.inc({ type }, sent.resources);
+          this.metrics.pushedBytes.inc({ type }, sent.bytes);
         },
-        onAck: (stream, typeUrl) => {
-          this.metrics.acks.inc({ type: shortName(typeUrl) });
-          this.#connectedOf(stream)?.nacks.delete(typeUrl);
-        },
+        onAck: (stream, typeUrl) => this.#onAck(stream, typeUrl),
         onNack: (stream, typeUrl, nack) => this.#onNack(stream, typeUrl as TypeUrl, nack),
       },
     });
   }
 
-  /** Reads the source and builds the first state, so that the first answer to an Envoy is complete. */
+  /**
+   * Reads the source and builds the first state, so that the first answer to an Envoy is complete. Rejects when
+   * there is no source, or no mesh can be made of it: an empty one would empty every Envoy that reconnects.
+   */
   async start(): Promise<void> {
     await this.#source.start();
     this.#source.onChange(() => this.#ring());
-    await this.#turn();
+    const first = this.#turn();
+    this.#turning = first.catch(() => undefined);
+    try {
+      await first;
+    } finally {
+      this.#turning = undefined;
+    }
+    if (this.#dirty) this.#ring();
   }
 
   /** Opens an xDS address and gives the bound one. May be called for several. */
@@ -116,16 +144,19 @@ export class ControlPlane {
   /** Stops watching and ends the streams in order, within a few seconds. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#source.close();
-    await this.#xds.close();
+    const [closed] = await Promise.allSettled([this.#source.close(), this.#xds.close()]);
     await this.#turning;
+    if (closed.status === 'rejected') throw closed.reason;
   }
 
   #ring(): void {
     this.#dirty = true;
     if (this.#turning !== undefined || this.#stopped) return;
     this.#turning = this.#turn()
-      .catch((thrown) => this.#log.error({ error: errorMessage(thrown) }, 'turn failed'))
+      .catch((thrown) => {
+        this.#log.error({ error: errorMessage(thrown), stack: stackOf(thrown) }, 'turn failed');
+        setTimeout(() => this.#ring(), RETRY_MS).unref();
+      })
       .finally(() => {
         this.#turning = undefined;
         if (this.#dirty) this.#ring();
@@ -137,20 +168,40 @@ export class ControlPlane {
     const state = await this.#source.read();
     const startMs = performance.now();
     const accepted = this.#store.accept(state, Date.now());
-    if (accepted.resourcesChanged) {
-      this.#mesh = buildMesh(accepted.generation, this.#mesh);
+    if (accepted.resourcesChanged && this.#buildMesh(accepted)) {
       await this.#serveAll();
       this.#logGeneration(accepted, performance.now() - startMs);
     }
     if (!accepted.resourcesChanged && !accepted.problemsChanged) return;
     // Looking for problems may take a while in a large mesh: what was just handed to the streams goes out first.
     await new Promise((resolve) => setImmediate(resolve));
-    this.#logProblems();
+    this.#problemLog.note(this.#answers.configProblems());
+  }
+
+  /** A bug of ours here must not stop the reports of what users can mend: the mesh of before stays, and that is said. */
+  #buildMesh({ generation }: Acceptance): boolean {
+    try {
+      this.#mesh = buildMesh(generation, this.#mesh);
+      this.#meshGeneration = generation.id;
+      this.#meshFailure = undefined;
+      return true;
+    } catch (thrown) {
+      if (this.#meshGeneration === 0) throw thrown;
+      this.#meshFailure = thrown;
+      this.metrics.translationFailures.inc();
+      this.#log.error(
+        { generation: generation.id, error: errorMessage(thrown), stack: stackOf(thrown) },
+        'the mesh could not be built; what was in force before stays',
+      );
+      return false;
+    }
   }
 
   async #serveAll(): Promise<void> {
     let sliceMs = performance.now();
     for (const connected of [...this.#proxies.values()]) {
+      if (this.#stopped) return;
+      if (!this.#proxies.has(connected.group)) continue;
       this.#serve(connected);
       if (performance.now() - sliceMs > SLICE_MS) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -161,22 +212,50 @@ export class ControlPlane {
   }
 
   #serve(connected: ConnectedProxy): void {
-    const failedBefore = this.#views.get(connected.viewKey)?.failure;
-    const served = this.#views.serve(this.#mesh, connected.proxy);
-    if (served.failure !== undefined && served.failure !== failedBefore) {
-      this.metrics.translationFailures.inc();
-      this.#log.error(
-        { view: served.view.key, error: errorMessage(served.failure) },
-        'translation failed; the last good configuration stays in force',
-      );
+    const { key, served, failure, renewed } = this.#views.serve(this.#mesh, connected.proxy);
+    const failedBefore = connected.failure !== undefined;
+    connected.viewKey = key ?? connected.viewKey;
+    connected.failure = failure;
+    if (failure !== undefined) {
+      // A view that is new may have no result of its own: the proxy then keeps what it has, never nothing.
+      connected.served ??= served;
+      if (renewed) this.#noteFailure(connected, failure);
+    } else {
+      connected.served = served;
+      if (failedBefore) this.#log.info({ proxy: connected.proxy.id }, 'translation works again');
     }
-    connected.viewKey = served.view.key;
-    connected.snapshot = served.snapshot;
-    this.#cache.set(connected.group, served.snapshot);
+    // Without any good result the stream stays silent, and an Envoy that was configured before is left as it is.
+    if (connected.served) this.#cache.set(connected.group, connected.served.snapshot);
+    if (renewed && served && served.translation.problems.length > 0) this.#tidySoon();
+  }
+
+  #noteFailure(connected: ConnectedProxy, failure: unknown): void {
+    this.metrics.translationFailures.inc();
+    this.#log.error(
+      {
+        proxy: connected.proxy.id,
+        view: connected.viewKey,
+        error: errorMessage(failure),
+        stack: stackOf(failure),
+      },
+      'translation failed; the last good configuration stays in force',
+    );
   }
 
   #forgetViews(): void {
     this.#views.keepOnly(new Set([...this.#proxies.values()].map(({ viewKey }) => viewKey)));
+  }
+
+  /** Once for all that come or go together: each look goes over all proxies. */
+  #tidySoon(): void {
+    if (this.#tidying) return;
+    this.#tidying = true;
+    setTimeout(() => {
+      this.#tidying = false;
+      if (this.#stopped) return;
+      this.#forgetViews();
+      this.#problemLog.note(this.#answers.configProblems());
+    }, TIDY_MS).unref();
   }
 
   #onNode(stream: XdsStream, node: XdsNode): void {
@@ -184,12 +263,11 @@ export class ControlPlane {
     const group = groupOf(proxy);
     let connected = this.#proxies.get(group);
     if (connected === undefined) {
-      const snapshot = emptySnapshot;
-      connected = { group, proxy, streams: new Set(), viewKey: '', snapshot, nacks: new Map() };
+      connected = { group, proxy, streams: new Map(), viewKey: '', served: undefined };
       this.#proxies.set(group, connected);
       this.#log.info({ proxy: proxy.id, peer: stream.peer, variant: stream.variant }, 'connected');
     }
-    connected.streams.add(stream);
+    connected.streams.set(stream, new Map());
     this.#serve(connected);
   }
 
@@ -199,7 +277,7 @@ export class ControlPlane {
     if (connected.streams.size > 0) return;
     this.#proxies.delete(connected.group);
     this.#cache.clear(connected.group);
-    this.#forgetViews();
+    this.#tidySoon();
     this.#log.info({ proxy: connected.proxy.id }, 'disconnected');
   }
 
@@ -207,18 +285,28 @@ export class ControlPlane {
     return stream.node && this.#proxies.get(groupOf(proxyOf(stream.node)));
   }
 
-  #onNack(stream: XdsStream, typeUrl: TypeUrl, nack: NackEvent): void {
-    this.metrics.nacks.inc({ type: shortName(typeUrl) });
+  #onAck(stream: XdsStream, typeUrl: string): void {
+    this.metrics.acks.inc({ type: typeLabel(typeUrl) });
     const connected = this.#connectedOf(stream);
-    const served = connected && this.#views.get(connected.viewKey);
-    if (connected === undefined || served === undefined) return;
-    const causes = nack.resourceNames
-      .flatMap((name) => causesOf(served, typeUrl, name))
-      .map((id) => locateResource(id, this.#store.current));
+    if (!connected?.streams.get(stream)?.delete(typeUrl)) return;
+    const type = typeLabel(typeUrl);
+    this.#log.info({ proxy: connected.proxy.id, type }, 'mended: the proxy accepts it again');
+  }
+
+  #onNack(stream: XdsStream, typeUrl: TypeUrl, nack: NackEvent): void {
+    const type = typeLabel(typeUrl);
+    this.metrics.nacks.inc({ type });
+    const connected = this.#connectedOf(stream);
     const { message, resourceNames: resources } = nack;
-    connected.nacks.set(typeUrl, { message, timeMs: Date.now(), resources, causes });
+    const served = connected?.served;
+    const ids = served ? resources.flatMap((name) => causesOf(served, typeUrl, name)) : [];
+    const causes = [...new Map(ids.map((id) => [resourceKey(id), id])).values()].map((id) =>
+      locateResource(id, this.#store.current),
+    );
+    const noted: Nack = { message, timeMs: Date.now(), resources, causes };
+    connected?.streams.get(stream)?.set(typeUrl, noted);
     this.#log.error(
-      { proxy: connected.proxy.id, type: shortName(typeUrl), resources, causes, message },
+      { proxy: stream.node?.id, type, resources, causes, message },
       'a proxy refused its configuration; its last good one stays in force there',
     );
   }
@@ -233,21 +321,6 @@ export class ControlPlane {
       'generation in force',
     );
   }
-
-  /** Says each problem once when it comes and once when it is mended. */
-  #logProblems(): void {
-    const now = new Map<string, ProblemStatus>();
-    for (const problem of this.state.problems()) now.set(formatProblemStatus(problem), problem);
-    for (const [text, { severity, code }] of now) {
-      if (this.#loggedProblems.has(text) || severity === 'info') continue;
-      this.#log[severity === 'error' ? 'error' : 'warn']({ code }, text);
-    }
-    for (const text of this.#loggedProblems)
-      if (!now.has(text)) this.#log.info({}, `mended: ${text}`);
-    this.#loggedProblems = new Set(
-      [...now].filter(([, { severity }]) => severity !== 'info').map(([text]) => text),
-    );
-  }
 }
 
 /** At most a few keys, so that the first read of a large mesh is one line of the log. */
@@ -255,8 +328,18 @@ function brief(keys: readonly string[]): readonly string[] | string {
   return keys.length <= 10 ? keys : `${keys.length} resources`;
 }
 
-function shortName(typeUrl: string): string {
-  return typeShortName[typeUrl] ?? typeUrl;
+/** The type as a metric's label: types of which a client made up the name are one. */
+function typeLabel(typeUrl: string): string {
+  return shortTypeName(typeUrl) ?? 'other';
+}
+
+function builtResources(): Record<string, number> {
+  const counts = [...encodeCounters.encodingsByType];
+  return Object.fromEntries(counts.map(([typeUrl, count]) => [typeLabel(typeUrl), count]));
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? thrown.stack : undefined;
 }
 
 const proxies = new WeakMap<XdsNode, Proxy>();

@@ -1,71 +1,81 @@
 // What each distinct view is served. Proxies with equal views share one entry; an entry is translated again only
-// when a part of its view became another object, and a translation that throws leaves the last good snapshot in force.
+// when a part of its view became another object, and a translation that throws leaves the last good result in force.
 import type { TypeUrl } from './envoy/resource.js';
 import type { Mesh } from './mesh/build-mesh.js';
 import type { Proxy } from './mesh/proxy.js';
 import type { ProxyView } from './mesh/proxy-view.js';
 import { viewOf } from './mesh/view.js';
-import { buildSnapshot, emptySnapshot } from './snapshot/build-snapshot.js';
-import type { Snapshot } from './snapshot/snapshot.js';
+import { buildSnapshot } from './snapshot/build-snapshot.js';
+import type { ServedView } from './status/proxies.js';
 import { sourcesOf } from './translate/sources.js';
 import { type Translation, translate } from './translate/translate.js';
 
-/** One view, its translation and the encoded snapshot. Replaced, never changed. */
-export interface ServedView {
+/** What serving a proxy came to. */
+export interface Outcome {
+  /** The key of its view; undefined when even that could not be told. */
+  key: string | undefined;
+  /** The last good result under this key, if there ever was one. */
+  served: ServedView | undefined;
+  /** What was thrown when the view was last made or translated; `served` is then of the time before. */
+  failure?: unknown;
+  /** True when the view was translated now, rather than found. */
+  renewed: boolean;
+}
+
+interface Entry {
   view: ProxyView;
-  translation: Translation;
-  snapshot: Snapshot;
-  /** What was thrown when this view was last translated; the rest is then of the time before. */
+  served: ServedView | undefined;
   failure?: unknown;
 }
 
 export class ServedViews {
-  readonly #byKey = new Map<string, ServedView>();
+  readonly #byKey = new Map<string, Entry>();
+  readonly #translate: (view: ProxyView) => Translation;
+
+  /** `translateView` stands in for translation in tests. */
+  constructor(translateView: (view: ProxyView) => Translation = translate) {
+    this.#translate = translateView;
+  }
 
   /** Views in use. */
   get size(): number {
     return this.#byKey.size;
   }
 
-  /** The entry of a view that is in use. */
-  get(key: string): ServedView | undefined {
-    return this.#byKey.get(key);
+  /** The results in force, for problems. */
+  values(): ServedView[] {
+    return [...this.#byKey.values()].flatMap(({ served }) => (served ? [served] : []));
   }
 
-  /** All entries, for problems and metrics. */
-  values(): Iterable<ServedView> {
-    return this.#byKey.values();
-  }
-
-  /** The entry for a proxy in this mesh, made or renewed as needed. Never throws. */
-  serve(mesh: Mesh, proxy: Proxy): ServedView {
-    const view = viewOf(mesh, proxy);
+  /** The result for a proxy in this mesh, made or renewed as needed. Never throws. */
+  serve(mesh: Mesh, proxy: Proxy): Outcome {
+    let view: ProxyView;
+    try {
+      view = viewOf(mesh, proxy);
+    } catch (failure) {
+      return { key: undefined, served: undefined, failure, renewed: true };
+    }
     const before = this.#byKey.get(view.key);
-    if (before !== undefined && sameView(before.view, view)) return before;
-    const served = renew(view, before);
-    this.#byKey.set(view.key, served);
-    return served;
+    const known = before !== undefined && sameView(before.view, view);
+    const entry = known ? before : this.#renew(view, before?.served);
+    if (!known) this.#byKey.set(view.key, entry);
+    const { served, failure } = entry;
+    return { key: view.key, served, renewed: !known, ...(failure !== undefined && { failure }) };
   }
 
   /** Forgets the views that no proxy has any more. */
   keepOnly(keys: ReadonlySet<string>): void {
     for (const key of this.#byKey.keys()) if (!keys.has(key)) this.#byKey.delete(key);
   }
-}
 
-const nothing: Translation = { resources: new Map(), problems: [] };
-
-function renew(view: ProxyView, before: ServedView | undefined): ServedView {
-  try {
-    const translation = translate(view);
-    return { view, translation, snapshot: buildSnapshot(translation.resources, before?.snapshot) };
-  } catch (failure) {
-    return {
-      view,
-      translation: before?.translation ?? nothing,
-      snapshot: before?.snapshot ?? emptySnapshot,
-      failure,
-    };
+  #renew(view: ProxyView, before: ServedView | undefined): Entry {
+    try {
+      const translation = this.#translate(view);
+      const snapshot = buildSnapshot(translation.resources, before?.snapshot);
+      return { view, served: { view, translation, snapshot } };
+    } catch (failure) {
+      return { view, served: before, failure };
+    }
   }
 }
 

@@ -10,6 +10,12 @@ export async function apiRoutes(
   app: FastifyInstance,
   { state }: { state: ControlPlaneState },
 ): Promise<void> {
+  // Before the first read there is nothing wrong and nobody connected, which would be taken for good news.
+  app.addHook('onRequest', async (_request, reply) => {
+    if (state.ready()) return;
+    const message = 'the mesh has not been read yet';
+    await reply.code(503).send({ statusCode: 503, error: 'Service Unavailable', message });
+  });
   app.get<{ Querystring: { kind?: string; namespace?: string; name?: string } }>(
     '/resources',
     { schema: schemas.listResources },

@@ -8,6 +8,7 @@ import { addBootstrap } from './commands/bootstrap.js';
 import { addDemo } from './commands/demo.js';
 import { addInterception } from './commands/interception.js';
 import { addServe } from './commands/serve.js';
+import { portNumber } from './flag-values.js';
 import { withIdentity } from './identity-flags.js';
 import { parseFormat } from './output.js';
 import { parseSeverity } from './severity.js';
@@ -55,7 +56,7 @@ withIdentity(
   .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
   .option('--type <type>', 'clusters, endpoints, listeners, routes or all', 'all')
   .option('--name <name>', 'only the resource of this name')
-  .option('-o, --output <format>', 'json or yaml', parseFormat, 'json')
+  .option('-o, --output <format>', 'json, yaml or table', parseFormat, 'json')
   .action(async (options) => {
     const { runTranslate } = await import('./commands/translate.js');
     finish(await runTranslate(options));
@@ -88,7 +89,7 @@ withIdentity(
   .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
   .option('--admin <host:port>', 'the admin address of a running server', DEFAULT_ADMIN)
   .option('--name <name>', 'only the resource of this name')
-  .option('--port <port>', 'only what is for this port', Number)
+  .option('--port <port>', 'only what is for this port', portNumber)
   .option('--host <host>', 'only what is for hosts that contain this')
   .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
   .action(async (type, proxy, options) => {
@@ -107,6 +108,12 @@ program
 function finish(code: number): void {
   process.exitCode = code;
 }
+
+// `fairlead … | head`: nobody reads the rest, which is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
 
 try {
   await program.parseAsync();

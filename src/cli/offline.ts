@@ -1,18 +1,19 @@
 // Working on a directory without a server: read once, accept, build the mesh, translate for a proxy that is only
 // described. What `analyze`, `translate` and `proxy-config --config` stand on.
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { toConfiguration } from '../configuration.js';
+import type { Problem } from '../kinds/problem.js';
 import { ControlPlaneError } from '../lib/error.js';
 import { analyzeMesh } from '../mesh/analyze.js';
 import { buildMesh, type Mesh } from '../mesh/build-mesh.js';
 import { parseProxy } from '../mesh/parse-proxy.js';
 import type { ProxyNode } from '../mesh/proxy.js';
 import { viewOf } from '../mesh/view.js';
-import { locateProblem, sortProblems } from '../status/problems.js';
+import { collectProblems } from '../status/problems.js';
 import type { ProblemStatus, ProxyConfiguration } from '../status/state.js';
 import type { Generation } from '../store/generation.js';
 import { Store } from '../store/store.js';
-import { translate } from '../translate/translate.js';
+import { type Translation, translate } from '../translate/translate.js';
 import { openSource } from './open-source.js';
 
 export interface OfflineMesh {
@@ -25,7 +26,7 @@ export async function loadOffline(
   directory: string,
   meshConfigFile?: string,
 ): Promise<OfflineMesh> {
-  if (!existsSync(directory)) {
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     throw new ControlPlaneError('config-directory', `there is no directory ${directory}`);
   }
   const source = openSource(directory, meshConfigFile);
@@ -37,13 +38,21 @@ export async function loadOffline(
   }
 }
 
-/** Everything wrong, placed and sorted. */
-export function offlineProblems({ generation, mesh }: OfflineMesh): ProblemStatus[] {
-  const all = [...generation.problems, ...mesh.problems, ...analyzeMesh(mesh)];
-  return sortProblems(all.map((problem) => locateProblem(problem, generation)));
+/** Everything wrong, placed and sorted: the same lines that a server of this directory would give. */
+export function offlineProblems(
+  { generation, mesh }: OfflineMesh,
+  translated: readonly Problem[] = [],
+): ProblemStatus[] {
+  const stages = [generation.problems, mesh.problems, analyzeMesh(mesh), translated];
+  return collectProblems(stages, generation);
 }
 
-/** What an Envoy with this node would be served, as canonical protobuf JSON. */
-export function offlineConfiguration({ mesh }: OfflineMesh, node: ProxyNode): ProxyConfiguration {
-  return toConfiguration(translate(viewOf(mesh, parseProxy(node))).resources);
+/** What an Envoy with this node would be served. */
+export function offlineTranslation({ mesh }: OfflineMesh, node: ProxyNode): Translation {
+  return translate(viewOf(mesh, parseProxy(node)));
+}
+
+/** The same as canonical protobuf JSON. */
+export function offlineConfiguration(offline: OfflineMesh, node: ProxyNode): ProxyConfiguration {
+  return toConfiguration(offlineTranslation(offline, node).resources);
 }

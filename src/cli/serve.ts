@@ -1,11 +1,14 @@
 // The server as a running whole: control plane, xDS addresses and admin port, opened in the order that makes the
 // first answer complete, and closed in order. Used by `serve`, by the demo and by tests.
-import { isIP } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { createAdminServer } from '../admin/server.js';
+import type { Source } from '../config/source.js';
 import { ControlPlane, type Log } from '../control-plane.js';
 import { ControlPlaneError, errorMessage } from '../lib/error.js';
+import { type Address, formatAddress, isLoopback, parseAddress, parseHostPort } from './address.js';
 import { openSource } from './open-source.js';
+import { removeStaleSocket } from './unix-socket.js';
 import { version } from './version.js';
 
 export interface ServerOptions {
@@ -17,9 +20,10 @@ export interface ServerOptions {
   /** `HOST:PORT`; port 0 takes a free one. */
   admin: string;
   adminToken?: string;
-  logLevel?: string;
   /** Instead of pino to standard error. */
   log?: Log;
+  /** Instead of the directory. */
+  source?: Source;
 }
 
 export interface RunningServer {
@@ -30,11 +34,19 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Starts everything; resolves when both ports answer. Throws a ControlPlaneError for a port or directory it cannot have. */
+/** The log of `serve`: pino, JSON lines to standard error, so that standard output stays for data. */
+export function createLog(level = 'info'): Log {
+  return pino({ level }, pino.destination(2));
+}
+
+/**
+ * Starts everything; resolves when all ports answer. The admin port opens first, not ready; xDS when the directory was
+ * read. Throws a ControlPlaneError for a port or directory it cannot have, and then leaves nothing open.
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const log = options.log ?? pino({ level: options.logLevel ?? 'info' }, pino.destination(2));
-  const adminAddress = parseAddress(options.admin);
-  if ('path' in adminAddress) throw new ControlPlaneError('usage', '--admin takes HOST:PORT');
+  const log = options.log ?? createLog();
+  const adminAddress = parseHostPort('--admin', options.admin);
+  const xdsAddresses = options.xds.map(parseAddress);
   if (!isLoopback(adminAddress.host) && !options.adminToken) {
     throw new ControlPlaneError(
       'admin-token',
@@ -42,7 +54,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     );
   }
   const controlPlane = new ControlPlane({
-    source: openSource(options.config, options.meshConfigFile),
+    source: options.source ?? openSource(options.config, options.meshConfigFile),
     log,
     identifier: `fairlead/${version}`,
   });
@@ -56,15 +68,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await Promise.all([controlPlane.stop(), admin.close()]);
   };
   try {
-    await controlPlane.start();
-    const xds: string[] = [];
-    for (const text of options.xds) xds.push(await listenXds(controlPlane, text, log));
-    await admin.listen({ host: adminAddress.host, port: adminAddress.port }).catch((cause) => {
+    await admin.listen(adminAddress).catch((cause) => {
       throw new ControlPlaneError('listen', `admin ${options.admin}: ${errorMessage(cause)}`, {
         cause,
       });
     });
-    const { port } = admin.server.address() as { port: number };
+    await controlPlane.start();
+    const xds: string[] = [];
+    for (const address of xdsAddresses) xds.push(await listenXds(controlPlane, address, log));
+    const { port } = admin.server.address() as AddressInfo;
     const bound = formatAddress({ host: adminAddress.host, port });
     log.info({ config: options.config, xds, admin: bound, version }, 'serving');
     return { controlPlane, xds, admin: bound, stop };
@@ -74,8 +86,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-async function listenXds(controlPlane: ControlPlane, text: string, log: Log): Promise<string> {
-  const address = parseAddress(text);
+async function listenXds(controlPlane: ControlPlane, address: Address, log: Log): Promise<string> {
+  const text = formatAddress(address);
   if ('host' in address && !isLoopback(address.host)) {
     log.warn(
       { xds: text },
@@ -83,28 +95,11 @@ async function listenXds(controlPlane: ControlPlane, text: string, log: Log): Pr
     );
   }
   try {
+    if ('path' in address) await removeStaleSocket(address.path);
     return formatAddress(await controlPlane.listen(address));
   } catch (cause) {
-    throw new ControlPlaneError('listen', `xDS ${text}: ${errorMessage(cause)}`, { cause });
+    // grpc-js counts addresses, and has the reason of each in brackets.
+    const reason = /\[(.+)\]$/.exec(errorMessage(cause))?.[1] ?? errorMessage(cause);
+    throw new ControlPlaneError('listen', `xDS ${text}: ${reason}`, { cause });
   }
-}
-
-/** `HOST:PORT`, `[IPV6]:PORT`, `:PORT` (all addresses) or `unix:/path`; anything else is wrong usage. */
-export function parseAddress(text: string): { host: string; port: number } | { path: string } {
-  if (text.startsWith('unix:')) return { path: text.slice('unix:'.length) };
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65535) {
-    throw new ControlPlaneError('usage', `not an address (HOST:PORT or unix:/path): ${text}`);
-  }
-  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
-}
-
-function formatAddress(address: { host: string; port: number } | { path: string }): string {
-  if ('path' in address) return `unix:${address.path}`;
-  return `${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port}`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }

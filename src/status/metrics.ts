@@ -9,7 +9,8 @@ export interface MetricSources {
   problemCounts(): readonly { code: string; severity: string; count: number }[];
   connectedProxies(): number;
   distinctViews(): number;
-  encodings(): number;
+  /** Envoy resources made anew since the start, by type. */
+  builtResources(): Readonly<Record<string, number>>;
 }
 
 export interface Metrics {
@@ -19,7 +20,6 @@ export interface Metrics {
   pushedBytes: Counter<'type'>;
   acks: Counter<'type'>;
   nacks: Counter<'type'>;
-  builtResources: Counter<'type'>;
   translationFailures: Counter;
   /** The page, and its content type. */
   page(): Promise<{ contentType: string; text: string }>;
@@ -30,7 +30,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
-  gauges(sources, registers);
+  readAtScrape(sources, registers);
   const byType = (name: string, help: string) =>
     new Counter({ name, help, labelNames: ['type'] as const, registers });
   return {
@@ -45,10 +45,6 @@ export function createMetrics(sources: MetricSources): Metrics {
     pushedBytes: byType('fairlead_xds_pushed_bytes_total', 'Bytes of responses sent, by type'),
     acks: byType('fairlead_xds_acks_total', 'Responses that a proxy accepted, by type'),
     nacks: byType('fairlead_xds_nacks_total', 'Responses that a proxy refused, by type'),
-    builtResources: byType(
-      'fairlead_resources_built_total',
-      'Envoy resources translated anew (not remembered), by type',
-    ),
     translationFailures: new Counter({
       name: 'fairlead_translation_failures_total',
       help: 'Views whose translation failed by a bug of ours; their last good snapshot stays',
@@ -58,7 +54,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function gauges(sources: MetricSources, registers: Registry[]): void {
+/** What is read at scrape time. */
+function readAtScrape(sources: MetricSources, registers: Registry[]): void {
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,
@@ -71,11 +68,17 @@ function gauges(sources: MetricSources, registers: Registry[]): void {
   gauge('fairlead_generation', 'The latest accepted state of the mesh', sources.generation);
   gauge('fairlead_proxies', 'Connected proxies', sources.connectedProxies);
   gauge('fairlead_views', 'Distinct views that the connected proxies have', sources.distinctViews);
-  gauge(
-    'fairlead_encoded_resources_total',
-    'Envoy resources encoded since the start',
-    sources.encodings,
-  );
+  new Counter({
+    name: 'fairlead_resources_built_total',
+    help: 'Envoy resources translated and encoded anew (not remembered), by type',
+    labelNames: ['type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [type, count] of Object.entries(sources.builtResources()))
+        this.inc({ type }, count);
+    },
+  });
   new Gauge({
     name: 'fairlead_resources',
     help: 'Resources in force, by kind',

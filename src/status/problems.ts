@@ -31,6 +31,21 @@ export function locateProblem(problem: Problem, generation: Generation): Problem
   };
 }
 
+/** Findings of several stages, placed, each said once, sorted. */
+export function collectProblems(
+  stages: readonly (readonly Problem[])[],
+  generation: Generation,
+): ProblemStatus[] {
+  return sortProblems(
+    distinctProblems(stages.flat().map((problem) => locateProblem(problem, generation))),
+  );
+}
+
+/** Several views find the same thing; it is said once. */
+export function distinctProblems(problems: readonly ProblemStatus[]): ProblemStatus[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}
+
 /** By severity, then by place: the order in which people mend. */
 export function sortProblems(problems: readonly ProblemStatus[]): ProblemStatus[] {
   const place = (p: ProblemStatus) => p.position?.file ?? '';

@@ -1,21 +1,32 @@
 // The connected proxies: which streams each has, what view it is served, what it refused. Kept by control-plane.ts,
 // read by the admin API.
-import { typeShortName } from '../envoy/resource.js';
+import { type ResourcesByType, typeShortName } from '../envoy/resource.js';
+import type { Problem } from '../kinds/problem.js';
 import type { Proxy } from '../mesh/proxy.js';
+import type { ProxyView } from '../mesh/proxy-view.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import type { StreamStatus, XdsStream } from '../xds/status.js';
 import type { Nack, ProxyStatus, SyncState, TypeStatus } from './state.js';
+
+/** One view, what it was translated to, and the encoded snapshot. Replaced, never changed. */
+export interface ServedView {
+  view: ProxyView;
+  translation: { resources: ResourcesByType; problems: readonly Problem[] };
+  snapshot: Snapshot;
+}
 
 /** One proxy; an Envoy that uses single-type services has several streams. */
 export interface ConnectedProxy {
   group: string;
   proxy: Proxy;
-  streams: Set<XdsStream>;
-  /** The key of its view and what it should hold. */
+  /** Its streams, each with its refusals by type URL, until that type is accepted on it again. */
+  streams: Map<XdsStream, Map<string, Nack>>;
+  /** The key of its present view. */
   viewKey: string;
-  snapshot: Snapshot;
-  /** Last refusal by type URL, until that type is accepted again. */
-  nacks: Map<string, Nack>;
+  /** What it is served; of an earlier view while the present one cannot be translated, undefined before the first. */
+  served: ServedView | undefined;
+  /** Why the present view could not be translated. */
+  failure?: unknown;
 }
 
 /** The types that operators look at, present even before the proxy asked. */
@@ -23,46 +34,65 @@ const shown = ['CDS', 'LDS', 'EDS', 'RDS'];
 
 /** A proxy as the API shows it. */
 export function proxyStatus(connected: ConnectedProxy): ProxyStatus {
-  const statuses = [...connected.streams].map((stream) => stream.status());
+  const streams = [...connected.streams].map(([stream, nacks]) => ({
+    status: stream.status(),
+    nacks,
+  }));
   const { proxy } = connected;
-  const types: Record<string, TypeStatus> = Object.fromEntries(
-    shown.map((name) => [
-      name,
-      { state: 'NOT SENT', sentVersion: '', ackedVersion: '', resources: 0 },
-    ]),
-  );
-  for (const status of statuses) Object.assign(types, typeStatuses(connected, status));
+  const nothing: TypeStatus = {
+    state: 'NOT SENT',
+    sentVersion: '',
+    ackedVersion: '',
+    resources: 0,
+  };
+  const types = new Map(shown.map((name) => [name, nothing]));
+  for (const { status, nacks } of streams) {
+    for (const [name, type] of typeStatuses(connected, status, nacks)) {
+      // Two Envoys that call themselves alike are one proxy here: the worse of the two is shown.
+      const other = types.get(name);
+      if (other === undefined || rank[type.state] >= rank[other.state]) types.set(name, type);
+    }
+  }
   return {
     id: proxy.id,
     name: proxy.name,
     namespace: proxy.namespace,
     type: proxy.type,
-    address: statuses[0]?.peer ?? '',
+    address: streams[0]?.status.peer ?? '',
     envoyVersion: proxy.envoyVersion,
-    variant: statuses[0]?.variant ?? 'sotw',
-    connectedMs: Math.min(...statuses.map((status) => status.openedAt.getTime())),
+    variant: streams[0]?.status.variant ?? 'sotw',
+    connectedMs: Math.min(...streams.map(({ status }) => status.openedAt.getTime())),
     view: connected.viewKey,
-    types,
+    types: Object.fromEntries(types),
   };
 }
 
-function typeStatuses(connected: ConnectedProxy, stream: StreamStatus) {
-  return Object.fromEntries(
-    stream.types.map((type) => {
-      const nack = connected.nacks.get(type.typeUrl);
-      const resources = connected.snapshot.types.get(type.typeUrl as never)?.resources.size ?? 0;
-      const status: TypeStatus = {
-        state: syncStates[type.state],
-        sentVersion: type.sent?.version ?? '',
-        ackedVersion: type.acked?.version ?? '',
-        sentMs: type.sent?.at.getTime(),
-        ackedMs: type.acked?.at.getTime(),
-        resources: type.subscribed === '*' ? resources : type.subscribed.length,
-        ...(nack && { lastNack: nack }),
-      };
-      return [typeShortName[type.typeUrl] ?? type.typeUrl, status];
-    }),
-  );
+const rank: Readonly<Record<SyncState, number>> = { 'NOT SENT': 0, SYNCED: 1, STALE: 2, ERROR: 3 };
+
+function typeStatuses(
+  connected: ConnectedProxy,
+  stream: StreamStatus,
+  nacks: ReadonlyMap<string, Nack>,
+): [string, TypeStatus][] {
+  return stream.types.map((type) => {
+    const nack = nacks.get(type.typeUrl);
+    const served = connected.served?.snapshot.types.get(type.typeUrl as never);
+    const status: TypeStatus = {
+      state: syncStates[type.state],
+      sentVersion: type.sent?.version ?? '',
+      ackedVersion: type.acked?.version ?? '',
+      ...(type.sent && { sentMs: type.sent.at.getTime() }),
+      ...(type.acked && { ackedMs: type.acked.at.getTime() }),
+      resources: type.subscribed === '*' ? (served?.resources.size ?? 0) : type.subscribed.length,
+      ...(nack && { lastNack: nack }),
+    };
+    return [shortTypeName(type.typeUrl) ?? type.typeUrl, status];
+  });
+}
+
+/** `CDS` and so on; undefined for a type that is not ours (a client may ask for any text). */
+export function shortTypeName(typeUrl: string): string | undefined {
+  return Object.hasOwn(typeShortName, typeUrl) ? typeShortName[typeUrl] : undefined;
 }
 
 const syncStates: Readonly<Record<StreamStatus['types'][number]['state'], SyncState>> = {

@@ -1,6 +1,7 @@
 // `fairlead analyze`: everything wrong in a directory (offline) or in a running server, one line each, for people
 // and for CI.
 import type { Severity } from '../../kinds/problem.js';
+import { ControlPlaneError } from '../../lib/error.js';
 import { formatProblemStatus, sortProblems } from '../../status/problems.js';
 import type { ProblemStatus } from '../../status/state.js';
 import { getApi } from '../api-client.js';
@@ -34,6 +35,9 @@ export async function analyze(options: AnalyzeOptions): Promise<number> {
 async function readProblems(options: AnalyzeOptions): Promise<ProblemStatus[]> {
   if (options.config !== undefined) {
     return offlineProblems(await loadOffline(options.config, options.meshConfig));
+  }
+  if (options.meshConfig !== undefined) {
+    throw new ControlPlaneError('usage', '--mesh-config is for --config; a server has its own');
   }
   const { items } = await getApi<{ items: ProblemStatus[] }>(options.admin, '/problems');
   return sortProblems(items);

@@ -2,29 +2,27 @@
 import type { Command } from 'commander';
 import { ControlPlaneError } from '../../lib/error.js';
 import { type BootstrapOptions, bootstrapText } from '../bootstrap.js';
-import { keyValues } from '../proxy-identity.js';
+import { collect, ipList, jsonObject, keyValues, oneOf, portNumber } from '../flag-values.js';
 
 interface Flags {
-  type: BootstrapOptions['type'];
+  type: string;
   name: string;
   namespace?: string;
   ip?: string[];
   label?: string[];
   serviceAccount?: string;
   workload?: string;
-  interception?: string;
+  interception: string;
   locality?: string;
   cluster?: string;
   metadata?: string;
   xds: string;
-  protocol: 'delta' | 'sotw';
+  protocol: string;
   envoyAdmin?: string;
   metricsPort?: number;
   healthPort?: number;
   output: string;
 }
-
-const collect = (word: string, words: string[] = []) => [...words, word];
 
 /** Adds the command. */
 export function addBootstrap(program: Command): void {
@@ -45,42 +43,41 @@ export function addBootstrap(program: Command): void {
     .option('--xds <address>', 'the control plane: HOST:PORT or unix:/path', '127.0.0.1:15010')
     .option('--protocol <protocol>', 'delta or sotw', 'delta')
     .option('--envoy-admin <address>', "Envoy's admin: HOST:PORT or unix:/path", '127.0.0.1:15000')
-    .option('--metrics-port <port>', 'Prometheus listener; 0 leaves it out', Number)
-    .option('--health-port <port>', 'readiness listener; 0 leaves it out', Number)
+    .option('--metrics-port <port>', 'Prometheus listener; 0 leaves it out', portNumber)
+    .option('--health-port <port>', 'readiness listener; 0 leaves it out', portNumber)
     .option('-o, --output <format>', 'json or yaml', 'json')
     .action((flags: Flags) => {
-      process.stdout.write(
-        bootstrapText(toOptions(flags), flags.output === 'yaml' ? 'yaml' : 'json'),
-      );
+      const format = oneOf('-o', flags.output, ['json', 'yaml']);
+      process.stdout.write(textOf(toOptions(flags), format));
     });
 }
 
+function textOf(options: BootstrapOptions, format: 'json' | 'yaml'): string {
+  try {
+    return bootstrapText(options, format);
+  } catch (thrown) {
+    if (thrown instanceof RangeError) throw new ControlPlaneError('usage', thrown.message);
+    throw thrown;
+  }
+}
+
 function toOptions(flags: Flags): BootstrapOptions {
-  oneOf('--type', flags.type, ['sidecar', 'router', 'plain']);
-  oneOf('--protocol', flags.protocol, ['delta', 'sotw']);
-  oneOf('--interception', flags.interception ?? 'REDIRECT', ['REDIRECT', 'TPROXY', 'NONE']);
-  oneOf('-o', flags.output, ['json', 'yaml']);
   return {
-    type: flags.type,
+    type: oneOf('--type', flags.type, ['sidecar', 'router', 'plain']),
     name: flags.name,
     namespace: flags.namespace,
-    ips: (flags.ip ?? []).flatMap((ip) => ip.split(',')),
-    labels: keyValues(flags.label ?? []),
+    ips: ipList(flags.ip),
+    labels: keyValues(flags.label),
     serviceAccount: flags.serviceAccount,
     workloadName: flags.workload,
-    interceptionMode: flags.interception as BootstrapOptions['interceptionMode'],
+    interceptionMode: oneOf('--interception', flags.interception, ['REDIRECT', 'TPROXY', 'NONE']),
     locality: flags.locality,
     cluster: flags.cluster,
-    metadata: flags.metadata === undefined ? undefined : JSON.parse(flags.metadata),
+    metadata: jsonObject('--metadata', flags.metadata),
     xds: flags.xds,
-    xdsProtocol: flags.protocol,
+    xdsProtocol: oneOf('--protocol', flags.protocol, ['delta', 'sotw']),
     admin: flags.envoyAdmin,
     metricsPort: flags.metricsPort,
     healthPort: flags.healthPort,
   };
-}
-
-function oneOf(flag: string, value: string, allowed: readonly string[]): void {
-  if (allowed.includes(value)) return;
-  throw new ControlPlaneError('usage', `${flag} takes ${allowed.join(', ')}, not ${value}`);
 }

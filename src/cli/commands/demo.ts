@@ -1,7 +1,7 @@
 // `fairlead demo`: the flags of the launcher in cli/demo.
 import type { Command } from 'commander';
-import { ControlPlaneError } from '../../lib/error.js';
 import type { DemoMode } from '../demo/choose-mode.js';
+import { oneOf, portNumber, wholeNumber } from '../flag-values.js';
 
 interface Flags {
   mode?: string;
@@ -24,20 +24,18 @@ export function addDemo(program: Command): void {
     )
     .option('--mode <mode>', 'netns (root), userns or ports; by default the best that works')
     .option('--config <dir>', 'the watched directory')
-    .option('--port <port>', 'port of the frontend on 127.0.0.1', Number)
-    .option('--admin-port <port>', 'port of the admin API on 127.0.0.1', Number)
+    .option('--port <port>', 'port of the frontend on 127.0.0.1', portNumber)
+    .option('--admin-port <port>', 'port of the admin API on 127.0.0.1', portNumber)
     .option('--once', 'stop after the first answer through the mesh')
-    .option('--seconds <seconds>', 'stop after this time', Number)
-    .option('--rate <requests>', 'requests a second of the built-in load; 0 for none', Number)
+    .option('--seconds <seconds>', 'stop after this time', wholeNumber)
+    .option('--rate <requests>', 'requests a second of the built-in load; 0 for none', wholeNumber)
     .action(async (flags: Flags) => {
       const { runDemo } = await import('../demo/demo.js');
       const { mode, rate: requestsPerSecond, ...rest } = flags;
-      process.exitCode = await runDemo({ ...rest, mode: parseMode(mode), requestsPerSecond });
+      process.exitCode = await runDemo({
+        ...rest,
+        mode: mode === undefined ? undefined : oneOf('--mode', mode, modes),
+        requestsPerSecond,
+      });
     });
-}
-
-function parseMode(text: string | undefined): DemoMode | undefined {
-  const mode = modes.find((known) => known === text);
-  if (text === undefined || mode !== undefined) return mode;
-  throw new ControlPlaneError('usage', `--mode takes ${modes.join(', ')}, not ${text}`);
 }

@@ -1,6 +1,9 @@
 // `fairlead interception`: prints the iptables rules that send a workload's traffic through its sidecar, for
 // `iptables-restore --noflush` in the workload's network namespace. Installs nothing by itself.
+import { isIP } from 'node:net';
 import type { Command } from 'commander';
+import { ControlPlaneError } from '../../lib/error.js';
+import { commaSeparated, portNumber, wholeNumber } from '../flag-values.js';
 import {
   type Bypass,
   type InterceptionOptions,
@@ -30,10 +33,14 @@ export function addInterception(program: Command): void {
     .option(
       '--uid <uid>',
       'the user id that the sidecar runs as; its own traffic passes',
-      Number,
+      wholeNumber,
       sidecarUid,
     )
-    .option('--mark <mark>', "tell the sidecar's traffic by SO_MARK instead of the user id", Number)
+    .option(
+      '--mark <mark>',
+      "tell the sidecar's traffic by SO_MARK instead of the user id",
+      wholeNumber,
+    )
     .option('--exclude-inbound-ports <ports>', 'ports that reach the app directly, comma-separated')
     .option('--exclude-outbound-ports <ports>', 'ports that the app calls directly')
     .option('--exclude-outbound-cidrs <cidrs>', 'networks that the app calls directly')
@@ -47,14 +54,23 @@ export function addInterception(program: Command): void {
 }
 
 function toOptions(flags: Flags): InterceptionOptions {
-  const words = (text = '') => text.split(',').filter((word) => word !== '');
+  const ports = (text = '') => commaSeparated([text]).map(portNumber);
   const bypass: Bypass =
     flags.mark === undefined ? { by: 'uid', uid: flags.uid } : { by: 'mark', mark: flags.mark };
   return {
     family: flags.ipv6 ? 'ipv6' : 'ipv4',
     bypass,
-    excludeInboundPorts: words(flags.excludeInboundPorts).map(Number),
-    excludeOutboundPorts: words(flags.excludeOutboundPorts).map(Number),
-    excludeOutboundCidrs: words(flags.excludeOutboundCidrs),
+    excludeInboundPorts: ports(flags.excludeInboundPorts),
+    excludeOutboundPorts: ports(flags.excludeOutboundPorts),
+    excludeOutboundCidrs: commaSeparated([flags.excludeOutboundCidrs ?? '']).map(network),
   };
+}
+
+/** `10.0.0.0/8`, or an address alone. The text goes into firewall rules: nothing else may pass. */
+function network(text: string): string {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  const bits = prefix === undefined ? 0 : wholeNumber(prefix);
+  if (family !== 0 && rest.length === 0 && bits <= (family === 4 ? 32 : 128)) return text;
+  throw new ControlPlaneError('usage', `a network is ADDRESS/BITS, not ${text}`);
 }

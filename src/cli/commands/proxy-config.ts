@@ -25,13 +25,14 @@ const spellings: Readonly<Record<string, ConfigType>> = {
 };
 
 /** The type that a user means; `all` gives all four. Wrong words are wrong usage. */
-export function configTypes(word: string): readonly ConfigType[] {
+export function configTypes(where: string, word: string): readonly ConfigType[] {
   if (word === 'all') return ['clusters', 'endpoints', 'listeners', 'routes'];
-  const type = spellings[word.toLowerCase()];
+  const lower = word.toLowerCase();
+  const type = Object.hasOwn(spellings, lower) ? spellings[lower] : undefined;
   if (type === undefined) {
     throw new ControlPlaneError(
       'usage',
-      `proxy-config takes clusters, listeners, routes, endpoints or all, not ${word}`,
+      `${where} takes clusters, listeners, routes, endpoints or all, not ${word}`,
     );
   }
   return [type];
@@ -69,7 +70,7 @@ export async function runProxyConfig(
   proxy: string | undefined,
   options: ProxyConfigOptions,
 ): Promise<number> {
-  const types = configTypes(word);
+  const types = configTypes('proxy-config', word);
   const { name, port, host } = options;
   printConfiguration(await readConfiguration(proxy, options), types, {
     filter: { name, port, host },
@@ -84,8 +85,9 @@ async function readConfiguration(
 ): Promise<ProxyConfiguration> {
   const node = proxy ?? options.node;
   if (options.config !== undefined) {
+    const described = describedNode(identityOf({ ...options, node }));
     const offline = await loadOffline(options.config, options.meshConfig);
-    return offlineConfiguration(offline, describedNode(identityOf({ ...options, node })));
+    return offlineConfiguration(offline, described);
   }
   if (node === undefined)
     throw new ControlPlaneError('usage', 'name a proxy; proxy-status lists them');

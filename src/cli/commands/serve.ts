@@ -1,12 +1,12 @@
 // `fairlead serve`: a watched directory, the xDS port and the admin port, until a signal.
 import type { Command } from 'commander';
-import { ControlPlaneError } from '../../lib/error.js';
 import { DEFAULT_ADMIN } from '../api-client.js';
+import { collect, oneOf } from '../flag-values.js';
 
 interface Flags {
   config: string;
   meshConfig?: string;
-  xds: string[];
+  xds?: string[];
   admin: string;
   adminToken?: string;
   logLevel: string;
@@ -19,11 +19,7 @@ export function addServe(program: Command): void {
     .description('Watch a directory and serve its mesh to Envoys over xDS')
     .requiredOption('--config <dir>', 'the directory of mesh resources')
     .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
-    .option(
-      '--xds <address>',
-      'plaintext xDS: HOST:PORT or unix:/path (repeatable)',
-      (word: string, words?: string[]) => [...(words ?? []), word],
-    )
+    .option('--xds <address>', 'plaintext xDS: HOST:PORT or unix:/path (repeatable)', collect)
     .option('--admin <host:port>', 'admin API, health and metrics', DEFAULT_ADMIN)
     .option(
       '--admin-token <token>',
@@ -31,27 +27,21 @@ export function addServe(program: Command): void {
     )
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (flags: Flags) => {
-      const { startServer } = await import('../serve.js');
+      const level = oneOf('--log-level', flags.logLevel, ['debug', 'info', 'warn', 'error']);
+      // grpc-js would print what is reported here anyway.
+      process.env['GRPC_VERBOSITY'] ??= 'NONE';
+      const { createLog, startServer } = await import('../serve.js');
+      const { superviseProcess } = await import('../lifetime.js');
+      const log = createLog(level);
+      const lifetime = superviseProcess(log);
       const server = await startServer({
         config: flags.config,
         meshConfigFile: flags.meshConfig,
         xds: flags.xds ?? ['127.0.0.1:15010'],
         admin: flags.admin,
         adminToken: flags.adminToken ?? process.env['FAIRLEAD_ADMIN_TOKEN'],
-        logLevel: parseLevel(flags.logLevel),
+        log,
       });
-      const stop = (): void => {
-        server.stop().then(
-          () => process.exit(0),
-          () => process.exit(1),
-        );
-      };
-      process.once('SIGTERM', stop);
-      process.once('SIGINT', stop);
+      lifetime.serving(server);
     });
-}
-
-function parseLevel(text: string): string {
-  if (['debug', 'info', 'warn', 'error'].includes(text)) return text;
-  throw new ControlPlaneError('usage', `--log-level takes debug, info, warn or error, not ${text}`);
 }

@@ -1,6 +1,7 @@
 // `fairlead translate`: a directory and a proxy's identity in, Envoy's JSON out. No server, no Envoy.
+import { toConfiguration } from '../../configuration.js';
 import { formatProblemStatus } from '../../status/problems.js';
-import { loadOffline, offlineConfiguration, offlineProblems } from '../offline.js';
+import { loadOffline, offlineProblems, offlineTranslation } from '../offline.js';
 import type { OutputFormat } from '../output.js';
 import { describedNode, type IdentityOptions, identityOf } from '../proxy-identity.js';
 import { configTypes, printConfiguration } from './proxy-config.js';
@@ -15,11 +16,13 @@ export interface TranslateOptions extends Partial<IdentityOptions> {
 
 /** Prints the configuration; errors in the directory go to standard error and make the exit code 1. */
 export async function runTranslate(options: TranslateOptions): Promise<number> {
+  const types = configTypes('--type', options.type);
+  const node = describedNode(identityOf(options));
   const offline = await loadOffline(options.config, options.meshConfig);
-  const configuration = offlineConfiguration(offline, describedNode(identityOf(options)));
-  const errors = offlineProblems(offline).filter((problem) => problem.severity === 'error');
+  const { resources, problems } = offlineTranslation(offline, node);
+  const errors = offlineProblems(offline, problems).filter(({ severity }) => severity === 'error');
   for (const problem of errors) process.stderr.write(`${formatProblemStatus(problem)}\n`);
-  printConfiguration(configuration, configTypes(options.type), {
+  printConfiguration(toConfiguration(resources), types, {
     filter: { name: options.name },
     output: options.output,
   });
