@@ -34,7 +34,10 @@ function childOf(node: Node, key: Key): Node {
   return getOrAdd(node.byPrimitive, key);
 }
 
-function getOrAdd<K>(map: { get(key: K): Node | undefined; set(key: K, node: Node): unknown }, key: K) {
+function getOrAdd<K>(
+  map: { get(key: K): Node | undefined; set(key: K, node: Node): unknown },
+  key: K,
+) {
   let child = map.get(key);
   if (child === undefined) {
     child = {};
