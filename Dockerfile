@@ -1,5 +1,6 @@
-# Two images: `fairlead`, the control plane and its command line, and `pod`, which owns the network namespace of a demo
-# workload and installs the interception rules there. Plain builder features only: it builds with any Docker.
+# Two images: `fairlead`, the control plane and its command line, and `pod`, which owns the network
+# namespace of a demo workload and installs the interception rules there. Plain builder features
+# only: it builds with any Docker.
 FROM node:22-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./

@@ -1,7 +1,8 @@
-// What a pod container runs: it owns the network namespace that the app and the sidecar join. It installs the interception
-// rules, writes the sidecar's bootstrap, says that it is ready, and waits. Nothing of the app runs before that.
-// Environment: POD_NAME, POD_LABELS (app=web,version=v1), POD_NAMESPACE (default), XDS (control-plane:15010),
-// BOOTSTRAP_DIR (/bootstrap).
+// What a pod container runs: it owns the network namespace that the app and the sidecar join. It
+// installs the interception rules, writes the sidecar's bootstrap, says that it is ready, and
+// waits. Nothing of the app runs before that.
+// Environment: POD_NAME, POD_LABELS (app=web,version=v1), POD_NAMESPACE (default), XDS
+// (control-plane:15010), BOOTSTRAP_DIR (/bootstrap).
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';

@@ -1,6 +1,6 @@
-// Stand-ins for the demo's three base images, under their real names, for places where no registry can be reached: Debian
-// from debootstrap, Node from npm's own packages, Envoy from PyPI's wheel. They are not the real images; they only
-// hold what the demo's Dockerfile and compose file use.
+// Stand-ins for the demo's three base images, under their real names, for places where no registry
+// can be reached: Debian from debootstrap, Node from npm's own packages, Envoy from PyPI's wheel.
+// They are not the real images; they only hold what the demo's Dockerfile and compose file use.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -21,7 +21,10 @@ export const envoyImage = 'envoyproxy/envoy:v1.40.0';
 const localCertificates = '/usr/local/share/ca-certificates';
 const bundle = '/etc/ssl/certs/ca-certificates.crt';
 
-/** Makes the images that are missing among `wanted`, working in `dir`. `docker` runs the docker client. */
+/**
+ * Makes the images that are missing among `wanted`, working in `dir`. `docker` runs the docker
+ * client.
+ */
 export function buildStandIns(wanted, { dir, docker, envoyPath, say }) {
   buildDebian(join(dir, 'debian'), docker, say);
   if (wanted.includes(nodeImage)) buildNode(join(dir, 'node'), docker, say);

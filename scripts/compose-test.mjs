@@ -1,7 +1,8 @@
-// Runs the unchanged docker-compose.yml for real and checks it: a call passes both sidecars, an edit of the weights moves
-// traffic, and traffic survives the control plane. As root it installs what is missing (Debian's packages), starts an
-// engine of its own if none runs, and makes stand-in base images where none can be pulled. Leaves nothing behind.
-// `--keep DIR` keeps the engine's data in DIR for the next run.
+// Runs the unchanged docker-compose.yml for real and checks it: a call passes both sidecars, an
+// edit of the weights moves traffic, and traffic survives the control plane. As root it installs
+// what is missing (Debian's packages), starts an engine of its own if none runs, and makes stand-in
+// base images where none can be pulled. Leaves nothing behind. `--keep DIR` keeps the engine's data
+// in DIR for the next run.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -214,7 +215,7 @@ async function test() {
   const url = `http://127.0.0.1:${port}/`;
   say(`${composeCommand.join(' ')} up (builds the images)`);
   const up = Date.now();
-  compose('up', '-d');
+  compose('up', '-d', '--build');
   await until('a first answer', async () => (await ask(url)).status === 200, 60_000);
   say(`up and answering after ${((Date.now() - up) / 1000).toFixed(1)} s`);
 

@@ -1,5 +1,6 @@
-// `npm run demo`: on a fresh clone with only Node and Python 3 it installs the npm packages, builds what is missing or stale, and
-// starts `fairlead demo`, which gets Envoy and says the rest. Arguments go on to the command.
+// `npm run demo`: on a fresh clone with only Node and Python 3 it installs the npm packages, builds
+// what is missing or stale, and starts `fairlead demo`, which gets Envoy and says the rest.
+// Arguments go on to the command.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

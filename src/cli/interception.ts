@@ -1,12 +1,18 @@
-// The iptables rules that send a workload's TCP traffic through its sidecar, as text for iptables-restore.
-// A pure function from options to text: the namespace launcher, the compose pod container and operators' own scripts
-// all install the same rules. Running iptables is not here.
+// The iptables rules that send a workload's TCP traffic through its sidecar, as text for
+// iptables-restore. A pure function from options to text: the namespace launcher, the compose pod
+// container and operators' own scripts all install the same rules. Running iptables is not here.
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** How the sidecar's own traffic is told from the app's: by its user id, or by a mark on its sockets. */
+/**
+ * How the sidecar's own traffic is told from the app's: by its user id, or by a mark on its
+ * sockets.
+ */
 export type Bypass = { by: 'uid'; uid: number } | { by: 'mark'; mark: number };
 
-/** What to intercept. Ports are numbers from 1 to 65535; CIDRs of the other address family are left out. */
+/**
+ * What to intercept. Ports are numbers from 1 to 65535; CIDRs of the other address family are left
+ * out.
+ */
 export interface InterceptionOptions {
   family: 'ipv4' | 'ipv6';
   bypass: Bypass;
@@ -14,7 +20,9 @@ export interface InterceptionOptions {
   outboundPort?: number;
   /** Envoy's virtualInbound listener; 15006 as in Istio. */
   inboundPort?: number;
-  /** Inbound ports that reach the app directly, besides the sidecar's own (admin, health, metrics). */
+  /**
+   * Inbound ports that reach the app directly, besides the sidecar's own (admin, health, metrics).
+   */
   excludeInboundPorts?: readonly number[];
   /** Destination ports of outbound calls that do not pass the sidecar. */
   excludeOutboundPorts?: readonly number[];
@@ -37,9 +45,10 @@ const dnsChain = 'FAIRLEAD_DNS';
 const portsPerRuleMax = 15;
 
 /**
- * The rules as input for `iptables-restore --noflush` (or `ip6tables-restore`). Only chains of our own are filled, and
- * the built-in ones are appended to: a container engine keeps its DNS redirection in the same table.
- * Unlike Istio, a call of a workload to its own address does not pass the sidecar (`-o lo`).
+ * The rules as input for `iptables-restore --noflush` (or `ip6tables-restore`). Only chains of our
+ * own are filled, and the built-in ones are appended to: a container engine keeps its DNS
+ * redirection in the same table. Unlike Istio, a call of a workload to its own address does not
+ * pass the sidecar (`-o lo`).
  */
 export function interceptionRules(options: InterceptionOptions): string {
   const dns = dnsServers(options);
@@ -60,7 +69,10 @@ export function interceptionRules(options: InterceptionOptions): string {
   return lines.join('\n');
 }
 
-/** Takes the same rules away again, for namespaces that outlive the sidecar (a VM); fails where they are not installed. */
+/**
+ * Takes the same rules away again, for namespaces that outlive the sidecar (a VM); fails where they
+ * are not installed.
+ */
 export function interceptionRemoval(options: InterceptionOptions): string {
   const chains = [inbound, outbound];
   const lines = ['*nat', `-D PREROUTING -p tcp -j ${inbound}`, `-D OUTPUT -p tcp -j ${outbound}`];
@@ -95,8 +107,9 @@ function dnsServers(options: InterceptionOptions): string[] {
   return (options.dns?.servers ?? []).filter((server) => familyOf(server) === options.family);
 }
 
-// The name server is matched, not all of port 53: an engine's resolver sends its own upstream queries from inside the
-// same namespace, and they would loop. First in OUTPUT, because the engine redirects its resolver address there too.
+// The name server is matched, not all of port 53: an engine's resolver sends its own upstream
+// queries from inside the same namespace, and they would loop. First in OUTPUT, because the engine
+// redirects its resolver address there too.
 function dnsRules(options: InterceptionOptions, servers: readonly string[]): string[] {
   const port = options.dns?.port ?? 15053;
   return [

@@ -1,4 +1,5 @@
-// The demo's backend: answers every request with its version and the headers that arrived. It knows nothing of the mesh.
+// The demo's backend: answers every request with its version and the headers that arrived. It knows
+// nothing of the mesh.
 // Environment: PORT (8080), HOST (0.0.0.0), VERSION (v1).
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';

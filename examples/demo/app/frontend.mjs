@@ -1,8 +1,9 @@
-// The demo's frontend: calls the backend by its name and normal port and shows what it answered, as a page for browsers and
-// as JSON for everybody else. It knows nothing of the mesh. It passes on the user's headers (end-user, x-request-id
-// and what tracing needs), so that the mesh can route by them.
-// Environment: PORT (8080), HOST (0.0.0.0), BACKEND_URL (http://backend:8080/), BACKEND_HOST (the Host header, where
-// the URL names another address than the service), BACKEND_TIMEOUT_MS (15000).
+// The demo's frontend: calls the backend by its name and normal port and shows what it answered, as
+// a page for browsers and as JSON for everybody else. It knows nothing of the mesh. It passes on
+// the user's headers (end-user, x-request-id and what tracing needs), so that the mesh can route by
+// them.
+// Environment: PORT (8080), HOST (0.0.0.0), BACKEND_URL (http://backend:8080/), BACKEND_HOST (the
+// Host header, where the URL names another address than the service), BACKEND_TIMEOUT_MS (15000).
 import { createServer, request as httpRequest } from 'node:http';
 
 const { PORT = '8080', HOST = '0.0.0.0', BACKEND_URL = 'http://backend:8080/' } = process.env;
