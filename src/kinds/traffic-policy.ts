@@ -47,7 +47,9 @@ const httpCookie = message(
   {
     name: string.describe('name of the cookie'),
     path: string.describe('path of the cookie that Envoy issues'),
-    ttl: duration.describe('life of the cookie that Envoy issues; 0s: a session cookie; absent: Envoy issues none'),
+    ttl: duration.describe(
+      'life of the cookie that Envoy issues; 0s: a session cookie; absent: Envoy issues none',
+    ),
     attributes: list(message({ name: string, value: string }, 'name')).describe(
       'further attributes of the cookie',
     ),
