@@ -124,9 +124,9 @@ export function endpointsEndpoints(
 }
 
 /**
- * The workload's port for a port of the service. v1 Service: its targetPort when that is a number; a named one is
- * looked up in the entry's `ports`, and the entry has no such port when it is not there. ServiceEntry: the entry's
- * `ports` by the name of the service's port, then targetPort, then the same number.
+ * The workload's port for a port of the service: the entry's `ports` by the name of the service's port, then
+ * targetPort, then the same number. A v1 Service's targetPort that is a name is looked up in `ports` instead, and the
+ * entry has no such port when it is not there.
  */
 export function workloadPort(
   ports: Readonly<Record<string, number>> | undefined,

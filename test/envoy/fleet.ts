@@ -66,8 +66,8 @@ export class Fleet {
     return fleet;
   }
 
-  /** One more member, at this address; or at this path of a unix socket. */
-  async add(name: string, address: string): Promise<void> {
+  /** One more member at this address, or at this path of a unix socket; gives its port. */
+  async add(name: string, address: string, port = this.port): Promise<number> {
     const handler = (incoming: Incoming, outgoing: Outgoing) =>
       this.#answer(name, incoming, outgoing);
     const server = name.startsWith('h2')
@@ -83,15 +83,17 @@ export class Fleet {
       socket.on('error', () => {});
     });
     server.on('sessionError', () => {});
-    const where = address.startsWith('/') ? { path: address } : { host: address, port: this.port };
+    const where = address.startsWith('/') ? { path: address } : { host: address, port };
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(where, resolve);
     });
     const bound = server.address();
-    if (this.port === 0 && bound !== null && typeof bound === 'object') this.port = bound.port;
+    const boundPort = bound !== null && typeof bound === 'object' ? bound.port : 0;
+    if (this.port === 0) this.port = boundPort;
     this.#members.set(name, address);
     this.#servers.push(server);
+    return boundPort;
   }
 
   /** The address `net.n`. Members are at 11 and up, sidecars at 1 and up, callers at 100 and up. */
