@@ -2,6 +2,7 @@
 // for the client's answer to the one before (xDS "Eventual consistency considerations"; order alone loses requests).
 // No sockets and no clock: the stream says what is settled.
 import { CLUSTER, ENDPOINT, LISTENER, ROUTE, type TypeUrl } from '../envoy/resource.js';
+import { unreachable } from '../lib/error.js';
 import { emptyTypeSnapshot } from '../snapshot/build-snapshot.js';
 import { unionTypes } from '../snapshot/select.js';
 import type { Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
@@ -19,15 +20,35 @@ export interface Gate {
   /** The target of a type changed: send it, now or when possible. */
   offer(typeUrl: string): void;
   /**
-   * Nothing of the type is to be awaited: the client accepted or refused the latest, does not subscribe to the type,
-   * or let the time limit pass.
+   * The stamp of the order at which the latest answered response of the type was sent. Infinity when nothing of the
+   * type is to be awaited: all was answered, or the client does not subscribe to it. A refusal is an answer, and so
+   * is the end of the time limit.
    */
-  settled(typeUrl: string): boolean;
+  confirmed(typeUrl: string): number;
+  /** The stamp of the order at which the latest response of the type was sent; 0: none was. */
+  sent(typeUrl: string): number;
 }
 
-/** What one stream may be sent now, on the way to its goal. */
+/** Where a state is on its way: its clusters, its routes, then what it takes away. */
+type Step = 'clusters' | 'routes' | 'old listeners' | 'old clusters' | 'done';
+
+/**
+ * What one stream may be sent now, on the way to its goal. Clusters always follow the newest goal, as more of them do
+ * no harm; routes follow one state after the other, so that a goal that never rests does not hold them back for ever.
+ */
 export class PushOrder {
+  /** Counts changes of targets; the stream notes it with each response. */
+  stamp = 1;
   private goal: Snapshot | undefined;
+  /** The state that routes are being taken to; the goal may be newer. */
+  private candidate: Snapshot | undefined;
+  private step: Step = 'done';
+  /** Number of goals so far, and at the time when old clusters were taken away. */
+  private goals = 0;
+  private goalsAtBreak = 0;
+  /** The stamp that the present step waits for. */
+  private need = 0;
+  private goalStamp = 0;
   private readonly released = new Map<string, TypeSnapshot>();
   private readonly held = new Map<string, TypeSnapshot>();
 
@@ -37,6 +58,7 @@ export class PushOrder {
   /** A new goal; what is under way to an older one merges into it. Undefined: keep what there is. */
   setGoal(snapshot: Snapshot | undefined): void {
     this.goal = snapshot;
+    this.goals++;
   }
 
   /** The client came with resources of a type from an earlier stream: they go when nothing needs them any more. */
@@ -44,6 +66,8 @@ export class PushOrder {
     if (!this.gated) return;
     this.held.set(typeUrl, held);
     this.released.delete(typeUrl);
+    this.candidate = undefined;
+    this.step = 'done';
   }
 
   /** The state of a type that the client may be brought to now; undefined while it has to wait. */
@@ -55,34 +79,94 @@ export class PushOrder {
 
   /** Goes as far as it may. Gives the types whose answers the next step awaits; none: the goal is reached. */
   advance(gate: Gate): readonly string[] {
-    if (this.goal === undefined) return [];
-    const goal = this.goal;
+    const { goal } = this;
+    if (goal === undefined) return [];
     if (!this.gated) {
       this.release(this.typesNow(), (typeUrl) => inGoal(goal, typeUrl), gate);
       return [];
     }
-    const independent = this.typesNow().filter((typeUrl) => !ordered.has(typeUrl));
-    const unsettled = (types: readonly string[]) => types.filter((type) => !gate.settled(type));
     // Make: whatever is new or changed, with all that was there.
-    const withGoal = (typeUrl: string) => {
-      const before = this.released.get(typeUrl) ?? this.held.get(typeUrl);
-      return before === undefined
-        ? inGoal(goal, typeUrl)
-        : unionTypes(before, inGoal(goal, typeUrl));
-    };
-    this.release([...independent, ...clusterTypes], withGoal, gate);
-    let awaited = unsettled(clusterTypes);
-    if (awaited.length > 0) return awaited;
-    this.release(routeTypes, withGoal, gate);
-    awaited = unsettled(routeTypes);
-    if (awaited.length > 0) return awaited;
-    // Break: in the opposite direction.
-    for (const step of [[LISTENER], [CLUSTER], [...clusterTypes, ...routeTypes, ...independent]]) {
-      this.release(step, (typeUrl) => inGoal(goal, typeUrl), gate);
-      awaited = unsettled(step);
-      if (awaited.length > 0) return awaited;
+    this.release(
+      [...this.independent(), ...clusterTypes],
+      (type) => this.withOld(goal, type),
+      gate,
+    );
+    for (;;) {
+      if (this.step === 'done') {
+        if (this.candidate === goal) return [];
+        this.candidate = goal;
+        this.begin('clusters');
+      }
+      const awaits = awaitedAt[this.step];
+      const awaited = awaits.filter((typeUrl) => gate.confirmed(typeUrl) < this.need);
+      if (awaited.length > 0) {
+        // What was not even sent yet is replaced by the newest.
+        const unsent = awaited.every((typeUrl) => gate.sent(typeUrl) < this.need);
+        if (this.step !== 'routes' || !unsent || !this.takeNewest(goal, gate)) return awaited;
+        continue;
+      }
+      this.next(goal, gate);
     }
-    return [];
+  }
+
+  /** The step's answers are there: releases what the next one is about. */
+  private next(goal: Snapshot, gate: Gate): void {
+    const candidate = this.candidate!;
+    switch (this.step) {
+      case 'clusters':
+        if (!this.takeNewest(goal, gate)) this.releaseRoutes(candidate, gate);
+        return;
+      case 'routes':
+        // Break: in the opposite direction.
+        this.release([LISTENER], (typeUrl) => inGoal(candidate, typeUrl), gate);
+        this.begin('old listeners');
+        return;
+      case 'old listeners':
+        this.release([CLUSTER], (typeUrl) => inBoth(candidate, goal, typeUrl), gate);
+        this.goalsAtBreak = this.goals;
+        this.begin('old clusters');
+        return;
+      case 'old clusters':
+        // What clusters needed goes after them: not while clusters of states in between may be on their way. The
+        // rest is left for the next time then.
+        if (this.goals === this.goalsAtBreak) {
+          const both = [...clusterTypes, ...this.independent()];
+          this.release(both, (typeUrl) => inBoth(candidate, goal, typeUrl), gate);
+        }
+        this.release(routeTypes, (typeUrl) => inGoal(candidate, typeUrl), gate);
+        this.begin('done');
+        return;
+      case 'done':
+        return;
+      default:
+        unreachable(this.step);
+    }
+  }
+
+  /** Goes on with the newest goal if its clusters are confirmed too; gives whether it is another one. */
+  private takeNewest(goal: Snapshot, gate: Gate): boolean {
+    if (this.candidate === goal) return false;
+    if (clusterTypes.some((typeUrl) => gate.confirmed(typeUrl) < this.goalStamp)) return false;
+    this.candidate = goal;
+    this.releaseRoutes(goal, gate);
+    return true;
+  }
+
+  private releaseRoutes(candidate: Snapshot, gate: Gate): void {
+    this.release(routeTypes, (typeUrl) => this.withOld(candidate, typeUrl), gate);
+    this.begin('routes');
+  }
+
+  private begin(step: Step): void {
+    this.step = step;
+    this.need = this.stamp;
+  }
+
+  private withOld(state: Snapshot, typeUrl: string): TypeSnapshot {
+    const before = this.released.get(typeUrl) ?? this.held.get(typeUrl);
+    return before === undefined
+      ? inGoal(state, typeUrl)
+      : unionTypes(before, inGoal(state, typeUrl));
   }
 
   /** Sets the targets of all these types, then offers those that changed: one of them may bring another along. */
@@ -98,7 +182,14 @@ export class PushOrder {
       this.held.delete(typeUrl);
       return before?.version !== target.version;
     });
+    if (changed.length === 0) return;
+    this.stamp++;
+    if (changed.some((typeUrl) => clusterTypes.includes(typeUrl))) this.goalStamp = this.stamp;
     for (const typeUrl of changed) gate.offer(typeUrl);
+  }
+
+  private independent(): string[] {
+    return this.typesNow().filter((typeUrl) => !ordered.has(typeUrl));
   }
 
   private typesNow(): string[] {
@@ -106,6 +197,19 @@ export class PushOrder {
   }
 }
 
+const awaitedAt: Readonly<Record<Step, readonly string[]>> = {
+  clusters: clusterTypes,
+  routes: routeTypes,
+  'old listeners': [LISTENER],
+  'old clusters': [CLUSTER],
+  done: [],
+};
+
 function inGoal(goal: Snapshot, typeUrl: string): TypeSnapshot {
   return goal.types.get(typeUrl as TypeUrl) ?? emptyTypeSnapshot;
+}
+
+/** What the one or the other has, the newer state of each resource. */
+function inBoth(older: Snapshot, newer: Snapshot, typeUrl: string): TypeSnapshot {
+  return unionTypes(inGoal(older, typeUrl), inGoal(newer, typeUrl));
 }

@@ -56,8 +56,9 @@ interface Line {
   readonly state: TypeState;
   /** Something may have to be sent. */
   dirty: boolean;
-  /** Waiting for the answer to the last response is over for the push order. */
-  letGo: boolean;
+  /** Stamps of the push order: at the last response, and at the last one that was answered or given up. */
+  sentStamp: number;
+  confirmedStamp: number;
   /** Position of the last response among all of the stream. */
   position: number;
   sentAt: number;
@@ -147,7 +148,8 @@ export class ProtocolStream {
         line.dirty = true;
         this.trySend(line);
       },
-      settled: (typeUrl) => this.settled(typeUrl),
+      confirmed: (typeUrl) => this.confirmed(typeUrl),
+      sent: (typeUrl) => this.lines.get(typeUrl)?.sentStamp ?? 0,
     });
     for (const line of this.lines.values()) if (line.dirty) this.trySend(line);
     return this.nextDeadline(awaited);
@@ -159,7 +161,7 @@ export class ProtocolStream {
     const { stepWaitMs, answerWaitMs } = this.settings.times;
     for (const line of this.lines.values()) {
       if (!line.state.inFlight) continue;
-      if (now - line.sentAt >= stepWaitMs) line.letGo = true;
+      if (now - line.sentAt >= stepWaitMs) line.confirmedStamp = line.sentStamp;
       if (now - line.sentAt >= answerWaitMs) line.state.inFlight = false;
     }
     return this.pump();
@@ -190,7 +192,8 @@ export class ProtocolStream {
       line = {
         state: newTypeState(typeUrl),
         dirty: false,
-        letGo: false,
+        sentStamp: 0,
+        confirmedStamp: 0,
         position: 0,
         sentAt: 0,
         acked: undefined,
@@ -217,7 +220,7 @@ export class ProtocolStream {
     const nonce = noteSent(state, outgoing, target);
     const bytes = responseBytes(outgoing, { variant, typeUrl, nonce, identifier });
     line.sentAt = this.settings.now();
-    line.letGo = false;
+    line.sentStamp = this.order.stamp;
     line.rejected = false;
     line.position = ++this.position;
     this.transport.write(bytes);
@@ -257,6 +260,7 @@ export class ProtocolStream {
 
   private noteAnswer(line: Line, received: Received): void {
     const { callbacks } = this.settings;
+    line.confirmedStamp = line.sentStamp;
     const at = new Date(this.settings.now());
     const { version } = received;
     const { typeUrl, lastResources } = line.state;
@@ -273,11 +277,12 @@ export class ProtocolStream {
     callbacks.onNack?.(this.stream, typeUrl, { version, message, resourceNames: resources });
   }
 
-  private settled(typeUrl: string): boolean {
+  private confirmed(typeUrl: string): number {
     const line = this.lines.get(typeUrl);
-    if (line === undefined || !line.state.opened) return true;
+    if (line === undefined || !line.state.opened) return Number.POSITIVE_INFINITY;
     if (line.dirty) this.trySend(line);
-    return !line.dirty && (!line.state.inFlight || line.letGo);
+    const atRest = !line.dirty && !line.state.inFlight;
+    return atRest ? Number.POSITIVE_INFINITY : line.confirmedStamp;
   }
 
   /** When to look again: at the end of a wait that holds something back. */
@@ -286,7 +291,7 @@ export class ProtocolStream {
     const { stepWaitMs, answerWaitMs } = this.settings.times;
     for (const [typeUrl, line] of this.lines) {
       if (!line.state.inFlight) continue;
-      const waits = awaited.includes(typeUrl) && !line.letGo;
+      const waits = awaited.includes(typeUrl) && line.confirmedStamp < line.sentStamp;
       if (!waits && !line.dirty) continue;
       const at = line.sentAt + (waits ? stepWaitMs : answerWaitMs);
       if (next === undefined || at < next) next = at;

@@ -441,7 +441,7 @@ const conversations: Conversation[] = [
       < RDS r3`,
   },
   {
-    what: 'a new state on the way merges: no removal is lost, nothing is sent twice',
+    what: 'new states on the way merge: clusters at once, routes after theirs; no removal is lost, nothing is sent twice',
     lines: `
       set c a1 | r r1
       > CDS
@@ -457,11 +457,71 @@ const conversations: Conversation[] = [
       ack CDS
       <s CDS a1 b1 d1
       <d CDS d1
+      < RDS r2
+      set c d1 | r r4
       ack CDS
-      < RDS r3
+      ack RDS
+      <s CDS b1 d1
+      <d CDS -a
+      ack CDS
+      < RDS r4
       ack RDS
       <s CDS d1
-      <d CDS -a -b`,
+      <d CDS -b`,
+  },
+  {
+    what: 'endpoints that never rest do not hold routes back',
+    lines: `
+      set e a1 | r r1
+      > EDS +a
+      < EDS a1
+      ack EDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      set e a2 | r r1
+      < EDS a2
+      set e a3 | r r2
+      ack EDS
+      < EDS a3
+      set e a4 | r r2
+      ack EDS
+      < EDS a4
+      < RDS r2`,
+  },
+  {
+    what: 'endpoints of a state in between are there while its clusters are',
+    lines: `
+      set c a1 | e a1
+      > CDS
+      < CDS a1
+      ack CDS
+      > EDS +a
+      < EDS a1
+      ack EDS
+      set c b1 | e b1
+      <s CDS a1 b1
+      <d CDS b1
+      > EDS +b
+      < EDS b1
+      ack EDS
+      ack CDS
+      <s CDS b1
+      <d CDS -a
+      set c d1 | e d1
+      set c f1 | e f1
+      ack CDS
+      <s CDS b1 d1 f1
+      <d CDS d1 f1
+      > EDS -a
+      > EDS +d +f
+      < EDS d1 f1
+      ack EDS
+      ack CDS
+      <s CDS f1
+      <d CDS -b -d
+      ack CDS
+      <d EDS -b -d`,
   },
   {
     what: 'reconnect with everything up to date',

@@ -42,6 +42,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 class Model {
   readonly talk: Talk;
   private goal: World | undefined;
+  private readonly history: World[] = [];
   private readonly unanswered = new Set<Type>();
   /** Names that may be sent although they are held: asked for since, in a refused response, of a warming cluster. */
   private readonly excused = new Map<Type, Set<string>>(types.map((type) => [type, new Set()]));
@@ -65,6 +66,7 @@ class Model {
     switch (each.do) {
       case 'set':
         this.goal = each.world;
+        this.history.push(each.world);
         // What went and comes back is sent again: SotW cannot tell whether the client kept it (GCP#583).
         for (const type of types) {
           for (const name of names) {
@@ -155,6 +157,21 @@ class Model {
       for (const name of response.names) this.excused.get(type)!.delete(name);
       if (type === 'CDS') for (const name of response.names) this.excused.get('EDS')!.add(name);
     }
+    if (this.orderly && !this.talk.blocked && this.goal !== undefined) this.checkEndpoints();
+  }
+
+  /** No cluster that the client was sent is left waiting for endpoints that it asked for. */
+  private checkEndpoints(): void {
+    const [clusters, endpoints] = [this.talk.side('CDS'), this.talk.side('EDS')];
+    if (!clusters.opened || clusters.last === undefined || this.unanswered.has('EDS')) return;
+    const kept = this.variant === 'sotw' ? [] : [...clusters.held.keys()];
+    for (const name of new Set([...clusters.last.names, ...kept])) {
+      if (clusters.last.removed.includes(name) || !endpoints.names.has(name)) continue;
+      const states = this.history.filter((state) => name in (state.clusters ?? {}));
+      const always = states.every((state) => name in (state.endpoints ?? {}));
+      if (always && !endpoints.held.has(name))
+        throw new Error(`cluster ${name} waits for endpoints`);
+    }
   }
 
   private checkReason(type: Type, response: Response): void {
@@ -171,31 +188,36 @@ class Model {
   }
 
   private checkOrder(type: Type, response: Response): void {
-    const { talk, goal } = this;
+    const { talk, history } = this;
     const clusters = talk.side('CDS');
-    if (goal === undefined || !clusters.opened || clusters.last === undefined) return;
-    if (type === 'LDS' || type === 'RDS') {
-      const isNew = response.names.some((n) => goal[keys[type]]?.[n] === markOf(response, n));
-      for (const [name, mark] of Object.entries(goal.clusters ?? {})) {
-        if (isNew && clusters.held.get(name)?.mark !== mark && !this.asked(type)) {
-          throw new Error(`${type} before cluster ${name}${mark} was accepted`);
-        }
-      }
+    if (this.goal === undefined || !clusters.opened || clusters.last === undefined) return;
+    if ((type === 'LDS' || type === 'RDS') && response.names.length > 0 && !this.asked(type)) {
+      // Some state has all of this, and its clusters were accepted before.
+      const ready = history.some(
+        (state) =>
+          response.names.some((name) => state[keys[type]]?.[name] === markOf(response, name)) &&
+          Object.keys(state.clusters ?? {}).every((name) => clusters.held.has(name)),
+      );
+      if (!ready) throw new Error(`${type} ${response.names} before its clusters were accepted`);
     }
     if (type !== 'CDS') return;
     const kept = new Set(response.names);
-    const gone = [...clusters.held.keys()].filter((name) =>
-      this.variant === 'sotw' ? !kept.has(name) : response.removed.includes(name),
-    );
-    if (gone.length === 0) return;
+    for (const gone of clusters.held.keys()) {
+      const removed = this.variant === 'sotw' ? !kept.has(gone) : response.removed.includes(gone);
+      if (removed) this.checkUnused(gone);
+    }
+  }
+
+  /** Everything that the client accepted is of a state without that cluster. */
+  private checkUnused(cluster: string): void {
+    const without = this.history.filter((state) => !(cluster in (state.clusters ?? {})));
     for (const user of ['LDS', 'RDS'] as const) {
-      const side = talk.side(user);
+      const side = this.talk.side(user);
       if (!side.opened) continue;
-      for (const [name, mark] of Object.entries(goal[keys[user]] ?? {})) {
-        if (user === 'RDS' && !side.names.has(name)) continue;
-        if (side.held.get(name)?.mark !== mark) {
-          throw new Error(`cluster ${gone} removed before ${user} ${name}${mark} was accepted`);
-        }
+      for (const [name, { mark }] of side.held) {
+        const fine = without.some((state) => [undefined, mark].includes(state[keys[user]]?.[name]));
+        if (!fine)
+          throw new Error(`cluster ${cluster} removed while ${user} ${name}${mark} is in use`);
       }
     }
   }
@@ -216,6 +238,7 @@ class Model {
       last[keys[type]] = Object.fromEntries(Object.keys(marksNow).map((name) => [name, 9]));
     }
     this.goal = last;
+    this.history.push(last);
     talk.set(last);
     for (let rounds = 0; ; rounds++) {
       this.look();
