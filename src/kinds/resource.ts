@@ -18,12 +18,3 @@ export interface Resource<Spec = unknown> extends ResourceId {
   age: Age;
   spec: Spec;
 }
-
-/** Older first; then by name and namespace, as Istio breaks the remaining ties. */
-export function compareAge(a: Resource, b: Resource): number {
-  const at = a.age.timestampMs ?? Number.POSITIVE_INFINITY;
-  const bt = b.age.timestampMs ?? Number.POSITIVE_INFINITY;
-  if (at !== bt) return at < bt ? -1 : 1;
-  if (a.age.firstSeen !== b.age.firstSeen) return a.age.firstSeen - b.age.firstSeen;
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : a.namespace < b.namespace ? -1 : 1;
-}

@@ -27,9 +27,6 @@ export interface MeshSettings {
   config: MeshConfigSpec;
 }
 
-/** Resolved `exportTo` default. */
-export type DefaultVisibility = Visibility;
-
 const noConfig: MeshConfigSpec = {};
 
 /** The settings that a MeshConfig makes; those of Istio's defaults (MeshConfig reference) without one. */

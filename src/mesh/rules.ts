@@ -32,7 +32,6 @@ export interface VirtualService {
 }
 
 export type TrafficPolicy = NonNullable<DestinationRuleSpec['trafficPolicy']>;
-export type PortTrafficPolicy = NonNullable<TrafficPolicy['portLevelSettings']>[number];
 export type Subset = NonNullable<DestinationRuleSpec['subsets']>[number];
 
 /** The effective rule for one host as seen from one client namespace: look-up and merge of subsets are done. */
