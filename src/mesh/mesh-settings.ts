@@ -3,7 +3,6 @@
 import type { MeshConfigSpec } from '../kinds/mesh-config.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
-import type { Visibility } from './service.js';
 import type { DefaultExport } from './visibility.js';
 
 export interface MeshSettings {
