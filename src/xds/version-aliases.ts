@@ -1,18 +1,29 @@
 // SotW only: which content a client has that comes back with an older version and fewer names. A response carries a
 // version over all names asked for; a client that drops a name afterwards keeps that version, as dropping is not
 // answered. What it has left is noted when its stream ends, so that its reconnect is not sent everything again.
+import type { TypeSnapshot } from '../snapshot/snapshot.js';
 import type { NameSet } from './name-set.js';
-import type { TypeState } from './subscription.js';
 
 /** Notes kept; the oldest go first. One is about 300 bytes. */
 const aliasesMax = 10_000;
+
+/** What matters here of a type on a stream (subscription.ts has the whole). */
+interface Held {
+  readonly typeUrl: string;
+  readonly wildcard: boolean;
+  readonly names: NameSet;
+  readonly sent: TypeSnapshot | undefined;
+  readonly inFlight: boolean;
+  readonly lastVersion: string;
+  readonly uncertain: ReadonlySet<string>;
+}
 
 /** True of any client, so shared by all streams of a server; bounded. */
 export class VersionAliases {
   private readonly known = new Map<string, string>();
 
   /** To be called at the end of a stream, for each of its types. */
-  remember(state: TypeState): void {
+  remember(state: Held): void {
     const { sent, lastVersion, inFlight } = state;
     if (sent === undefined || inFlight || lastVersion === '' || state.uncertain.size > 0) return;
     if (lastVersion === sent.version || state.wildcard) return;
@@ -23,7 +34,7 @@ export class VersionAliases {
   }
 
   /** Whether a client with these names that last accepted `claimed` has what `version` stands for. */
-  holds(state: TypeState, claimed: string, version: string): boolean {
+  holds(state: Pick<Held, 'typeUrl' | 'names'>, claimed: string, version: string): boolean {
     if (claimed === '') return false;
     if (claimed === version) return true;
     return this.known.get(keyOf(state.typeUrl, claimed, state.names)) === version;
