@@ -3,7 +3,7 @@
 // what is missing (Debian's packages), starts an engine of its own if none runs, and makes stand-in
 // base images where none can be pulled. Leaves nothing behind. `--keep DIR` keeps the engine's data
 // in DIR for the next run.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -17,6 +17,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startEngine } from './compose-engine.mjs';
 import { buildStandIns, envoyImage, nodeImage, tool } from './compose-images.mjs';
 import { ensurePackages, project } from './run.mjs';
 
@@ -66,7 +67,7 @@ function skip(reason) {
   throw new Skip(reason);
 }
 
-async function startEngine() {
+async function findEngine() {
   if (spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 20_000 }).status === 0) {
     say('using the Docker engine that runs');
     return;
@@ -74,34 +75,11 @@ async function startEngine() {
   if (process.getuid?.() !== 0) skip('no Docker engine runs, and starting one takes root');
   const dir = join(work, 'engine');
   const data = keep ?? join(dir, 'data');
-  mkdirSync(dir);
   say(`starting a Docker engine of its own (data in ${data})`);
-  const socket = `unix://${join(dir, 'docker.sock')}`;
-  engine = spawn(
-    'dockerd',
-    [
-      '--data-root',
-      data,
-      '--exec-root',
-      join(dir, 'exec'),
-      '--pidfile',
-      join(dir, 'pid'),
-      '--host',
-      socket,
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
-  );
-  let log = '';
-  engine.stderr.setEncoding('utf8').on('data', (chunk) => {
-    log = (log + chunk).slice(-6000);
-  });
-  docker.env.DOCKER_HOST = socket;
-  for (let i = 0; i < 120; i++) {
-    if (spawnSync('docker', ['info'], { stdio: 'ignore', env: docker.env }).status === 0) return;
-    if (engine.exitCode !== null) break;
-    await pause(250);
-  }
-  skip(`no Docker engine can be started here:\n${log}`);
+  const started = await startEngine(dir, data);
+  if (started.failure !== undefined) skip(`no Docker engine can be started: ${started.failure}`);
+  engine = started;
+  docker.env.DOCKER_HOST = started.host;
 }
 
 function provideImages() {
@@ -278,17 +256,7 @@ async function cleanUp() {
       console.error(error.message);
     }
   }
-  if (engine && engine.exitCode === null) {
-    const ended = new Promise((resolve) => engine.once('exit', resolve));
-    engine.kill('SIGTERM');
-    await Promise.race([ended, pause(20_000)]);
-    if (engine.exitCode === null) engine.kill('SIGKILL');
-  }
-  // The engine may leave mounts (overlay, its network namespace files) for a moment.
-  for (const line of readFileSync('/proc/mounts', 'utf8').split('\n')) {
-    const point = line.split(' ')[1];
-    if (point?.startsWith(`${work}/`)) spawnSync('umount', ['-l', point], { stdio: 'ignore' });
-  }
+  await engine?.stop();
   rmSync(work, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
@@ -304,7 +272,7 @@ let exitCode = 0;
 try {
   ensurePackages();
   installPackages();
-  await startEngine();
+  await findEngine();
   provideImages();
   copyProject();
   await test();
