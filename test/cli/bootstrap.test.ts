@@ -13,6 +13,9 @@ import {
 } from '../../src/cli/bootstrap.js';
 import { ensureEnvoy } from '../../src/cli/envoy-binary.js';
 
+// The runner's 30 s for a file are too few on a busy machine.
+t.setTimeout(240_000);
+
 const sidecar: BootstrapOptions = {
   type: 'sidecar',
   name: 'backend-v1',

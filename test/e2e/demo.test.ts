@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { DemoMode } from '../../src/cli/demo/choose-mode.js';
 
+// The runner's 30 s for a file are too few on a busy machine.
+t.setTimeout(240_000);
+
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const startTimeoutMs = 40_000;
 

@@ -13,6 +13,9 @@ import { demoDir, gateway } from '../../src/cli/demo/workloads.js';
 import { ensureEnvoy } from '../../src/cli/envoy-binary.js';
 import { startServer } from '../../src/cli/serve.js';
 
+// The runner's 30 s for a file are too few on a busy machine.
+t.setTimeout(240_000);
+
 const silent = { info() {}, warn() {}, error() {} };
 
 interface Answer {

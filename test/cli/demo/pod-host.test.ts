@@ -11,6 +11,9 @@ import { type NamespaceMode, PodHost, type PodProcess } from '../../../src/cli/d
 import { ensureEnvoy } from '../../../src/cli/envoy-binary.js';
 import { staticSidecar } from './static-sidecar.js';
 
+// The runner's 30 s for a file are too few on a busy machine.
+t.setTimeout(240_000);
+
 const apps = fileURLToPath(new URL('../../../examples/demo/app/', import.meta.url));
 const network = '10.143.15.1/24';
 
