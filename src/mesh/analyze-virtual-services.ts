@@ -5,7 +5,7 @@ import { findDestinationRule } from './destination-rule.js';
 import { isWildcard } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import type { HttpRule, TcpRule, TlsRule, VirtualService } from './rules.js';
-import type { Visibility } from './service.js';
+import type { Service, Visibility } from './service.js';
 import { unreachableRules } from './unreachable-rules.js';
 import { isVisible } from './visibility.js';
 
@@ -55,7 +55,9 @@ function hostProblems(
         { code: 'duplicate-host', severity: 'warning', message, resource: rule.source, path },
       ];
     }
-    if (isWildcard(host) || mesh.servicesByHostname.has(host) || isAlias(mesh, host)) return [];
+    if (isWildcard(host) || mesh.servicesByHostname.has(host) || aliased(mesh, host).length > 0) {
+      return [];
+    }
     const message = `no service has the host ${host}; as in Istio the rule holds on port 80 only`;
     return [{ code: 'unknown-host', severity: 'info', message, resource: rule.source, path }];
   });
@@ -66,8 +68,9 @@ function overlaps(a: Visibility, b: Visibility): boolean {
   return [...a].some((namespace) => isVisible(b, namespace));
 }
 
-function isAlias(mesh: Mesh, host: string): boolean {
-  return mesh.services.some(({ aliases }) => aliases?.includes(host));
+/** The services that an ExternalName service stands for. */
+function aliased(mesh: Mesh, host: string): readonly Service[] {
+  return mesh.services.filter(({ aliases }) => aliases?.includes(host));
 }
 
 interface UsedDestination {
@@ -110,7 +113,7 @@ function destinationProblems(
   { to, path }: UsedDestination,
 ): Problem[] {
   const { namespace } = rule.source;
-  const services = mesh.servicesByHostname.get(to.host) ?? [];
+  const services = mesh.servicesByHostname.get(to.host) ?? aliased(mesh, to.host);
   const visible = services.filter(({ visibility }) => isVisible(visibility, namespace));
   const service = visible.find((own) => own.namespace === namespace) ?? visible[0];
   const problem = (field: string, found: Pick<Problem, 'code' | 'severity' | 'message'>) => ({

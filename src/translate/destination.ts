@@ -7,8 +7,19 @@ import { outboundClusterName } from './names.js';
 
 type Destination = HttpRouteDestination['destination'];
 
-/** Finds a visible service by its fully qualified name. */
+/** Finds a visible service by its fully qualified name, or by that of an alias of it. */
 export type FindService = (hostname: string) => ServiceView | undefined;
+
+/** What FindService looks up: services by hostname, and by their aliases. */
+export const servicesByName = memoize(
+  (services: readonly ServiceView[]): ReadonlyMap<string, ServiceView> =>
+    new Map([
+      ...services.flatMap((view) =>
+        (view.service.aliases ?? []).map((alias) => [alias, view] as const),
+      ),
+      ...services.map((view) => [view.service.hostname, view] as const),
+    ]),
+);
 
 /** The port that is called: the one given, else the only one of the service, else that of the listener. */
 export function destinationPort(
@@ -22,7 +33,7 @@ export function destinationPort(
   return ports.length === 1 ? ports[0]!.number : listenerPort;
 }
 
-/** `outbound|PORT|SUBSET|HOST` of a destination. */
+/** `outbound|PORT|SUBSET|HOST` of a destination; an ExternalName alias is called as the service it stands for. */
 export function destinationCluster(
   destination: Destination,
   findService: FindService,
@@ -30,7 +41,11 @@ export function destinationCluster(
 ): string {
   const service = findService(destination.host);
   const port = destinationPort(destination, service, listenerPort);
-  return outboundClusterName(destination.host, port, destination.subset);
+  return outboundClusterName(
+    service?.service.hostname ?? destination.host,
+    port,
+    destination.subset,
+  );
 }
 
 /** The hosts that the HTTP rules of a VirtualService name as destinations, each once, in the order of the rules. */

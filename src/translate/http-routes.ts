@@ -63,7 +63,7 @@ const routesOf = memoize(
     relevant: string,
     ...destinations: readonly (ServiceView | undefined)[]
   ): readonly Route[] => {
-    const found = new Map(destinations.map((view) => [view?.service.hostname, view]));
+    const found = new Map(destinationHosts(rule).map((host, i) => [host, destinations[i]]));
     const findService = (host: string) => found.get(host);
     const translate = (http: HttpRule, match?: HttpMatch) =>
       httpRoute(http, match, { rule, settings, listenerPort, findService });

@@ -8,6 +8,7 @@ import { byAge } from '../mesh/order.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Protocol, Service, ServicePort } from '../mesh/service.js';
+import { servicesByName } from './destination.js';
 import { cidrsThatCount, namesThatCount } from './filter-chain.js';
 import { endpointAddresses, listensAtEndpoints } from './headless.js';
 import {
@@ -57,7 +58,7 @@ export function outboundEntries(view: ProxyView): {
     context: {
       proxy: view.proxy,
       virtualServices: connectionRules(view.outbound.virtualServices),
-      services: byHostname(view.outbound.services),
+      services: servicesByName(view.outbound.services),
     },
     bindToPort,
     taken: bindToPort ? inboundPorts(view) : new Set(),
@@ -70,11 +71,6 @@ export function outboundEntries(view: ProxyView): {
   }
   return { entries: work.entries, problems: work.problems };
 }
-
-const byHostname = memoize(
-  (services: readonly ServiceView[]): ReadonlyMap<string, ServiceView> =>
-    new Map(services.map((view) => [view.service.hostname, view])),
-);
 
 const oldestFirst = memoize((services: readonly ServiceView[]): readonly ServiceView[] =>
   [...services].sort((a, b) => byAge(a.service, b.service)),

@@ -6,6 +6,7 @@ import { memoize, sameOr } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
+import { servicesByName } from './destination.js';
 import { httpProxyVirtualHosts } from './http-proxy-route.js';
 import { HTTP_PROXY_ROUTE, portRouteName } from './names.js';
 import { type PortHosts, portVirtualHosts, sniffedVirtualHost } from './virtual-host.js';
@@ -55,7 +56,7 @@ function hostsAt(
   port: number,
   services: readonly ServiceView[],
 ): PortHosts {
-  const byHostname = servicesByHostname(outbound);
+  const byName = servicesByName(outbound);
   return {
     port,
     services,
@@ -65,7 +66,7 @@ function hostsAt(
       proxy,
       settings,
       listenerPort: port,
-      findService: (hostname) => byHostname.get(hostname),
+      findService: (hostname) => byName.get(hostname),
     },
   };
 }
@@ -91,17 +92,13 @@ function remembered(proxy: ProxyTraits, name: string, hosts: VirtualHost[]): Rou
   return configuration;
 }
 
-const servicesByHostname = memoize(
-  (services: readonly ServiceView[]): ReadonlyMap<string, ServiceView> =>
-    new Map(services.map((view) => [view.service.hostname, view])),
-);
-
-/** Hostnames, in lower case, of the services that have a port. */
+/** Hostnames and aliases, in lower case, of the services that have a port. */
 const hostnamesAt = memoize(
   (services: readonly ServiceView[], port: number): ReadonlySet<string> =>
     new Set(
       services
         .filter((view) => view.service.ports.some((each) => each.number === port))
-        .map((view) => view.service.hostname.toLowerCase()),
+        .flatMap(({ service }) => [service.hostname, ...(service.aliases ?? [])])
+        .map((host) => host.toLowerCase()),
     ),
 );

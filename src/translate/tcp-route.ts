@@ -23,7 +23,7 @@ export interface TcpContext {
   proxy: Pick<ProxyTraits, 'namespace' | 'labels'>;
   /** Those with TCP or TLS rules (connectionRules), oldest first. */
   virtualServices: readonly VirtualService[];
-  /** Visible services by hostname. */
+  /** Visible services by hostname and alias. */
   services: ReadonlyMap<string, ServiceView>;
 }
 

@@ -27,6 +27,12 @@ export function serviceDomains(service: Service, client: DomainClient): ServiceD
   return domainsOf(service, client.dnsDomain, client.ipv4, client.ipv6);
 }
 
+/** The domains of one alias of a service, for a rule that is for this name only. */
+export function aliasDomains(alias: string, { dnsDomain }: DomainClient): ServiceDomains {
+  const short = shortForms(alias.toLowerCase(), dnsDomain);
+  return { all: [alias.toLowerCase(), ...short], short: new Set(short) };
+}
+
 /** An IPv6 address in brackets, as in a Host header; any other host as it is. */
 export function hostDomain(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;

@@ -17,7 +17,12 @@ import {
 } from './names.js';
 import { timeouts } from './route-action.js';
 import { EVERY_REQUEST } from './route-match.js';
-import { hostDomain, type ServiceDomains, serviceDomains } from './virtual-host-domains.js';
+import {
+  aliasDomains,
+  hostDomain,
+  type ServiceDomains,
+  serviceDomains,
+} from './virtual-host-domains.js';
 
 /** What the virtual hosts of a port are made of. */
 export interface PortHosts {
@@ -92,7 +97,24 @@ function candidates(hosts: PortHosts): Candidate[] {
       port === 80 || covered.length > 0 || hostsOf(rule).some((host) => served.has(host));
     return wanted ? [...unknownHosts(rule, hosts), ...covered] : [];
   });
-  return [...fromRules, ...plain];
+  return [...aliasCandidates(hosts), ...fromRules, ...plain];
+}
+
+/**
+ * ExternalName services with a rule of their own: its routes hold for their names, and the service behind them keeps
+ * its own. The other aliases are domains of that service.
+ */
+function aliasCandidates({ services, virtualServices, client }: PortHosts): Candidate[] {
+  return services.flatMap(({ service }) =>
+    (service.aliases ?? []).flatMap((alias) => {
+      const host = alias.toLowerCase();
+      for (const rule of rulesFor(virtualServices, host)) {
+        const routes = hostsOf(rule).includes(host) ? httpRoutes(rule, client) : [];
+        if (routes.length > 0) return [{ host, routes, domains: aliasDomains(host, client.proxy) }];
+      }
+      return [];
+    }),
+  );
 }
 
 function ruleInForce(view: ServiceView, { virtualServices, client }: PortHosts) {
