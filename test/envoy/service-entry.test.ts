@@ -5,29 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { countByName, documents, Fleet, names, resource } from './fleet.js';
-import { LiveMesh, until } from './live-mesh.js';
+import { countByName, names, resource } from './fleet.js';
+import { startFleetMesh } from './fleet-mesh.js';
+import { until } from './live-mesh.js';
 
-t.setTimeout(180_000);
-const fleet = await Fleet.start(['v1', 'v2', 'v3']);
-const mesh = new LiveMesh({
-  'mesh.yaml': documents({
-    apiVersion: 'mesh.istio.io/v1alpha1',
-    kind: 'MeshConfig',
-    metadata: { name: 'mesh' },
-    spec: { outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } },
-  }),
-});
-await mesh.startServer();
-const [client] = await Promise.all([
-  mesh.sidecar(fleet.at(1)),
-  mesh.sidecar(fleet.at(2), { name: 'other', namespace: 'other' }),
-]);
-t.teardown(async () => {
-  await mesh.stop();
-  await fleet.stop();
-});
-
+const { fleet, client, write } = await startFleetMesh();
 const { port } = fleet;
 const http = { number: port, name: 'http', protocol: 'HTTP' };
 const [v1, v2, v3] = ['v1', 'v2', 'v3'].map((name) => fleet.address(name)) as [
@@ -53,14 +35,6 @@ const takeTurns = (name: string) =>
     host: `${name}.test`,
     trafficPolicy: { loadBalancer: { simple: 'ROUND_ROBIN' } },
   });
-
-/** Puts a file into the mesh and waits for both Envoys. */
-async function write(file: string, resources: readonly object[]): Promise<void> {
-  await mesh.applied(() => mesh.write(`${file}.yaml`, documents(...resources)));
-  const problems = mesh.server.controlPlane.state.problems();
-  const error = problems.find(({ severity }) => severity === 'error');
-  if (error !== undefined) throw new Error(JSON.stringify(error));
-}
 
 /** Answers of `count` requests by member, or by status. */
 const ask = (host: string, count = 12, options = {}) =>
