@@ -1,15 +1,23 @@
-// Null as Kubernetes and protobuf JSON have it: a field set to null is a field not given.
+// Null as Kubernetes and protobuf JSON have it: a field set to null is a field not given. An entry of a map is not a
+// field: `headers: {x-test: }` asks for something, and must not become a match of everything.
+import type { z } from 'zod';
+import { partsOf } from './walk.js';
 
 /** Deeper than any resource; what lies below is left as it is and refused by the schema or kept as it stands. */
 const depthMax = 100;
 
-/** The value without fields that are null; the very same object when there are none. Lists keep their nulls. */
-export function withoutNulls(value: unknown, depth = 0): unknown {
+/**
+ * The value without fields that are null; the very same object when there are none. Lists keep their nulls, and so do
+ * maps where the schema says that it is one; the schema then refuses them.
+ */
+export function withoutNulls(value: unknown, schema?: z.ZodType, depth = 0): unknown {
   if (value === null || typeof value !== 'object' || depth > depthMax) return value;
+  const parts = schema && partsOf(schema);
   if (Array.isArray(value)) {
+    const items = parts?.type === 'list' ? parts.items : undefined;
     let copy: unknown[] | undefined;
     for (const [index, item] of value.entries()) {
-      const kept = withoutNulls(item, depth + 1);
+      const kept = withoutNulls(item, items, depth + 1);
       if (kept === item) continue;
       copy ??= [...value];
       copy[index] = kept;
@@ -18,7 +26,8 @@ export function withoutNulls(value: unknown, depth = 0): unknown {
   }
   const changes: [string, unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
-    const kept = item === null ? undefined : withoutNulls(item, depth + 1);
+    if (item === null && parts?.type === 'map') continue;
+    const kept = item === null ? undefined : withoutNulls(item, schemaOf(parts, key), depth + 1);
     if (kept !== item) changes.push([key, kept]);
   }
   if (changes.length === 0) return value;
@@ -28,4 +37,11 @@ export function withoutNulls(value: unknown, depth = 0): unknown {
     else copy[key] = kept;
   }
   return copy;
+}
+
+function schemaOf(parts: ReturnType<typeof partsOf> | undefined, key: string) {
+  if (parts?.type === 'map') return parts.items;
+  return parts?.type === 'object' && Object.hasOwn(parts.fields, key)
+    ? parts.fields[key]
+    : undefined;
 }

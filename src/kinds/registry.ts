@@ -96,7 +96,7 @@ export function parseResource(doc: unknown, options: ParseOptions = {}): ParsedD
     return only('unknown-kind', 'warning', message, ['apiVersion']);
   }
   const rules = { kind: entry.idKind ?? kind, namespace: options.namespace ?? 'default' };
-  return parseKnown(entry, withoutNulls(doc) as Document, rules);
+  return parseKnown(entry, doc, rules);
 }
 
 /** Kinds of others are nothing unusual in a directory of manifests; a kind near to ours may be a mistake. */
@@ -118,12 +118,12 @@ function unknownKind(group: string, apiVersion: string, kind: string): ParsedDoc
 }
 
 function parseKnown(entry: KindEntry, doc: Document, rules: MetadataRules): ParsedDocument {
-  const { metadata, findings } = readMetadata(own(doc, 'metadata'), rules);
+  const { metadata, findings } = readMetadata(withoutNulls(own(doc, 'metadata')), rules);
   const id = idOf(own(doc, 'metadata'), rules);
   const found: Finding[] = [...findings];
   let spec: unknown;
   if (!entry.schema) {
-    spec = own(doc, 'spec') ?? {};
+    spec = withoutNulls(own(doc, 'spec')) ?? {};
     const message = `${entry.kind} is accepted, but fairlead does not act on it yet`;
     found.push({ code: 'not-implemented', severity: 'warning', message, path: ['kind'] });
   } else {
@@ -154,7 +154,7 @@ function readSpec(
     return { findings: [{ code: 'missing-field', severity: 'error', message, path: [] }] };
   }
   const schema = entry.schema!;
-  const checked = checkSchema(schema, given);
+  const checked = checkSchema(schema, withoutNulls(given, schema));
   if (checked.findings) return { findings: checked.findings };
   const findings = new Findings();
   entry.check?.(checked.value, findings, { namespace });
@@ -173,7 +173,7 @@ function strayFields(entry: KindEntry, doc: Document): Finding[] {
   const parts = entry.schema && partsOf(entry.schema);
   const inSpec = parts?.type === 'object' ? parts.fields : {};
   return Object.keys(doc)
-    .filter((key) => key !== 'spec' && !documentFields.has(key))
+    .filter((key) => key !== 'spec' && !documentFields.has(key) && doc[key] !== null)
     .map((key) => {
       const hint = Object.hasOwn(inSpec, key)
         ? ' here; it belongs under spec'
@@ -206,9 +206,7 @@ function parseMeshDocument(doc: Document, apiVersion: unknown): ParsedDocument {
   if (apiVersion !== undefined && typeof apiVersion !== 'string') {
     return only('not-a-resource', 'error', 'apiVersion must be a string', ['apiVersion']);
   }
-  return parseKnown(meshEntry, withoutNulls({ ...doc, spec: doc['spec'] ?? {} }) as Document, {
-    ...meshRules(),
-  });
+  return parseKnown(meshEntry, { ...doc, spec: doc['spec'] ?? {} }, meshRules());
 }
 
 function isMeshConfigMap(doc: Document): boolean {
@@ -236,7 +234,7 @@ function parseMeshConfigMap(doc: Document, options: ParseOptions): ParsedDocumen
     return refuse('yaml-syntax', `data.mesh is not valid YAML: ${why}`);
   }
   const { metadata, findings } = readMetadata(withoutNulls(own(doc, 'metadata')), rules);
-  const result = readSpec(meshEntry, withoutNulls(settings ?? {}), rules.namespace);
+  const result = readSpec(meshEntry, settings ?? {}, rules.namespace);
   const inText = result.findings.map((f) => ({ ...f, path: [...base, ...f.path] }));
   const problems = problemsOf([...findings, ...inText], id);
   if (!metadata || problems.some((p) => p.severity === 'error')) return { id, problems };

@@ -337,6 +337,17 @@ const errors: [string, unknown, string[]][] = [
   ],
   ['http is no list', vs({ http: { route: to() } }), ['wrong-type spec.http']],
   ['an entry is null', vs({ http: [null] }), ['wrong-type spec.http[0]']],
+  // Without the entry, the match would hold for every request.
+  [
+    'a header of a match is null',
+    http({ match: [{ headers: { 'x-test': null } }] }),
+    ['wrong-type spec.http[0].match[0].headers.x-test'],
+  ],
+  [
+    'a value of a header is null',
+    http({ headers: { request: { set: { 'x-test': null } } } }),
+    ['wrong-type spec.http[0].headers.request.set.x-test'],
+  ],
 ];
 
 for (const [name, doc, expected] of errors) {
