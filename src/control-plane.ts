@@ -14,7 +14,7 @@ import { encodeCounters } from './snapshot/encode.js';
 import { createMetrics, type Metrics } from './status/metrics.js';
 import { ProblemLog } from './status/problem-log.js';
 import { locateResource } from './status/problems.js';
-import { type ConnectedProxy, shortTypeName } from './status/proxies.js';
+import { type ConnectedProxy, type ServedView, shortTypeName } from './status/proxies.js';
 import type { ControlPlaneState, Nack } from './status/state.js';
 import type { Acceptance } from './store/generation.js';
 import { Store } from './store/store.js';
@@ -23,6 +23,7 @@ import {
   createXdsServer,
   type ListenAddress,
   type NackEvent,
+  quotedTexts,
   SnapshotCache,
   type XdsNode,
   type XdsServer,
@@ -298,17 +299,26 @@ export class ControlPlane {
     this.metrics.nacks.inc({ type });
     const connected = this.#connectedOf(stream);
     const { message, resourceNames: resources } = nack;
-    const served = connected?.served;
-    const ids = served ? resources.flatMap((name) => causesOf(served, typeUrl, name)) : [];
-    const causes = [...new Map(ids.map((id) => [resourceKey(id), id])).values()].map((id) =>
-      locateResource(id, this.#store.current),
-    );
+    const causes = connected?.served ? this.#causesOf(connected.served, typeUrl, nack) : [];
     const noted: Nack = { message, timeMs: Date.now(), resources, causes };
     connected?.streams.get(stream)?.set(typeUrl, noted);
     this.#log.error(
       { proxy: stream.node?.id, type, resources, causes, message },
       'a proxy refused its configuration; its last good one stays in force there',
     );
+  }
+
+  /** The user's resources behind a refusal; only those that contain what Envoy quotes, if there are such. */
+  #causesOf(served: ServedView, typeUrl: TypeUrl, { message, resourceNames }: NackEvent) {
+    const generation = this.#store.current;
+    const quoted = quotedTexts(message).map((text) => JSON.stringify(text).slice(1, -1));
+    const ids = resourceNames.flatMap((name) => causesOf(served, typeUrl, name));
+    const all = [...new Map(ids.map((id) => [resourceKey(id), id]))];
+    const guilty = all.filter(([key]) => {
+      const spec = JSON.stringify(generation.resources.get(key)?.spec ?? '');
+      return quoted.some((text) => spec.includes(text));
+    });
+    return (guilty.length > 0 ? guilty : all).map(([, id]) => locateResource(id, generation));
   }
 
   #logGeneration({ record }: Acceptance, turnMs: number): void {

@@ -6,8 +6,8 @@ import type { EncodedResource } from '../snapshot/snapshot.js';
 export const nackMessageMax = 4096;
 
 /**
- * Names of the response that occur in the text as a whole word; the only resource of a response is at fault whatever
- * the text says. Empty when nothing can be told.
+ * Names of the response that occur in the text as a whole word, else those of resources that contain what the text
+ * quotes; the only resource of a response is at fault whatever the text says. Empty when nothing can be told.
  */
 export function resourcesAtFault(
   message: string,
@@ -16,7 +16,18 @@ export function resourcesAtFault(
   if (resources.length === 1) return [resources[0]!.name];
   const found: string[] = [];
   for (const { name } of resources) if (name !== '' && hasWord(message, name)) found.push(name);
-  return found;
+  if (found.length > 0) return found;
+  // Routes are refused without their name, but with what is wrong in them ("regex '…' RE2 program size …").
+  const quoted = quotedTexts(message);
+  return resources
+    .filter(({ bytes }) => quoted.some((text) => bytes.includes(text)))
+    .map(({ name }) => name);
+}
+
+/** What the text puts in quotes, if it is long enough to tell something; longest first. */
+export function quotedTexts(message: string): readonly string[] {
+  const texts = [...message.matchAll(/'([^']{3,})'|"([^"]{3,})"/g)].map(([, a, b]) => a ?? b ?? '');
+  return texts.sort((a, b) => b.length - a.length);
 }
 
 /** Letters that occur within resource names: a match must not be cut out of a longer name. */

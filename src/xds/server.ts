@@ -18,6 +18,7 @@ import type { Variant, XdsStream } from './status.js';
 import { Turns } from './turns.js';
 import { VersionAliases } from './version-aliases.js';
 
+export { quotedTexts } from './nack.js';
 export type { XdsNode } from './node.js';
 export type * from './options.js';
 export { SnapshotCache } from './snapshot-cache.js';
