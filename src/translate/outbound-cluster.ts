@@ -223,9 +223,11 @@ function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
   }
 }
 
-/** A ServiceEntry without resolution may still move the port (targetPort). */
-function portOverride(service: Service, { number, targetPort }: ServicePort): number | undefined {
+/**
+ * A ServiceEntry without resolution may still move the port (targetPort). It also counts where it is the port itself:
+ * a rule may send calls of another port to this one.
+ */
+function portOverride(service: Service, { targetPort }: ServicePort): number | undefined {
   if (service.registry !== 'external' || service.resolution !== 'none') return undefined;
-  if (typeof targetPort !== 'number') return undefined;
-  return targetPort === number ? undefined : targetPort;
+  return typeof targetPort === 'number' ? targetPort : undefined;
 }
