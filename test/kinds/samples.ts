@@ -120,6 +120,38 @@ export const virtualServices: unknown[] = [
   },
 ];
 
+const connectionPool = {
+  tcp: {
+    maxConnections: 100,
+    connectTimeout: '30ms',
+    tcpKeepalive: { probes: 3, time: '7200s', interval: '75s' },
+    maxConnectionDuration: '1h',
+    idleTimeout: '0s',
+  },
+  http: {
+    http1MaxPendingRequests: 1,
+    http2MaxRequests: 2,
+    maxRequestsPerConnection: 3,
+    maxRetries: 4,
+    idleTimeout: '5s',
+    h2UpgradePolicy: 'DO_NOT_UPGRADE',
+    useClientProtocol: true,
+    maxConcurrentStreams: 6,
+    http2KeepAlive: { interval: '10s', timeout: '20s' },
+  },
+};
+
+const outlierDetection = {
+  splitExternalLocalOriginErrors: true,
+  consecutiveLocalOriginFailures: 2,
+  consecutiveGatewayErrors: 0,
+  consecutive5xxErrors: 7,
+  interval: '5m',
+  baseEjectionTime: '15m',
+  maxEjectionPercent: 50,
+  minHealthPercent: 0,
+};
+
 export const destinationRules: unknown[] = [
   {
     host: 'reviews.prod.svc.cluster.local',
@@ -129,36 +161,8 @@ export const destinationRules: unknown[] = [
         simple: 'LEAST_REQUEST',
         warmup: { duration: '30s', minimumPercent: 10, aggression: 1.5 },
       },
-      connectionPool: {
-        tcp: {
-          maxConnections: 100,
-          connectTimeout: '30ms',
-          tcpKeepalive: { probes: 3, time: '7200s', interval: '75s' },
-          maxConnectionDuration: '1h',
-          idleTimeout: '0s',
-        },
-        http: {
-          http1MaxPendingRequests: 1,
-          http2MaxRequests: 2,
-          maxRequestsPerConnection: 3,
-          maxRetries: 4,
-          idleTimeout: '5s',
-          h2UpgradePolicy: 'DO_NOT_UPGRADE',
-          useClientProtocol: true,
-          maxConcurrentStreams: 6,
-          http2KeepAlive: { interval: '10s', timeout: '20s' },
-        },
-      },
-      outlierDetection: {
-        splitExternalLocalOriginErrors: true,
-        consecutiveLocalOriginFailures: 2,
-        consecutiveGatewayErrors: 0,
-        consecutive5xxErrors: 7,
-        interval: '5m',
-        baseEjectionTime: '15m',
-        maxEjectionPercent: 50,
-        minHealthPercent: 0,
-      },
+      connectionPool,
+      outlierDetection,
       retryBudget: { percent: 25.5, minRetryConcurrency: 10 },
       portLevelSettings: [
         {
@@ -296,6 +300,7 @@ export const meshConfigs: unknown[] = [
     dnsRefreshRate: '5s',
     h2UpgradePolicy: 'UPGRADE',
     pathNormalization: { normalization: 'MERGE_SLASHES' },
+    defaultTrafficPolicy: { connectionPool, outlierDetection },
     defaultHttpRetryPolicy: {
       attempts: 2,
       perTryTimeout: '1s',
