@@ -52,16 +52,17 @@ t.test('connection pool: limits', { timeout: 60_000 }, async (t) => {
     ...service('all-retries', { members: ['v1'] }),
     ...['one-retry', 'all-retries'].map(retries),
   ]);
-  const five = (host: string, headers: Record<string, string>) =>
-    Array.from({ length: 5 }, () => fleet.ask(host, { headers }));
-
   for (const [host, what] of [
     ['narrow', 'one connection, one request that waits for it'],
     ['requests', 'two requests'],
   ] as const) {
     let refused = 0;
-    const calls = five(`${host}.test`, { 'x-hold': '1' });
-    for (const call of calls) void call.then(({ status }) => (refused += Number(status === 503)));
+    const call = () => fleet.ask(`${host}.test`, { headers: { 'x-hold': '1' } });
+    // The connection first: while it is being made, the first request is the one that waits.
+    const calls = [call()];
+    await until(5_000, () => fleet.held === 1);
+    calls.push(call(), call(), call(), call());
+    for (const each of calls) void each.then(({ status }) => (refused += Number(status === 503)));
     await until(5_000, () => refused === 3 && fleet.held === (host === 'narrow' ? 1 : 2));
     const answers = await fleet.releaseAll(calls);
     t.strictSame(countByName(answers), { v1: 2, 503: 3 }, what);
@@ -75,7 +76,8 @@ t.test('connection pool: limits', { timeout: 60_000 }, async (t) => {
   }
 
   const retried = async (host: string, succeeding: number) => {
-    const calls = five(`${host}.test`, { 'x-retry': 'hold' });
+    const ask = () => fleet.ask(`${host}.test`, { headers: { 'x-retry': 'hold' } });
+    const calls = Array.from({ length: 5 }, ask);
     let refused = 0;
     for (const call of calls) void call.then(({ status }) => (refused += Number(status === 503)));
     await until(5_000, () => fleet.held === succeeding && refused === 5 - succeeding);

@@ -208,8 +208,9 @@ t.test('subsets, and whose policy counts', { timeout: 60_000 }, async (t) => {
   const own = await ask('own', user);
   t.strictSame(countByName(own), { v1: 4, v2: 4, v3: 4 }, "a subset's own load balancer wins");
   t.equal(connections(own), 12, 'section by section: the pool is still that of the rule');
-  const ownPort = await ask('own-port');
+  const ownPort = await ask('own-port', user);
   t.ok(connections(ownPort) >= 4 && connections(ownPort) <= 6, 'a port of a subset wins');
+  t.ok(names(ownPort).length > 1, 'and what it leaves out is the default');
 });
 
 /** How many connections 6 requests in turn need. */

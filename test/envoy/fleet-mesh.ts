@@ -41,6 +41,7 @@ export async function startFleetMesh(members: readonly string[] = all): Promise<
     await mesh.stop();
     await fleet.stop();
   });
+  mesh.write('barrier.yaml', documents(...service(fleet, 'barrier', { members: ['v1'] })));
   await mesh.startServer();
   const [client] = await Promise.all([
     mesh.sidecar(fleet.at(1)),
@@ -60,6 +61,8 @@ export async function startFleetMesh(members: readonly string[] = all): Promise<
       const error = problems.find(({ severity }) => severity === 'error');
       if (error !== undefined) throw new Error(JSON.stringify(error));
       if (thrown !== undefined) throw thrown;
+      // Envoy acknowledges when its workers have been told: a call that came back is later than that.
+      await Promise.all([1, 2].map((n) => fleet.ask('barrier.test', { via: fleet.at(n) })));
     },
     service: (name, described) => service(fleet, name, described),
     stat: (name, what, subset = '') =>
