@@ -142,6 +142,11 @@ export class ControlPlane {
     return this.#xds.listen(address);
   }
 
+  /** The groups that a snapshot is kept for: one for each connected proxy. For tests of what is left behind. */
+  openGroups(): readonly string[] {
+    return [...this.#cache.groups()];
+  }
+
   /** Stops watching and ends the streams in order, within a few seconds. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -177,3 +177,12 @@ t.test('with a token, writes need it and reads do not', async (t) => {
   t.equal((await send('/api/v1/anything', 'POST', { authorization: 'Bearer wrong' })).status, 401);
   t.equal((await send('/api/v1/anything', 'POST', { authorization: 'Bearer secret' })).status, 404);
 });
+
+t.test('before the first read the API does not pretend that all is well', async (t) => {
+  const get = await server({ ready: false });
+  for (const path of ['/problems', '/proxies', '/resources']) {
+    const { status, json } = await get(`/api/v1${path}`);
+    t.equal(status, 503, path);
+    t.match(json().message, 'not been read yet');
+  }
+});

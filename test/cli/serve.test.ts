@@ -145,6 +145,8 @@ t.test('a socket file of a server that was killed is replaced, one in use is not
   const first = await serve(t, ['--xds', `unix:${path}`]);
   const second = await runner.run([
     'serve',
+    '--log-level',
+    'error',
     '--config',
     mesh,
     '--admin',
