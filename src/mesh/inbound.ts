@@ -1,5 +1,5 @@
-// What a workload serves: the services whose endpoints have one of its addresses, and those whose selector matches
-// its labels (Istio's proxy service targets). Sidecar.ingress is not implemented.
+// What a workload serves: the services whose endpoints have one of its addresses, those whose selector matches its
+// labels (Istio's proxy service targets), and the one that a plain Envoy names. Sidecar.ingress is not implemented.
 import { memoize } from '../lib/memo.js';
 import type { NamespaceEndpoints } from './endpoints.js';
 import { workloadPort } from './make-endpoint.js';
@@ -55,10 +55,22 @@ function selectingServices(
   proxy: ConnectedProxy,
 ): readonly Service[] {
   const index = servicesByLabel(namespace.byService);
-  return Object.entries(proxy.labels)
+  const selecting = Object.entries(proxy.labels)
     .flatMap(([key, value]) => index.get(`${key}=${value}`) ?? [])
     .filter((service) => service.selector !== undefined && selects(service.selector, proxy.labels));
+  if (proxy.service === '') return selecting;
+  return [...selecting, ...(servicesByName(namespace.byService).get(proxy.service) ?? [])];
 }
+
+/** Services by the names that a node.cluster may have: `name`, `name.namespace`, the full hostname. */
+const servicesByName = memoize((byService: NamespaceEndpoints['byService']) => {
+  const index = new Map<string, Service[]>();
+  for (const service of byService.keys()) {
+    const { name, namespace, hostname } = service;
+    for (const key of new Set([name, `${name}.${namespace}`, hostname])) push(index, key, service);
+  }
+  return index;
+});
 
 /** Services by the first pair of their selector, so that few are looked at for each proxy. */
 const servicesByLabel = memoize((byService: NamespaceEndpoints['byService']) => {

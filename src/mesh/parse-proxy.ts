@@ -22,12 +22,12 @@ interface NodeId {
 
 /**
  * Reads Istio's node ids and metadata (Istio, pilot node metadata). A node of any other form is served too: its name
- * is node.id, else node.cluster, its namespace and labels are those of the metadata. Values of wrong types count as
- * absent; never fails.
+ * is node.id, else node.cluster, it serves the service that node.cluster names, its namespace and labels are those of
+ * the metadata, whose keys may then be in lower case. Values of wrong types count as absent; never fails.
  */
 export function parseProxy(node: ProxyNode): ConnectedProxy {
-  const { metadata } = node;
   const id = parseNodeId(node.id);
+  const metadata = id === undefined ? withUpperCase(node.metadata) : node.metadata;
   const fullName = id?.name ?? (node.id || node.cluster);
   const namespace = text(metadata.NAMESPACE) || namespaceOf(id) || defaultNamespace;
   const suffix = `.${namespace}`;
@@ -49,8 +49,15 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
     interceptionMode: interceptionMode(metadata.INTERCEPTION_MODE),
     generator: text(metadata.GENERATOR),
     cluster: node.cluster,
+    service: id === undefined ? node.cluster : '',
     envoyVersion: node.version ?? '',
   };
+}
+
+/** `namespace` and `labels` are what somebody writes who does not know Istio; its own spelling goes before. */
+function withUpperCase(metadata: ProxyNode['metadata']): ProxyNode['metadata'] {
+  const upper = Object.entries(metadata).map(([key, value]) => [key.toUpperCase(), value] as const);
+  return { ...Object.fromEntries(upper), ...metadata };
 }
 
 function parseNodeId(nodeId: string): NodeId | undefined {

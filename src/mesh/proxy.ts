@@ -36,6 +36,8 @@ export interface Proxy {
   generator: string;
   /** node.cluster, as sent. */
   cluster: string;
+  /** The service that a node not of Istio's form says it serves (node.cluster); empty for others. */
+  service: string;
   /** Envoy's version, e.g. `1.40.0`; empty when it did not say. */
   envoyVersion: string;
 }

@@ -36,6 +36,7 @@ t.test("Istio's node", async (t) => {
     interceptionMode: 'TPROXY',
     generator: 'grpc',
     cluster: 'reviews.prod',
+    service: '',
     envoyVersion: '1.40.0',
   });
 });
@@ -51,6 +52,12 @@ t.test('any other node', async (t) => {
   const plain = parseProxy({ id: 'my-envoy', cluster: 'web', metadata: {} });
   t.match(plain, { type: 'sidecar', name: 'my-envoy', namespace: 'default', ips: [], labels: {} });
   t.equal(plain.dnsDomain, 'default.svc.cluster.local');
+  t.equal(plain.service, 'web');
+  const metadata = { namespace: 'shop', labels: { version: 'v1' }, INSTANCE_IPS: '10.0.0.1' };
+  const lower = parseProxy({ id: 'my-envoy', cluster: 'web', metadata });
+  t.match(lower, { namespace: 'shop', labels: { version: 'v1' }, ips: ['10.0.0.1'] });
+  const both = parseProxy({ id: 'x', cluster: '', metadata: { namespace: 'a', NAMESPACE: 'b' } });
+  t.equal(both.namespace, 'b', "Istio's spelling goes before");
   const nameless = parseProxy({ id: '', cluster: 'web', metadata: { NAMESPACE: 'prod' } });
   t.match(nameless, { name: 'web', namespace: 'prod', dnsDomain: 'prod.svc.cluster.local' });
   const broken = {

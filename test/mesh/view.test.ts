@@ -190,6 +190,16 @@ t.test('inbound: services that select the labels of the proxy', async (t) => {
   );
 });
 
+t.test('inbound: the service that a plain Envoy names as its cluster', async (t) => {
+  const plain = (cluster: string) => parseProxy({ id: 'my-envoy', cluster, metadata: {} });
+  for (const name of ['a', 'a.default', 'a.default.svc.cluster.local']) {
+    t.strictSame(inbound(plain(name), service('a'), service('b')), ['a:8080->9090'], name);
+  }
+  t.strictSame(inbound(plain('other'), service('a')), []);
+  const id = 'sidecar~10.0.0.1~x.default~default.svc.cluster.local';
+  t.strictSame(inbound(parseProxy({ id, cluster: 'a', metadata: {} }), service('a')), []);
+});
+
 t.test('inbound: the oldest service of a target port comes first', async (t) => {
   const young = service('a', {}, { timestampMs: 2 });
   const old = service('z', { selector: { app: 'a' } }, { timestampMs: 1 });
