@@ -8,6 +8,7 @@ import t from 'tap';
 import { countByName, names, resource } from './fleet.js';
 import { startFleetMesh } from './fleet-mesh.js';
 import { until } from './live-mesh.js';
+import { startLoad } from './load.js';
 
 const { fleet, client, write } = await startFleetMesh();
 const { port } = fleet;
@@ -254,5 +255,42 @@ t.test('exportTo, and one host in two namespaces', { timeout: 60_000 }, async (t
   for (const [name, own, other] of table) {
     t.strictSame(await ask(`${name}.test`, 3), { [own]: 3 }, `${name}, from default`);
     t.strictSame(await ask(`${name}.test`, 3, fromOther), { [other]: 3 }, `${name}, from other`);
+  }
+});
+
+t.test('edits of a service under load cost no request', { timeout: 60_000 }, async (t) => {
+  const second = { number: await fleet.freePort(), name: 'more', protocol: 'HTTP' };
+  const endpoints = [{ address: v1 }, { address: v2 }];
+  const plain = { endpoints };
+  const edits: object[] = [
+    { endpoints, resolution: 'DNS' },
+    plain,
+    { endpoints: [{ address: v1, ports: { http: port }, weight: 5 }, { address: v3 }] },
+    { endpoints: [{ address: v3, locality: 'r/z', labels: { version: 'v3' } }] },
+    { endpoints: [{ address: v1 }], resolution: 'DNS_ROUND_ROBIN' },
+    { endpoints, location: 'MESH_INTERNAL' },
+    { endpoints, ports: [second, { ...http, targetPort: port }] },
+    { endpoints, hosts: ['edited.test', 'also-edited.test'], addresses: ['240.7.7.8'] },
+    { endpoints, exportTo: ['default', 'other'] },
+    { workloadSelector: { labels: { app: 'edited' } } },
+  ];
+  const selected = workload('edited', { address: v2, labels: { app: 'edited' } });
+  await write('edited', [entry('edited', plain), selected]);
+  const loads = [1, 2].map((n) =>
+    startLoad(`http://${fleet.at(n)}:${port}/`, {
+      headers: { host: 'edited.test' },
+      connections: 2,
+      secondsMax: 40,
+    }),
+  );
+  for (const spec of [...edits, plain]) {
+    const before = loads.map((load) => load.requests());
+    await write('edited', [entry('edited', spec), selected]);
+    await until(10_000, () => loads.every((load, i) => load.requests() > (before[i] ?? 0) + 50));
+  }
+  for (const [i, load] of loads.entries()) {
+    const { requests, failures } = await load.stop();
+    t.strictSame(failures.slice(0, 5), [], `client ${i + 1}`);
+    t.ok(requests > 500, `${requests} requests`);
   }
 });
