@@ -141,7 +141,7 @@ t.test('connection pool: connect time-out', { timeout: 60_000 }, async (t) => {
   await until(5_000, () => /" 503 (UF,URX|URX,UF) .*"deaf\.test"/.test(client.log()));
 });
 
-t.test('TCP: connections in turn, and their limit', { timeout: 60_000 }, async (t) => {
+t.test('TCP: connections in turn, their limit, their life', { timeout: 60_000 }, async (t) => {
   const tcp = await fleet.freePort();
   const backends = await Promise.all(
     ['a', 'b'].map((name, i) => tcpBackend(fleet.at(41 + i), name, { port: tcp })),
@@ -170,6 +170,12 @@ t.test('TCP: connections in turn, and their limit', { timeout: 60_000 }, async (
   });
   await until(5_000, async () => (await exchange(to, 'x')).end === 'enough');
   t.pass('one at a time is fine');
+  await write('tcp', rule({ connectionPool: { tcp: { maxConnectionDuration: '0.3s' } } }));
+  await until(10_000, async () => {
+    const { end, ms } = await exchange(to, 'x', { enough: () => false, timeoutMs: 2_000 });
+    return end !== 'timeout' && ms > 250;
+  });
+  t.pass('maxConnectionDuration ends a connection');
 });
 
 t.test('HTTP/2 upstream', { timeout: 60_000 }, async (t) => {
