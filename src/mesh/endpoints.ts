@@ -124,8 +124,11 @@ function endpointRecord(inputs: Inputs, before: EndpointRecord | undefined): End
 
 /** All WorkloadEntries that the result depends on. */
 function usedWorkloads({ entry, slices, endpoints, workloads }: Inputs): readonly WorkloadEntry[] {
-  const { selector } = entry.service;
-  const used = new Set(selector ? selectWorkloads(workloads, selector) : []);
+  const used = new Set(
+    entry.definitions.flatMap(({ service: { selector } }) =>
+      selector ? selectWorkloads(workloads, selector) : [],
+    ),
+  );
   const use = (address: string) => {
     const found = workloads.byAddress.get(address);
     if (found !== undefined) used.add(found);

@@ -72,19 +72,26 @@ const definedEntries = memoize(
 
 /**
  * The older of two definitions counts, but a v1 Service counts before a ServiceEntry, so that nobody takes a host
- * away from a Service. ServiceEntries that are alike but for their ports are one service (as in Istio's sidecar
- * scope); their endpoints come together.
+ * away from a Service. The endpoints of ServiceEntries of one resolution come together, whatever else they differ in
+ * (Istio's endpoint index is by host and namespace); ports and addresses only where they are alike.
  */
 const join = memoize((existing: RegistryEntry, next: RegistryEntry): RegistryEntry => {
   const [a, b] = [existing.service, next.service];
   if (a.registry === 'kubernetes') return existing;
   if (b.registry === 'kubernetes') return next;
-  if (a.resolution !== b.resolution || visibilityKey(a) !== visibilityKey(b)) return existing;
-  if (!sameLabels(a.labels, b.labels) || !sameLabels(a.selector, b.selector)) return existing;
+  if (a.resolution !== b.resolution) return existing;
+  const alike =
+    visibilityKey(a) === visibilityKey(b) &&
+    sameLabels(a.labels, b.labels) &&
+    sameLabels(a.selector, b.selector);
   const numbers = new Set(a.ports.map(({ number }) => number));
-  const added = b.ports.filter(({ number }) => !numbers.has(number));
+  const added = alike ? b.ports.filter(({ number }) => !numbers.has(number)) : [];
+  // One without addresses stands at the wildcard, which must not be lost.
+  const called = alike && a.addresses.length > 0 ? b.addresses : [];
+  const addresses = [...new Set([...a.addresses, ...called])];
+  const same = added.length === 0 && addresses.length === a.addresses.length;
   return {
-    service: added.length === 0 ? a : { ...a, ports: [...a.ports, ...added] },
+    service: same ? a : { ...a, addresses, ports: [...a.ports, ...added] },
     definitions: [...existing.definitions, ...next.definitions],
   };
 });

@@ -200,3 +200,27 @@ t.test('ExternalName without a service is a DNS endpoint', async (t) => {
   const external = service('db', { type: 'ExternalName', externalName: 'db.example.com' });
   t.strictSame(addresses(endpointsOf(8080, external)), ['db.example.com:9090']);
 });
+
+t.test('ServiceEntries of one host and namespace bring their endpoints together', async (t) => {
+  const selecting = (version: string) =>
+    make(
+      'ServiceEntry',
+      version,
+      {
+        hosts: ['x.com'],
+        resolution: 'STATIC',
+        ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+        workloadSelector: { labels: { version } },
+      },
+      { labels: { version } },
+    );
+  const entries = [selecting('v1'), selecting('v2')];
+  const workloads = [
+    workload('w1', { address: '10.0.0.1', labels: { version: 'v1' } }),
+    workload('w2', { address: '10.0.0.2', labels: { version: 'v2' } }),
+  ];
+  t.strictSame(addresses(endpointsOf(80, ...entries, ...workloads)), [
+    '10.0.0.1:80',
+    '10.0.0.2:80',
+  ]);
+});

@@ -116,6 +116,11 @@ t.test('ServiceEntries of one host in one namespace come together', async (t) =>
   t.equal(services[0]?.source.name, 'one');
   const other = entry('two', { hosts: ['x.com'], ports: [port(3)], resolution: 'STATIC' });
   t.equal(servicesOf(one, other)[0]?.ports.length, 2, 'unlike ones do not');
+  const at = (name: string, ...addresses: string[]) =>
+    entry(name, { hosts: ['x.com'], ports: [port(1)], resolution: 'STATIC', addresses });
+  const [both] = servicesOf(at('a', '192.0.2.1'), at('b', '192.0.2.2', '192.0.2.1'));
+  t.strictSame(both?.addresses, ['192.0.2.1', '192.0.2.2']);
+  t.strictSame(servicesOf(at('a'), at('b', '192.0.2.2'))[0]?.addresses, []);
 });
 
 t.test('a v1 Service counts before a ServiceEntry of its host', async (t) => {
