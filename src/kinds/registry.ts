@@ -1,5 +1,6 @@
 // Turns one plain document into a resource of its kind and the problems with it. The kinds themselves are in
 // kind-table.ts; reading files, lists of documents and positions are the source's.
+import { camelCaseFields } from './field-spelling.js';
 import { type Finding, Findings } from './finding.js';
 import {
   apiVersionsOf,
@@ -154,11 +155,14 @@ function readSpec(
     return { findings: [{ code: 'missing-field', severity: 'error', message, path: [] }] };
   }
   const schema = entry.schema!;
-  const checked = checkSchema(schema, withoutNulls(given, schema));
-  if (checked.findings) return { findings: checked.findings };
+  const isIstio = entry.group.endsWith('istio.io');
+  const named = isIstio ? camelCaseFields(given, schema) : { value: given, findings: [] };
+  const checked = checkSchema(schema, withoutNulls(named.value, schema));
+  if (checked.findings) return { findings: [...named.findings, ...checked.findings] };
   const findings = new Findings();
   entry.check?.(checked.value, findings, { namespace });
-  return { spec: checked.value, findings: [...findings.list, ...setMarks(schema, checked.value)] };
+  const marks = setMarks(schema, checked.value);
+  return { spec: checked.value, findings: [...named.findings, ...findings.list, ...marks] };
 }
 
 const documentFields = new Set(['apiVersion', 'kind', 'metadata', 'status']);

@@ -147,8 +147,8 @@ t.test('messages', async (t) => {
     'host must be given',
     'unknown field "hots" (did you mean host?)',
   ]);
-  t.strictSame(messages({ host: 'a', traffic_policy: {} }), [
-    'unknown field "traffic_policy" (did you mean trafficPolicy?)',
+  t.strictSame(messages({ host: 'a', trafficpolicy: {} }), [
+    'unknown field "trafficpolicy" (did you mean trafficPolicy?)',
   ]);
   t.strictSame(messages({ host: 'a', zzzzzz: 1 }), ['unknown field "zzzzzz"']);
   t.strictSame(messages({ host: 5 }), ['expected a string, got the number 5; write it in quotes']);

@@ -24,6 +24,16 @@ t.test('null is a field not given', async (t) => {
   t.strictSame(spec.http, [{ route: to(), match: [{}] }]);
 });
 
+t.test('names of protobuf are read, and said', async (t) => {
+  const doc = vs({
+    http: [{ match: [{ uri: { prefix: '/a/' } }], redirect: { prefix_rewrite: '/' } }],
+  });
+  t.strictSame(specOf<VirtualServiceSpec>(doc).http?.[0]?.redirect, { prefixRewrite: '/' });
+  t.strictSame(problemLines(doc), ['warning unknown-field spec.http[0].redirect.prefix_rewrite']);
+  const both = vs({ http: [{ redirect: { prefix_rewrite: '/', prefixRewrite: '/' } }] });
+  t.strictSame(problemLines(both), ['error unknown-field spec.http[0].redirect.prefix_rewrite']);
+});
+
 const errors: [string, unknown, string[]][] = [
   ['no routes', vs({}), ['missing-field spec']],
   ['host *', vs({ hosts: ['*'], http: [{ route: to() }] }), ['invalid-value spec.hosts[0]']],
