@@ -140,6 +140,27 @@ function hang(t: Test, address: string, text: string): Promise<Socket> {
   });
 }
 
+t.test('a bug is never silent: a rejection is logged, an exception ends it in order', async (t) => {
+  // What goes wrong is loaded beside the program, and happens on a signal.
+  const code = `process.on('SIGUSR2', () => {
+    if (!globalThis.once) { globalThis.once = true; Promise.reject(new Error('rejected')); }
+    else throw new Error('thrown');
+  });`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+  const running = await serve(t, ['--xds', '127.0.0.1:0'], { env });
+  const { fleet } = simulated(t, running.xds[0]!);
+  const logged = (text: string) => running.log().find(({ error }) => error === text);
+  running.child.kill('SIGUSR2');
+  await until(5000, () => logged('rejected') !== undefined);
+  t.match(logged('rejected'), { level: 50, stack: /data:text/ });
+  await until(5000, () => fleet.responses > 1);
+  t.equal((await runner.run(['proxy-status', '--admin', running.admin])).code, 0, 'it serves on');
+  running.child.kill('SIGUSR2');
+  const { code: exitCode, signal } = await running.ended;
+  t.equal(exitCode, 1, `ended by itself, not by ${signal}`);
+  t.match(logged('thrown'), { level: 50, msg: /an exception that nobody caught/ });
+});
+
 t.test('a socket file of a server that was killed is replaced, one in use is not', async (t) => {
   const path = join(scratch, 'stale.sock');
   const first = await serve(t, ['--xds', `unix:${path}`]);

@@ -109,7 +109,7 @@ for (const [protocol, network] of [
     t.ok(pushed - pushesBefore <= 8, `a few pushes (${pushed - pushesBefore})`);
 
     // Other types go on at the proxy that refuses, and everything at the others. Other routes wait with the bad one:
-    // Envoy refuses a response as a whole (docs/divergence.md).
+    // Envoy refuses a response as a whole.
     mesh.write('extra.yaml', routing('extra', bad, '/extra').split('---')[1]!);
     mesh.write('good.yaml', routing('good', good, '/other.*'));
     await until(5000, async () => (await at(ip, good, 'good', '/other1')).status === 418);
