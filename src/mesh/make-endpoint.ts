@@ -206,8 +206,18 @@ function noOwner(namespace: string, workloadName: string): Owner {
   };
 }
 
+/** Kubernetes' own; its documentation asks for another value where people or their tools write slices. */
+const controllers: ReadonlySet<string | undefined> = new Set([
+  'controller',
+  'endpointslice-controller.k8s.io',
+  'endpointslicemirroring-controller.k8s.io',
+]);
+
+/** Labels about the slice and not about workloads, as `app.kubernetes.io/version` is. */
+const ofSlice = /^(?:(?:endpointslice|service)\.)?kubernetes\.io\//;
+
 const handwrittenLabels = memoize((resource: Resource) => {
-  if (resource.labels['endpointslice.kubernetes.io/managed-by'] !== undefined) return noLabels;
-  const own = Object.entries(resource.labels).filter(([key]) => !/kubernetes\.io\//.test(key));
+  if (controllers.has(resource.labels['endpointslice.kubernetes.io/managed-by'])) return noLabels;
+  const own = Object.entries(resource.labels).filter(([key]) => !ofSlice.test(key));
   return own.length === 0 ? noLabels : Object.fromEntries(own);
 });

@@ -129,6 +129,12 @@ t.test('labels of the endpoints of a slice', async (t) => {
     endpointsOf(8080, service('a'), generated).map(({ labels }) => labels),
     [{}, {}],
   );
+  const own = {
+    'endpointslice.kubernetes.io/managed-by': 'staff',
+    'app.kubernetes.io/version': '2',
+  };
+  const [kept] = endpointsOf(8080, service('a'), slice('s', 'a', { endpoints }, { labels: own }));
+  t.strictSame(kept?.labels, { 'app.kubernetes.io/version': '2' }, 'slices of other tools');
 });
 
 t.test('v1 Endpoints count where there is no slice', async (t) => {
