@@ -162,7 +162,10 @@ function serviceEndpoints(inputs: Inputs, before: ServiceEndpoints | undefined):
 
 function endpointsOfPort(inputs: Inputs, port: ServicePort): Endpoint[] {
   return inputs.entry.definitions.flatMap((definition) => {
-    const own = definition.service.ports.find(({ number }) => number === port.number);
+    // A service may have a number twice, once for UDP, as the cluster's DNS has 53.
+    const own = definition.service.ports.find(
+      ({ number, protocol }) => number === port.number && protocol !== 'UDP',
+    );
     if (own === undefined) return [];
     return definition.resource.kind === 'Service'
       ? kubernetesEndpoints(inputs, own)

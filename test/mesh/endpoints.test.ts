@@ -230,3 +230,18 @@ t.test('ServiceEntries of one host and namespace bring their endpoints together'
     '10.0.0.2:80',
   ]);
 });
+
+t.test('a number that stands for UDP too', async (t) => {
+  const dns = service('a', {
+    ports: [
+      { name: 'dns', port: 53, protocol: 'UDP' },
+      { name: 'dns-tcp', port: 53 },
+    ],
+  });
+  const ports = [
+    { name: 'dns', port: 1053, protocol: 'UDP' },
+    { name: 'dns-tcp', port: 2053 },
+  ];
+  const slices = slice('s', 'a', { ports, endpoints: [{ addresses: ['10.0.0.1'] }] });
+  t.strictSame(addresses(endpointsOf(53, dns, slices)), ['10.0.0.1:2053']);
+});
