@@ -5,6 +5,7 @@ import type { Source } from './config/source.js';
 import type { TypeUrl } from './envoy/resource.js';
 import { resourceKey } from './kinds/problem.js';
 import { errorMessage } from './lib/error.js';
+import { memoize } from './lib/memo.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
 import { parseProxy } from './mesh/parse-proxy.js';
 import type { Proxy } from './mesh/proxy.js';
@@ -373,6 +374,4 @@ function proxyOf(node: XdsNode): Proxy {
 }
 
 /** Streams of Envoys that describe themselves alike are one group; two with one id but other labels are two. */
-function groupOf(proxy: Proxy): string {
-  return JSON.stringify(proxy);
-}
+const groupOf = memoize((proxy: Proxy): string => JSON.stringify(proxy));

@@ -66,7 +66,7 @@ async function connectAll(): Promise<void> {
     const node = {
       id: `sidecar~${ip}~service-${i}-v1.default~default.svc.cluster.local`,
       cluster: `service-${i}`,
-      metadata: { fields: { INSTANCE_IPS: { string_value: ip } } },
+      metadata: { fields: { INSTANCE_IPS: { stringValue: ip } } },
     };
     clients.push(new SimulatedSidecar(server.xds, node, fleet));
   }
