@@ -1,4 +1,5 @@
 // Findings about VirtualServices: destinations that lead nowhere, hosts claimed twice, rules that are never reached.
+// What one resource alone says, such as gateways, is found in kinds.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Destination } from '../kinds/virtual-service.js';
 import { findDestinationRule } from './destination-rule.js';
@@ -13,26 +14,10 @@ import { isVisible } from './visibility.js';
 export function analyzeVirtualServices(mesh: Mesh): Problem[] {
   const claimed = new Map<string, VirtualService[]>();
   return mesh.virtualServices.flatMap((rule) => [
-    ...gatewayProblems(rule),
     ...hostProblems(mesh, rule, claimed),
     ...destinationsOf(rule).flatMap((used) => destinationProblems(mesh, rule, used)),
     ...unreachableRules(rule),
   ]);
-}
-
-function gatewayProblems(rule: VirtualService): Problem[] {
-  return rule.gateways.flatMap((gateway, i): Problem[] => {
-    if (gateway === 'mesh') return [];
-    return [
-      {
-        code: 'not-implemented',
-        severity: 'warning',
-        message: `fairlead does not serve gateways yet: ${gateway} gets nothing of this`,
-        resource: rule.source,
-        path: ['spec', 'gateways', i],
-      },
-    ];
-  });
 }
 
 function hostProblems(
