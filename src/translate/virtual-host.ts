@@ -102,14 +102,16 @@ function candidates(hosts: PortHosts): Candidate[] {
 
 /**
  * ExternalName services with a rule of their own: its routes hold for their names, and the service behind them keeps
- * its own. The other aliases are domains of that service.
+ * its own. A rule by wildcard counts where the service itself has none. Other aliases are domains of the service.
  */
-function aliasCandidates({ services, virtualServices, client }: PortHosts): Candidate[] {
-  return services.flatMap(({ service }) =>
-    (service.aliases ?? []).flatMap((alias) => {
+function aliasCandidates(hosts: PortHosts): Candidate[] {
+  const { services, virtualServices, client } = hosts;
+  return services.flatMap((view) =>
+    (view.service.aliases ?? []).flatMap((alias) => {
       const host = alias.toLowerCase();
       for (const rule of rulesFor(virtualServices, host)) {
-        const routes = hostsOf(rule).includes(host) ? httpRoutes(rule, client) : [];
+        if (!hostsOf(rule).includes(host) && ruleInForce(view, hosts) !== undefined) continue;
+        const routes = httpRoutes(rule, client);
         if (routes.length > 0) return [{ host, routes, domains: aliasDomains(host, client.proxy) }];
       }
       return [];
