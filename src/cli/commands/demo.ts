@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { DemoMode } from '../demo/choose-mode.js';
 import { oneOf, portNumber, wholeNumber } from '../flag-values.js';
+import { endWithNpm } from '../orphan-watch.js';
 
 interface Flags {
   mode?: string;
@@ -31,6 +32,7 @@ export function addDemo(program: Command): void {
     .option('--rate <requests>', 'requests a second of the built-in load; 0 for none', wholeNumber)
     .action(async (flags: Flags) => {
       const { runDemo } = await import('../demo/demo.js');
+      endWithNpm();
       const { mode, rate: requestsPerSecond, ...rest } = flags;
       process.exitCode = await runDemo({
         ...rest,

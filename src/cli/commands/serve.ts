@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { DEFAULT_ADMIN } from '../api-client.js';
 import { collect, oneOf } from '../flag-values.js';
+import { endWithNpm } from '../orphan-watch.js';
 
 interface Flags {
   config: string;
@@ -34,6 +35,7 @@ export function addServe(program: Command): void {
       const { superviseProcess } = await import('../lifetime.js');
       const log = createLog(level);
       const lifetime = superviseProcess(log);
+      endWithNpm();
       const server = await startServer({
         config: flags.config,
         meshConfigFile: flags.meshConfig,
