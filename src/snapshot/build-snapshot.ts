@@ -110,8 +110,5 @@ function fingerprint(resource: EncodedResource): Uint32Array {
   return print;
 }
 
-/** A snapshot with nothing in it. */
-export const emptySnapshot: Snapshot = { types: new Map() };
-
 /** The type with no resources; its version is that of any empty type. */
 export const emptyTypeSnapshot: TypeSnapshot = typeSnapshot(new Map());

@@ -369,6 +369,28 @@ t.test(
   },
 );
 
+t.test(
+  'translate of a rule that leads nowhere: said, translated as it stands, exit code 0',
+  async (t) => {
+    const lost = join(scratch, 'lost');
+    mkdirSync(lost);
+    const rule = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: lost }
+spec:
+  hosts: [lost.example.com]
+  http: [{ route: [{ destination: { host: nobody.example.com } }] }]
+`;
+    writeFileSync(join(lost, 'rule.yaml'), rule);
+    const { code, stdout, stderr } = await fairlead([
+      ...['translate', '--config', lost, '--node', 'web', '--type', 'routes'],
+    ]);
+    t.equal(code, 0);
+    t.match(stdout, 'outbound|80||nobody.example.com');
+    t.match(stderr, /rule\.yaml:6:\d+: error unknown-host: /);
+  },
+);
+
 t.test('proxy-config offline: tables, filters, JSON', async (t) => {
   const run = async (type: string, ...words: string[]) => {
     const args = ['proxy-config', type, 'shop-1', '--config', mesh, '--ip', '10.1.0.1', ...words];

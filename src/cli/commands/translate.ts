@@ -14,7 +14,10 @@ export interface TranslateOptions extends Partial<IdentityOptions> {
   output: OutputFormat;
 }
 
-/** Prints the configuration; errors in the directory go to standard error and make the exit code 1. */
+/**
+ * Prints the configuration; errors go to standard error. The exit code is 1 when a document was refused, since what is
+ * printed is then not what was written; a rule that leads nowhere is translated as it stands, as Istio does.
+ */
 export async function runTranslate(options: TranslateOptions): Promise<number> {
   const types = configTypes('--type', options.type);
   const node = describedNode(identityOf(options));
@@ -26,5 +29,5 @@ export async function runTranslate(options: TranslateOptions): Promise<number> {
     filter: { name: options.name },
     output: options.output,
   });
-  return errors.length > 0 ? 1 : 0;
+  return offline.generation.problems.some(({ severity }) => severity === 'error') ? 1 : 0;
 }
