@@ -382,6 +382,10 @@ spec:
   http: [{ route: [{ destination: { host: nobody.example.com } }] }]
 `;
     writeFileSync(join(lost, 'rule.yaml'), rule);
+    // A rule for a host outside the registry holds on port 80, where there is one.
+    const service =
+      'apiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec: { ports: [{ name: http, port: 80 }] }\n';
+    writeFileSync(join(lost, 'service.yaml'), service);
     const { code, stdout, stderr } = await fairlead([
       ...['translate', '--config', lost, '--node', 'web', '--type', 'routes'],
     ]);
