@@ -1,9 +1,11 @@
 // `npm test`: installs what is missing (npm packages, Envoy), builds, and runs the tests. Arguments name test
 // files or folders; none means all. The last line counts the assertions.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ensurePackages, project, run, say } from './run.mjs';
+
+const tap = join(project, 'node_modules/tap/dist/esm/run.mjs');
 
 ensurePackages();
 run(process.execPath, ['scripts/build.mjs']);
@@ -13,13 +15,22 @@ const wanted = process.argv.slice(2).flatMap((arg) => {
   const path = join(project, arg);
   return existsSync(path) && statSync(path).isDirectory() ? testsUnder(path) : [arg];
 });
+buildTap();
 say(`testing ${wanted.length > 0 ? `${wanted.length} file(s)` : 'everything'}`);
 
-const child = spawn(
-  process.execPath,
-  [join(project, 'node_modules/tap/dist/esm/run.mjs'), '--reporter=tap', ...wanted],
-  { cwd: project, stdio: ['ignore', 'pipe', 'inherit'] },
-);
+const child = spawn(process.execPath, [tap, '--reporter=tap', ...wanted], {
+  cwd: project,
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+/** tap builds its plugins (.taprc) on its first run, but that run still has the ones before: one run for nothing. */
+function buildTap() {
+  const stamp = join(project, 'node_modules/.tap-is-built');
+  if (existsSync(stamp)) return;
+  say('building tap with its plugins');
+  run(process.execPath, [tap, 'build'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  writeFileSync(stamp, '');
+}
+
 let summary = '';
 let failing = false;
 /** One line a test file; of what is inside a file only what failed, with its diagnostics. */
