@@ -52,7 +52,9 @@ try {
   }
   const text = report(rows, await memory());
   console.log(text);
-  if (values.record) appendFileSync(join(project, 'docs/bench.md'), `\n${text}\n`);
+  if (values.record) {
+    appendFileSync(join(project, 'docs/bench.md'), `\n${text.replace(/^(?=.)/gm, '    ')}\n`);
+  }
 } finally {
   for (const client of clients) client.close();
   server.process.kill('SIGTERM');
