@@ -1,30 +1,11 @@
 // The rules of fault injection and CORS in a VirtualService, after Istio's validation.
+import { grpcStatuses } from '../lib/grpc-status.js';
 import type { Findings } from './finding.js';
 import { isHeaderName } from './names.js';
 import type { FieldPath } from './problem.js';
 import { regexProblem } from './regex-check.js';
 import { checkDuration, checkOneOf, report } from './value-check.js';
 import type { CorsPolicy, HttpFault } from './virtual-service.js';
-
-const grpcStatuses = new Set([
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-]);
 
 /** Envoy's smallest share is one in a million; anything below would become none. */
 function checkPercentage(
@@ -66,7 +47,7 @@ export function checkFault(
   if (abort.httpStatus !== undefined && (abort.httpStatus < 200 || abort.httpStatus > 599)) {
     findings.invalid([...at, 'httpStatus'], 'the status is from 200 to 599');
   }
-  if (abort.grpcStatus !== undefined && !grpcStatuses.has(abort.grpcStatus)) {
+  if (abort.grpcStatus !== undefined && !grpcStatuses.includes(abort.grpcStatus)) {
     const name = abort.grpcStatus.slice(0, 60);
     findings.invalid(
       [...at, 'grpcStatus'],

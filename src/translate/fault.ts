@@ -1,6 +1,7 @@
 // Fault injection of a route: the per-route configuration of Envoy's fault filter. The filter itself is one of the
 // listener's HTTP filters.
 import type { HTTPFault } from '../envoy/gen/types/envoy/extensions/filters/http/fault/v3/HTTPFault.js';
+import { grpcStatuses } from '../lib/grpc-status.js';
 import type { HttpRule } from '../mesh/rules.js';
 import { percentOfMillion, toDuration, wholePercent } from './duration.js';
 
@@ -9,27 +10,6 @@ type Fault = NonNullable<HttpRule['fault']>;
 /** The name that the filter and its per-route configuration share. */
 export const FAULT_FILTER = 'envoy.filters.http.fault';
 export const FAULT_TYPE = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
-
-/** gRPC's status codes by name, in the order of their numbers (grpc.io, Status codes). */
-const grpcStatuses = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 /** The faults of a route; undefined when there is none. Without a percentage a fault hits no request. */
 export function httpFault(fault: Fault): HTTPFault | undefined {
