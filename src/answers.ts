@@ -3,6 +3,7 @@
 import { toConfiguration } from './configuration.js';
 import type { Problem } from './kinds/problem.js';
 import { errorMessage } from './lib/error.js';
+import { memoize } from './lib/memo.js';
 import { analyzeMesh } from './mesh/analyze.js';
 import type { Mesh } from './mesh/build-mesh.js';
 import type { ServedViews } from './served-views.js';
@@ -39,7 +40,6 @@ export interface AnswerSources {
 
 export class Answers implements ControlPlaneState {
   readonly #from: AnswerSources;
-  #analysis: { mesh: Mesh; findings: readonly Problem[] } | undefined;
 
   constructor(from: AnswerSources) {
     this.#from = from;
@@ -73,13 +73,10 @@ export class Answers implements ControlPlaneState {
   }
 
   /** What is wrong with what users wrote; without what went wrong between us and single proxies. */
-  configProblems(): ProblemStatus[] {
-    const mesh = this.#from.mesh();
+  configProblems(): readonly ProblemStatus[] {
     const translated = this.#from.views.values().map(({ translation }) => translation.problems);
-    return collectProblems(
-      [this.#from.generation().problems, mesh.problems, this.#findings(mesh), ...translated],
-      this.#from.generation(),
-    );
+    const some = translated.filter((problems) => problems.length > 0);
+    return placedProblems(this.#from.generation(), this.#from.mesh(), ...some);
   }
 
   proxies(): ProxyStatus[] {
@@ -120,20 +117,6 @@ export class Answers implements ControlPlaneState {
     return [...counts.values()];
   }
 
-  // Looked at only when somebody asks: an edit must not wait for it. A bug of ours here must not take the page of
-  // metrics with it.
-  #findings(mesh: Mesh): readonly Problem[] {
-    if (this.#analysis?.mesh === mesh) return this.#analysis.findings;
-    let findings: readonly Problem[];
-    try {
-      findings = analyzeMesh(mesh);
-    } catch (thrown) {
-      findings = [ourBug(`the mesh could not be analysed: ${errorMessage(thrown)}`)];
-    }
-    this.#analysis = { mesh, findings };
-    return findings;
-  }
-
   #proxyProblems(): ProblemStatus[] {
     const problems: ProblemStatus[] = [];
     const meshFailure = this.#from.meshFailure();
@@ -159,6 +142,25 @@ export class Answers implements ControlPlaneState {
     return distinctProblems(problems);
   }
 }
+
+// Placing a problem parses its document again, and every scrape of the metrics asks: once for each state is enough.
+const placedProblems = memoize(
+  (generation: Generation, mesh: Mesh, ...translated: readonly (readonly Problem[])[]) =>
+    collectProblems(
+      [generation.problems, mesh.problems, findingsOf(mesh), ...translated],
+      generation,
+    ) as readonly ProblemStatus[],
+);
+
+// Looked at only when somebody asks: an edit must not wait for it. A bug of ours here must not take the page of
+// metrics with it.
+const findingsOf = memoize((mesh: Mesh): readonly Problem[] => {
+  try {
+    return analyzeMesh(mesh);
+  } catch (thrown) {
+    return [ourBug(`the mesh could not be analysed: ${errorMessage(thrown)}`)];
+  }
+});
 
 function ourBug(message: string) {
   return { code: 'translation-failed', severity: 'error', message } as const;

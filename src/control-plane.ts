@@ -358,20 +358,13 @@ function stackOf(thrown: unknown): string | undefined {
   return thrown instanceof Error ? thrown.stack : undefined;
 }
 
-const proxies = new WeakMap<XdsNode, Proxy>();
-
 /** The proxy of a node; parsed once. */
-function proxyOf(node: XdsNode): Proxy {
-  let proxy = proxies.get(node);
-  if (proxy === undefined) {
-    const { region, zone, subZone } = node.locality;
-    const locality = { region, zone, sub_zone: subZone };
-    const { id, cluster, metadata, userAgentVersion: version } = node;
-    proxy = parseProxy({ id, cluster, metadata, locality, version });
-    proxies.set(node, proxy);
-  }
-  return proxy;
-}
+const proxyOf = memoize((node: XdsNode): Proxy => {
+  const { region, zone, subZone } = node.locality;
+  const locality = { region, zone, sub_zone: subZone };
+  const { id, cluster, metadata, userAgentVersion: version } = node;
+  return parseProxy({ id, cluster, metadata, locality, version });
+});
 
 /** Streams of Envoys that describe themselves alike are one group; two with one id but other labels are two. */
 const groupOf = memoize((proxy: Proxy): string => JSON.stringify(proxy));

@@ -1,36 +1,17 @@
 // Small hand-made inputs for the route tests: services, rules, a client. No expectations here.
 import type { Route } from '../../src/envoy/gen/types/envoy/config/route/v3/Route.js';
 import type { RouteConfiguration } from '../../src/envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
-import type { MeshSettings } from '../../src/mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../../src/mesh/proxy-view.js';
 import type { DestinationRule, HttpRule, VirtualService } from '../../src/mesh/rules.js';
 import type { Service, ServicePort } from '../../src/mesh/service.js';
 import { buildRouteConfiguration, type RouteRequest } from '../../src/translate/route.js';
+import { settings } from './listener-inputs.js';
 
 export const suffix = 'svc.cluster.local';
 
-const settingsBase: MeshSettings = {
-  outboundTrafficPolicy: 'ALLOW_ANY',
-  inboundTrafficPolicy: 'PASSTHROUGH',
-  proxyListenPort: 15001,
-  proxyInboundListenPort: 15006,
-  connectTimeoutMs: 10_000,
-  protocolDetectionTimeoutMs: 0,
-  dnsRefreshRateMs: 60_000,
-  trustDomain: 'cluster.local',
-  domainSuffix: 'cluster.local',
-  rootNamespace: 'istio-system',
-  defaultServiceVisibility: '*',
-  defaultVirtualServiceVisibility: '*',
-  defaultDestinationRuleVisibility: '*',
-  config: {},
-};
-
 export const defaults = settings({});
 
-export function settings(some: Partial<MeshSettings>): MeshSettings {
-  return { ...settingsBase, ...some };
-}
+export { settings };
 
 export function proxy(some: Partial<ProxyTraits> = {}): ProxyTraits {
   const namespace = some.namespace ?? 'default';
