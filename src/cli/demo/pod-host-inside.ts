@@ -5,6 +5,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, openSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { errorMessage, unreachable } from '../../lib/error.js';
+import { joinSockets } from './join-sockets.js';
 import { makeNetwork, makePod, type Pod, podCommand } from './pod-network.js';
 import {
   type ForwardRequest,
@@ -67,17 +68,7 @@ function start(request: SpawnRequest): Promise<number> {
 }
 
 function forward(request: ForwardRequest): Promise<void> {
-  const server = createServer((client) => {
-    const upstream = connect(request.port, request.host);
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-    }
-  });
+  const server = createServer((client) => joinSockets(client, connect(request.port, request.host)));
   return new Promise((resolve, reject) => {
     server.on('error', reject);
     server.listen(request.socket, () => {

@@ -5,6 +5,7 @@ import { chmodSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { buildBootstrap } from '../bootstrap.js';
+import { joinSockets } from './join-sockets.js';
 import type { PodHost, PodProcess } from './pod-host.js';
 import { appPort, backendAddress, type DemoWorkload, demoDir, workloads } from './workloads.js';
 
@@ -98,17 +99,10 @@ export async function openDoor(at: string | number, target: string | number): Pr
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      open.add(from);
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        open.delete(from);
-        to.destroy();
-      });
+    joinSockets(client, upstream);
+    for (const socket of [client, upstream]) {
+      open.add(socket);
+      socket.on('close', () => open.delete(socket));
     }
   });
   await listen(server, at).catch((error: NodeJS.ErrnoException) => {
