@@ -1,10 +1,18 @@
 // Two connections made one: what comes in at either goes out at the other. For the doors between the host and the pods.
-import { type Duplex, pipeline } from 'node:stream';
+import type { Duplex } from 'node:stream';
 
-/** Joins them until both directions ended; when one breaks, so does the other. What was received is still delivered. */
+/** Joins them: when one closes, so does the other, but not before it has delivered what it was given. */
 export function joinSockets(a: Duplex, b: Duplex): void {
-  // An end in order flushes; only a break destroys, and has no one to be told but the two ends themselves.
-  const ended = (): void => undefined;
-  pipeline(a, b, ended);
-  pipeline(b, a, ended);
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.pipe(to);
+    from.on('error', () => to.destroy());
+    from.on('close', () => {
+      // After an end in order, pipe has ended `to`, which may still be sending; anything else is a break.
+      if (from.readableEnded && !to.writableFinished) to.once('finish', () => to.destroy());
+      else to.destroy();
+    });
+  }
 }
