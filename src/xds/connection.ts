@@ -85,9 +85,10 @@ export class Connection implements XdsStream, Transport {
     this.finish(grpc.status.UNAVAILABLE, reason);
   }
 
-  write(bytes: Buffer): void {
+  write(pieces: readonly Buffer[]): void {
     this.pendingWrites++;
-    this.call.write(bytes, () => {
+    const message = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    this.call.write(message, () => {
       this.pendingWrites--;
       if (!this.ended && this.pendingWrites === pendingWritesMax - 1) this.pump();
     });

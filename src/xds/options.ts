@@ -1,7 +1,7 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
 import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { XdsNode } from './node.js';
-import type { SnapshotCache } from './snapshot-cache.js';
+import type { XdsCache } from './snapshot-cache.js';
 import type { XdsStream } from './status.js';
 
 /** Calls into the embedding program. An exception in one ends that stream with INTERNAL and nothing else. */
@@ -72,7 +72,7 @@ export interface XdsTimes {
 export type UnknownNamed = (typeUrl: string, name: string) => EncodedResource | undefined;
 
 export interface XdsServerOptions {
-  readonly cache: SnapshotCache;
+  readonly cache: XdsCache;
   /** Which group a node is served from; default its id. Called after onNode. */
   readonly groupOf?: (node: XdsNode) => string;
   readonly callbacks?: XdsCallbacks;

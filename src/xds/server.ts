@@ -21,7 +21,7 @@ import { VersionAliases } from './version-aliases.js';
 export { quotedTexts } from './nack.js';
 export type { XdsNode } from './node.js';
 export type * from './options.js';
-export { SnapshotCache } from './snapshot-cache.js';
+export { SnapshotCache, type SnapshotListener, type XdsCache } from './snapshot-cache.js';
 export type * from './status.js';
 
 /** Where to listen: a TCP address (port 0: any free one) or a Unix socket's path. */

@@ -6,8 +6,16 @@ import type { Snapshot } from '../snapshot/snapshot.js';
 /** Told of a group's new snapshot; undefined when the group was cleared. */
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
+/** What a server serves from: the snapshot of each group, and news of it. */
+export interface XdsCache {
+  /** The group's present snapshot; undefined while there is none: its streams wait. */
+  get(group: string): Snapshot | undefined;
+  /** Calls `listener` on each later change of the group, until the returned function is called. */
+  watch(group: string, listener: SnapshotListener): () => void;
+}
+
 /** Snapshots by group; the streams of a group are brought to each new one in short turns of the event loop. */
-export class SnapshotCache {
+export class SnapshotCache implements XdsCache {
   private readonly snapshots = new Map<string, Snapshot>();
   private readonly listeners = new Map<string, Set<SnapshotListener>>();
 

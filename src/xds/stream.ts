@@ -23,7 +23,8 @@ import {
 
 /** The stream's way out. */
 export interface Transport {
-  write(bytes: Buffer): void;
+  /** One message, in pieces: Buffers may be shared with other streams and must not be copied without need. */
+  write(pieces: readonly Buffer[]): void;
   /** False while written bytes wait for the client; `pump` is to be called when that has passed. */
   writable(): boolean;
 }
@@ -223,7 +224,7 @@ export class ProtocolStream {
     line.sentStamp = this.order.stamp;
     line.rejected = false;
     line.position = ++this.position;
-    this.transport.write(bytes);
+    this.transport.write([bytes]);
     this.settings.callbacks.onResponse?.(this.stream, typeUrl, {
       version: outgoing.version,
       resources: outgoing.resources.length,

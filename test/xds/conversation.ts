@@ -88,7 +88,8 @@ export class Talk {
       now: () => this.now,
     };
     const transport = {
-      write: (bytes: Buffer) => this.outbox.push(readResponse(this.variant, bytes)),
+      write: (pieces: readonly Buffer[]) =>
+        this.outbox.push(readResponse(this.variant, Buffer.concat(pieces))),
       writable: () => !this.blocked,
     };
     return new ProtocolStream(settings, transport, {} as XdsStream);
