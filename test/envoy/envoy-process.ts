@@ -6,16 +6,24 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { envoyVersion } from '../../src/cli/envoy-binary.js';
+import { envoyVersion, oldestEnvoyVersion } from '../../src/cli/envoy-binary.js';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The releases that the tests of the protocol run against: the newest, or what ENVOY_BIN is, and the oldest. */
+export const testedVersions: readonly (string | undefined)[] = [undefined, oldestEnvoyVersion];
+
 /**
- * The path of an Envoy binary: ENVOY_BIN, then `envoy` on PATH, then the project's cache, which
+ * The path of an Envoy binary of this release (`node scripts/ensure-envoy.mjs --version X`), or of any: ENVOY_BIN, then `envoy` on PATH, then the project's cache, which
  * scripts/ensure-envoy.mjs fills.
  * Throws, with the way to get one, when there is none.
  */
-export function findEnvoy(): string {
+export function findEnvoy(version?: string): string {
+  const cached = (release: string) => join(project, '.cache/envoy', release, 'envoy');
+  if (version !== undefined) {
+    if (existsSync(cached(version))) return cached(version);
+    throw new Error(`no Envoy ${version}: node scripts/ensure-envoy.mjs --version ${version}`);
+  }
   const fromEnv = process.env['ENVOY_BIN'];
   if (fromEnv) {
     if (existsSync(fromEnv)) return fromEnv;
@@ -23,7 +31,7 @@ export function findEnvoy(): string {
   }
   const places = [
     ...(process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'envoy')),
-    join(project, '.cache/envoy', envoyVersion, 'envoy'),
+    cached(envoyVersion),
   ];
   const found = places.find((path) => existsSync(path));
   if (found) return found;
@@ -63,16 +71,18 @@ export interface EnvoyOptions {
   /** A command that runs Envoy, for example `['ip', 'netns', 'exec', 'x']`; the admin is then out of reach from here. */
   prefix?: readonly string[];
   env?: Record<string, string>;
+  /** A release; default: see findEnvoy. */
+  version?: string;
 }
 
 /** Runs `envoy --mode validate` on a bootstrap; gives undefined, or what Envoy says against it. */
-export function validateBootstrap(bootstrap: object): string | undefined {
+export function validateBootstrap(bootstrap: object, version?: string): string | undefined {
   const dir = mkdtempSync(join(tmpdir(), 'fairlead-envoy-'));
   try {
     const file = join(dir, 'bootstrap.json');
     writeFileSync(file, JSON.stringify(bootstrap));
     execFileSync(
-      findEnvoy(),
+      findEnvoy(version),
       ['-c', file, '--mode', 'validate', '-l', 'error', '--disable-hot-restart'],
       { stdio: 'pipe', timeout: 60_000 },
     );
@@ -88,7 +98,7 @@ export function validateBootstrap(bootstrap: object): string | undefined {
 
 /** Starts Envoy and waits for it. The caller must `stop()` it (in `t.teardown`). */
 export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
-  const binary = findEnvoy();
+  const binary = findEnvoy(options.version);
   const dir = mkdtempSync(join(tmpdir(), 'fairlead-envoy-'));
   const config = join(dir, 'bootstrap.json');
   const addressFile = join(dir, 'admin-address');

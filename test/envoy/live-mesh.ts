@@ -82,6 +82,8 @@ export class LiveMesh {
       namespace?: string;
       labels?: Record<string, string>;
       protocol?: 'delta' | 'sotw';
+      /** Envoy's release. */
+      version?: string;
     } = {},
   ): Promise<Sidecar> {
     const { admin: _admin, ...bootstrap } = buildBootstrap({
@@ -97,7 +99,9 @@ export class LiveMesh {
       healthPort: 0,
     });
     // Access logs are read by tests: without the flag they wait for 10 s.
-    const envoy = await startEnvoy({ bootstrap, args: ['--file-flush-interval-msec', '50'] });
+    const args = ['--file-flush-interval-msec', '50'];
+    const { version } = options;
+    const envoy = await startEnvoy({ bootstrap, args, ...(version && { version }) });
     this.#sidecars.push(envoy);
     return Object.assign(envoy, { ip });
   }
