@@ -18,6 +18,8 @@ export const CLUSTER = url('envoy.config.cluster.v3.Cluster');
 export const ENDPOINT = url('envoy.config.endpoint.v3.ClusterLoadAssignment');
 export const LISTENER = url('envoy.config.listener.v3.Listener');
 export const ROUTE = url('envoy.config.route.v3.RouteConfiguration');
+export const VIRTUAL_HOST = url('envoy.config.route.v3.VirtualHost');
+export const SCOPED_ROUTE = url('envoy.config.route.v3.ScopedRouteConfiguration');
 export const SECRET = url('envoy.extensions.transport_sockets.tls.v3.Secret');
 export const EXTENSION_CONFIG = url('envoy.config.core.v3.TypedExtensionConfig');
 export const RUNTIME = url('envoy.service.runtime.v3.Runtime');
@@ -28,6 +30,8 @@ export const typeShortName: Readonly<Record<string, string>> = {
   [ENDPOINT]: 'EDS',
   [LISTENER]: 'LDS',
   [ROUTE]: 'RDS',
+  [VIRTUAL_HOST]: 'VHDS',
+  [SCOPED_ROUTE]: 'SRDS',
   [SECRET]: 'SDS',
   [EXTENSION_CONFIG]: 'ECDS',
   [RUNTIME]: 'RTDS',

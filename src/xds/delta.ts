@@ -6,7 +6,6 @@ import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import {
   changeNames,
   findNamed,
-  hasLegacyWildcard,
   heldSnapshot,
   type Outgoing,
   type Received,
@@ -36,7 +35,7 @@ export function receive(state: TypeState, request: DiscoveryRequest): Received {
 
 function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean): void {
   const { names: added, unsubscribe: dropped, held } = request;
-  const legacy = first && added.length === 0 && hasLegacyWildcard(state.typeUrl);
+  const legacy = first && added.length === 0 && state.rule.wildcard !== false;
   if (added.length > 0) state.everNamed = true;
   let wildcard = state.wildcard || legacy;
   if (legacy) state.answerOwed = true;

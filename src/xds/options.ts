@@ -3,6 +3,7 @@ import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { XdsNode } from './node.js';
 import type { XdsCache } from './snapshot-cache.js';
 import type { XdsStream } from './status.js';
+import type { TypeRule } from './type-rules.js';
 
 /** Calls into the embedding program. An exception in one ends that stream with INTERNAL and nothing else. */
 export interface XdsCallbacks {
@@ -78,6 +79,8 @@ export interface XdsServerOptions {
   readonly callbacks?: XdsCallbacks;
   /** 'wait' (default), 'empty' (an empty EDS or RDS resource), or a function of your own. */
   readonly unknownNamed?: 'wait' | 'empty' | UnknownNamed;
+  /** Rules of further types, or others than Envoy's for known ones. Types without a rule are served too. */
+  readonly types?: readonly TypeRule[];
   readonly limits?: Partial<XdsLimits>;
   readonly times?: Partial<XdsTimes>;
   /** Put into `control_plane.identifier` of each response; nothing when absent. */

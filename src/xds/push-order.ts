@@ -1,19 +1,12 @@
 // Make before break: in which order the types of a new state may go out on one aggregated stream, each step waiting
 // for the client's answer to the one before (xDS "Eventual consistency considerations"; order alone loses requests).
 // No sockets and no clock: the stream says what is settled.
-import { CLUSTER, ENDPOINT, LISTENER, ROUTE, type TypeUrl } from '../envoy/resource.js';
+import { CLUSTER, LISTENER, type TypeUrl } from '../envoy/resource.js';
 import { unreachable } from '../lib/error.js';
 import { emptyTypeSnapshot } from '../snapshot/build-snapshot.js';
 import { unionTypes } from '../snapshot/select.js';
 import type { Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
-
-const SCOPED_ROUTE = 'type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration';
-const VIRTUAL_HOST = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
-
-/** The order of types that depend on each other. Every other type is independent and goes with the first. */
-const clusterTypes: readonly string[] = [CLUSTER, ENDPOINT];
-const routeTypes: readonly string[] = [LISTENER, SCOPED_ROUTE, ROUTE, VIRTUAL_HOST];
-const ordered = new Set([...clusterTypes, ...routeTypes]);
+import { defaultTypeRules, type TypeRules } from './type-rules.js';
 
 /** The stream's side. */
 export interface Gate {
@@ -52,8 +45,26 @@ export class PushOrder {
   private readonly released = new Map<string, TypeSnapshot>();
   private readonly held = new Map<string, TypeSnapshot>();
 
+  /** The order of types that depend on each other. Every other type is independent and goes with the first. */
+  private readonly clusterTypes: readonly string[];
+  private readonly routeTypes: readonly string[];
+  private readonly awaitedAt: Readonly<Record<Step, readonly string[]>>;
+
   /** `gated` false (a stream of one type): every goal is released at once. */
-  constructor(private readonly gated: boolean) {}
+  constructor(
+    private readonly gated: boolean,
+    private readonly rules: TypeRules = defaultTypeRules,
+  ) {
+    this.clusterTypes = rules.inOrder('clusters');
+    this.routeTypes = rules.inOrder('routes');
+    this.awaitedAt = {
+      clusters: this.clusterTypes,
+      routes: this.routeTypes,
+      'old listeners': [LISTENER],
+      'old clusters': [CLUSTER],
+      done: [],
+    };
+  }
 
   /** A new goal; what is under way to an older one merges into it. Undefined: keep what there is. */
   setGoal(snapshot: Snapshot | undefined): void {
@@ -74,7 +85,7 @@ export class PushOrder {
   target(typeUrl: string): TypeSnapshot | undefined {
     const released = this.released.get(typeUrl);
     if (released !== undefined || this.goal === undefined) return released;
-    return this.gated && ordered.has(typeUrl) ? undefined : inGoal(this.goal, typeUrl);
+    return this.gated && this.isOrdered(typeUrl) ? undefined : inGoal(this.goal, typeUrl);
   }
 
   /** Goes as far as it may. Gives the types whose answers the next step awaits; none: the goal is reached. */
@@ -87,7 +98,7 @@ export class PushOrder {
     }
     // Make: whatever is new or changed, with all that was there.
     this.release(
-      [...this.independent(), ...clusterTypes],
+      [...this.independent(), ...this.clusterTypes],
       (type) => this.withOld(goal, type),
       gate,
     );
@@ -97,7 +108,7 @@ export class PushOrder {
         this.candidate = goal;
         this.begin('clusters');
       }
-      const awaits = awaitedAt[this.step];
+      const awaits = this.awaitedAt[this.step];
       const awaited = awaits.filter((typeUrl) => gate.confirmed(typeUrl) < this.need);
       if (awaited.length > 0) {
         // What was not even sent yet is replaced by the newest.
@@ -130,10 +141,10 @@ export class PushOrder {
         // What clusters needed goes after them: not while clusters of states in between may be on their way. The
         // rest is left for the next time then.
         if (this.goals === this.goalsAtBreak) {
-          const both = [...clusterTypes, ...this.independent()];
+          const both = [...this.clusterTypes, ...this.independent()];
           this.release(both, (typeUrl) => inBoth(candidate, goal, typeUrl), gate);
         }
-        this.release(routeTypes, (typeUrl) => inGoal(candidate, typeUrl), gate);
+        this.release(this.routeTypes, (typeUrl) => inGoal(candidate, typeUrl), gate);
         this.begin('done');
         return;
       case 'done':
@@ -146,14 +157,14 @@ export class PushOrder {
   /** Goes on with the newest goal if its clusters are confirmed too; gives whether it is another one. */
   private takeNewest(goal: Snapshot, gate: Gate): boolean {
     if (this.candidate === goal) return false;
-    if (clusterTypes.some((typeUrl) => gate.confirmed(typeUrl) < this.goalStamp)) return false;
+    if (this.clusterTypes.some((typeUrl) => gate.confirmed(typeUrl) < this.goalStamp)) return false;
     this.candidate = goal;
     this.releaseRoutes(goal, gate);
     return true;
   }
 
   private releaseRoutes(candidate: Snapshot, gate: Gate): void {
-    this.release(routeTypes, (typeUrl) => this.withOld(candidate, typeUrl), gate);
+    this.release(this.routeTypes, (typeUrl) => this.withOld(candidate, typeUrl), gate);
     this.begin('routes');
   }
 
@@ -184,26 +195,22 @@ export class PushOrder {
     });
     if (changed.length === 0) return;
     this.stamp++;
-    if (changed.some((typeUrl) => clusterTypes.includes(typeUrl))) this.goalStamp = this.stamp;
+    if (changed.some((typeUrl) => this.clusterTypes.includes(typeUrl))) this.goalStamp = this.stamp;
     for (const typeUrl of changed) gate.offer(typeUrl);
   }
 
   private independent(): string[] {
-    return this.typesNow().filter((typeUrl) => !ordered.has(typeUrl));
+    return this.typesNow().filter((typeUrl) => !this.isOrdered(typeUrl));
+  }
+
+  private isOrdered(typeUrl: string): boolean {
+    return (this.rules.of(typeUrl).order ?? 'independent') !== 'independent';
   }
 
   private typesNow(): string[] {
     return [...new Set<string>([...this.goal!.types.keys(), ...this.released.keys()])];
   }
 }
-
-const awaitedAt: Readonly<Record<Step, readonly string[]>> = {
-  clusters: clusterTypes,
-  routes: routeTypes,
-  'old listeners': [LISTENER],
-  'old clusters': [CLUSTER],
-  done: [],
-};
 
 function inGoal(goal: Snapshot, typeUrl: string): TypeSnapshot {
   return goal.types.get(typeUrl as TypeUrl) ?? emptyTypeSnapshot;

@@ -16,6 +16,7 @@ import { type BytesCall, bytesMethod, discoveryServices } from './services.js';
 import { standIn } from './stand-in.js';
 import type { Variant, XdsStream } from './status.js';
 import { Turns } from './turns.js';
+import { TypeRules } from './type-rules.js';
 import { VersionAliases } from './version-aliases.js';
 
 export { quotedTexts } from './nack.js';
@@ -23,6 +24,7 @@ export type { XdsNode } from './node.js';
 export type * from './options.js';
 export { SnapshotCache, type SnapshotListener, type XdsCache } from './snapshot-cache.js';
 export type * from './status.js';
+export type { TypeRule } from './type-rules.js';
 
 /** Where to listen: a TCP address (port 0: any free one) or a Unix socket's path. */
 export type ListenAddress =
@@ -50,6 +52,7 @@ class Server implements XdsServer {
   private readonly limits: XdsLimits;
   private readonly times: XdsTimes;
   private readonly unknownNamed: UnknownNamed;
+  private readonly rules: TypeRules;
   private own: grpc.Server | undefined;
   private lastId = 0;
   private closing = false;
@@ -59,6 +62,7 @@ class Server implements XdsServer {
   constructor(private readonly options: XdsServerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
     this.times = { ...defaultTimes, ...options.times };
+    this.rules = new TypeRules(options.types);
     const { unknownNamed = 'wait' } = options;
     if (typeof unknownNamed === 'function') this.unknownNamed = unknownNamed;
     else this.unknownNamed = unknownNamed === 'empty' ? standIn : () => undefined;
@@ -84,7 +88,9 @@ class Server implements XdsServer {
   attach(server: grpc.Server): void {
     for (const { service, onlyType, methods } of discoveryServices) {
       for (const variant of ['sotw', 'delta'] as const) {
-        const definition = bytesMethod(service, methods[variant]);
+        const method = methods[variant];
+        if (method === undefined) continue;
+        const definition = bytesMethod(service, method);
         server.register(
           definition.path,
           (call: BytesCall) => this.open(call, variant, onlyType),
@@ -153,6 +159,7 @@ class Server implements XdsServer {
       limits: this.limits,
       times: this.times,
       identifier: this.options.identifier ?? '',
+      rules: this.rules,
       respond: { unknownNamed: this.unknownNamed, aliases: this.aliases },
       callbacks: this.options.callbacks ?? {},
       now: Date.now,

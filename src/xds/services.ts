@@ -8,15 +8,17 @@ import {
   LISTENER,
   ROUTE,
   RUNTIME,
+  SCOPED_ROUTE,
   SECRET,
+  VIRTUAL_HOST,
 } from '../envoy/resource.js';
 import type { Variant } from './status.js';
 
-/** A service with a method for each variant. `onlyType` undefined: the aggregated one. */
+/** A service with a method for each variant that it has. `onlyType` undefined: the aggregated one. */
 export interface DiscoveryService {
   readonly service: string;
   readonly onlyType: string | undefined;
-  readonly methods: Readonly<Record<Variant, string>>;
+  readonly methods: Readonly<Partial<Record<Variant, string>>>;
 }
 
 const single = (service: string, onlyType: string, word: string): DiscoveryService => ({
@@ -25,7 +27,10 @@ const single = (service: string, onlyType: string, word: string): DiscoveryServi
   methods: { sotw: `Stream${word}`, delta: `Delta${word}` },
 });
 
-/** All of them, as Envoy's protos name them (envoy/service/…/v3). */
+/**
+ * All of them, as Envoy's protos name them (envoy/service/…/v3). Their unary Fetch methods are polling over REST,
+ * which this server does not do: gRPC answers UNIMPLEMENTED.
+ */
 export const discoveryServices: readonly DiscoveryService[] = [
   {
     service: 'envoy.service.discovery.v3.AggregatedDiscoveryService',
@@ -38,6 +43,12 @@ export const discoveryServices: readonly DiscoveryService[] = [
   single('endpoint.v3.EndpointDiscoveryService', ENDPOINT, 'Endpoints'),
   single('secret.v3.SecretDiscoveryService', SECRET, 'Secrets'),
   single('extension.v3.ExtensionConfigDiscoveryService', EXTENSION_CONFIG, 'ExtensionConfigs'),
+  single('route.v3.ScopedRoutesDiscoveryService', SCOPED_ROUTE, 'ScopedRoutes'),
+  {
+    service: 'envoy.service.route.v3.VirtualHostDiscoveryService',
+    onlyType: VIRTUAL_HOST,
+    methods: { delta: 'DeltaVirtualHosts' },
+  },
   single('runtime.v3.RuntimeDiscoveryService', RUNTIME, 'Runtime'),
 ];
 

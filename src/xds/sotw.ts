@@ -7,7 +7,6 @@ import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import {
   changeNames,
   findNamed,
-  hasLegacyWildcard,
   isWholeSet,
   type Outgoing,
   type Received,
@@ -48,7 +47,7 @@ export function receive(state: TypeState, request: DiscoveryRequest): Received {
 function subscribe(state: TypeState, names: readonly string[]): boolean {
   const explicit = names.includes('*');
   // Legacy wildcard: no names in any request of the type so far on this stream.
-  const legacy = names.length === 0 && !state.everNamed && hasLegacyWildcard(state.typeUrl);
+  const legacy = names.length === 0 && !state.everNamed && state.rule.wildcard !== false;
   if (names.length > 0) state.everNamed = true;
   const wildcard = explicit || legacy;
   const plain = explicit ? names.filter((name) => name !== '*') : names;

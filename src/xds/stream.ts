@@ -1,7 +1,7 @@
 // One stream: puts the state machines, the push order and a transport together. At most one response of a type is
 // unanswered; newer state waits as a mark, not as a response, so nothing is queued. No gRPC here.
 import { type DiscoveryRequest, readDiscoveryRequest } from '../envoy/discovery.js';
-import { CLUSTER, ENDPOINT, LISTENER, ROUTE } from '../envoy/resource.js';
+import { CLUSTER, ENDPOINT } from '../envoy/resource.js';
 import { diffTypes } from '../snapshot/diff.js';
 import { endpointNameOf } from '../snapshot/references.js';
 import type { Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
@@ -20,6 +20,7 @@ import {
   type RespondOptions,
   type TypeState,
 } from './subscription.js';
+import type { TypeRules } from './type-rules.js';
 
 /** The stream's way out. */
 export interface Transport {
@@ -47,6 +48,7 @@ export interface StreamSettings {
   readonly limits: XdsLimits;
   readonly times: XdsTimes;
   readonly identifier: string;
+  readonly rules: TypeRules;
   readonly respond: RespondOptions;
   readonly callbacks: XdsCallbacks;
   readonly now: () => number;
@@ -83,7 +85,7 @@ export class ProtocolStream {
     private readonly stream: XdsStream,
   ) {
     this.machine = settings.variant === 'sotw' ? sotw : delta;
-    this.order = new PushOrder(settings.onlyType === undefined);
+    this.order = new PushOrder(settings.onlyType === undefined, settings.rules);
   }
 
   /** Reads a request's bytes and fills in the type that a single-type service implies. */
@@ -191,7 +193,7 @@ export class ProtocolStream {
         );
       }
       line = {
-        state: newTypeState(typeUrl),
+        state: newTypeState(this.settings.rules.of(typeUrl)),
         dirty: false,
         sentStamp: 0,
         confirmedStamp: 0,
@@ -252,10 +254,10 @@ export class ProtocolStream {
 
   /** The same request again, nonce and all: Envoy asks for resources that it has, because it warms their user. */
   private mayAnswerRepeat(line: Line): boolean {
-    const { typeUrl } = line.state;
-    if (typeUrl !== ENDPOINT && typeUrl !== ROUTE) return false;
+    const { usedBy } = line.state.rule;
+    if (usedBy === undefined) return false;
     if (this.settings.onlyType !== undefined) return true;
-    const user = this.lines.get(typeUrl === ENDPOINT ? CLUSTER : LISTENER);
+    const user = this.lines.get(usedBy);
     return user !== undefined && user.position > line.position;
   }
 

@@ -1,25 +1,18 @@
 // What the server knows of one type on one stream: what the client asked for, what it was brought to, what it said
 // to that. Shared by both variants; sotw.ts and delta.ts change it by their rules. No sockets, no clock.
-import {
-  CLUSTER,
-  ENDPOINT,
-  EXTENSION_CONFIG,
-  LISTENER,
-  ROUTE,
-  RUNTIME,
-  SECRET,
-  type Version,
-} from '../envoy/resource.js';
+import type { Version } from '../envoy/resource.js';
 import { selectNames } from '../snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import { resourcesAtFault } from './nack.js';
 import { type NameSet, nameSet, noNames } from './name-set.js';
 import type { UnknownNamed } from './options.js';
+import type { TypeRule } from './type-rules.js';
 import type { VersionAliases } from './version-aliases.js';
 
 /** One type on one stream. */
 export interface TypeState {
   readonly typeUrl: string;
+  readonly rule: TypeRule;
   /** A request for the type was seen on this stream. */
   opened: boolean;
   /** Everything is asked for: by the legacy form or by '*' (xDS "How the client specifies what resources to return"). */
@@ -58,9 +51,10 @@ export interface TypeState {
 }
 
 /** Before the first request. */
-export function newTypeState(typeUrl: string): TypeState {
+export function newTypeState(rule: TypeRule): TypeState {
   return {
-    typeUrl,
+    typeUrl: rule.typeUrl,
+    rule,
     opened: false,
     wildcard: false,
     everNamed: false,
@@ -101,24 +95,9 @@ export interface RespondOptions {
   readonly aliases: VersionAliases;
 }
 
-// By name only (xds-protocol 42): an empty list in a first request of theirs asks for nothing. VHDS begins so.
-const byNameOnly: ReadonlySet<string> = new Set([
-  ENDPOINT,
-  ROUTE,
-  SECRET,
-  EXTENSION_CONFIG,
-  RUNTIME,
-  'type.googleapis.com/envoy.config.route.v3.VirtualHost',
-]);
-
-/** Whether a first request without names asks for everything of the type. */
-export function hasLegacyWildcard(typeUrl: string): boolean {
-  return !byNameOnly.has(typeUrl);
-}
-
 /** SotW responses of the type are the whole set, absence deletes (xDS "Grouping Resources into Responses"). */
 export function isWholeSet(state: TypeState): boolean {
-  return state.wildcard || state.typeUrl === LISTENER || state.typeUrl === CLUSTER;
+  return state.wildcard || state.rule.wholeSet === true;
 }
 
 /** The part of the type's resources that the client asked for. */

@@ -17,6 +17,7 @@ import type { UnknownNamed } from '../../src/xds/options.js';
 import { defaultLimits, defaultTimes } from '../../src/xds/options.js';
 import type { Variant, XdsStream } from '../../src/xds/status.js';
 import { ProtocolStream } from '../../src/xds/stream.js';
+import { defaultTypeRules, type TypeRules } from '../../src/xds/type-rules.js';
 import { VersionAliases } from '../../src/xds/version-aliases.js';
 import { type Response, readResponse } from './client.js';
 import { snapshot, type World } from './resources.js';
@@ -49,6 +50,7 @@ interface Side {
 export interface TalkOptions {
   unknownNamed?: UnknownNamed;
   onlyType?: string;
+  rules?: TypeRules;
 }
 
 /** A client and the stream it talks to. */
@@ -77,6 +79,7 @@ export class Talk {
       limits: defaultLimits,
       times: defaultTimes,
       identifier: '',
+      rules: this.options.rules ?? defaultTypeRules,
       respond: {
         unknownNamed: this.options.unknownNamed ?? (() => undefined),
         aliases: this.aliases,
