@@ -140,7 +140,8 @@ function checkAction(findings: Findings, path: FieldPath, http: HttpRoute): void
   const actions = {
     delegate: http.delegate,
     redirect: http.redirect,
-    directResponse: http.directResponse,
+    // A rule that delegates may have one for the routes of its delegate.
+    directResponse: http.delegate ? undefined : http.directResponse,
     route: http.route?.length ? http.route : undefined,
   };
   const set = checkOneOf(findings, path, actions, [

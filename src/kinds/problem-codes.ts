@@ -23,6 +23,11 @@ export const problemCodes = {
   'unknown-port': 'A destination names a port that the service does not have.',
   'port-required': 'A destination of a service with several ports must name one.',
   'duplicate-host': 'Two rules claim the same host; the oldest counts.',
+  'unknown-delegate':
+    'A route delegates to a VirtualService that does not exist or is not exported to it.',
+  'unused-delegate': 'A VirtualService without hosts to which no other one delegates.',
+  'delegate-conflict':
+    'The matches of a delegate are not a part of those of the route that delegates to it.',
   'unreachable-rule': 'A rule stands behind one that always matches, so it is never used.',
   'empty-subset': 'No endpoint of the service has the labels of the subset.',
   'no-endpoints': 'The selector of the service matches no workload.',

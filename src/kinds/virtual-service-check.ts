@@ -61,7 +61,11 @@ function checkDelegateParts(spec: VirtualServiceSpec, findings: Findings): void 
       findings.invalid([field], `a VirtualService without hosts is a delegate and has no ${field}`);
     }
   }
-  findings.pending([], 'a VirtualService without hosts is a delegate, which is not acted on yet');
+  for (const [i, { delegate }] of (spec.http ?? []).entries()) {
+    if (delegate) {
+      findings.invalid(['http', i, 'delegate'], 'a delegate must not delegate any further');
+    }
+  }
 }
 
 function checkL4Match(findings: Findings, path: FieldPath, match: TcpMatch | TlsMatch): void {

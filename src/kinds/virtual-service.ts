@@ -1,7 +1,7 @@
 // VirtualService of networking.istio.io: the schema of its spec and the types that the mesh reads. The rules that
 // need more than one field are in virtual-service-check.ts.
 import type { z } from 'zod';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, map, message, named } from './schema.js';
 import {
   bool,
@@ -157,9 +157,10 @@ const httpRoute = message({
   route: list(httpRouteDestination).describe('cluster, or weighted_clusters'),
   redirect: redirect.describe('answers with a redirect'),
   directResponse: directResponse.describe('answers by itself'),
-  delegate: notImplemented(
-    message({ name: string, namespace: string }).describe('goes on in another VirtualService'),
-  ),
+  delegate: message({
+    name: string.describe('a VirtualService without hosts'),
+    namespace: string.describe('its namespace; that of this one when absent'),
+  }).describe('goes on with the routes of another VirtualService, narrowed to what both match'),
   rewrite: rewrite.describe('changes path or host before the request is sent on'),
   timeout: duration.describe('timeout of the route; off when absent'),
   retries: httpRetry.describe('retry_policy; the default of the mesh when absent'),

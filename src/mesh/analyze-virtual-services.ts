@@ -13,7 +13,7 @@ import { isVisible } from './visibility.js';
 /** Everything about VirtualServices, oldest first. */
 export function analyzeVirtualServices(mesh: Mesh): Problem[] {
   const claimed = new Map<string, VirtualService[]>();
-  return mesh.virtualServices.flatMap((rule) => [
+  return mesh.writtenVirtualServices.flatMap((rule) => [
     ...hostProblems(mesh, rule, claimed),
     ...destinationsOf(rule).flatMap((used) => destinationProblems(mesh, rule, used)),
     ...unreachableRules(rule),

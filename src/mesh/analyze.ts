@@ -1,6 +1,7 @@
 // Findings over the whole mesh: references that lead nowhere, rules that never apply. What is wrong within one
 // resource alone is found by its kind; positions are filled in by the caller.
 import type { Problem } from '../kinds/problem.js';
+import { analyzeDelegates } from './analyze-delegates.js';
 import { analyzeDestinationRules } from './analyze-destination-rules.js';
 import { analyzeServices } from './analyze-services.js';
 import { analyzeVirtualServices } from './analyze-virtual-services.js';
@@ -15,5 +16,6 @@ export function analyzeMesh(mesh: Mesh): readonly Problem[] {
     ...analyzeServices(mesh),
     ...analyzeDestinationRules(mesh),
     ...analyzeVirtualServices(mesh),
+    ...analyzeDelegates(mesh),
   ];
 }

@@ -2,7 +2,8 @@
 // index holds is mesh.ts; how each kind is converted is in the files it calls.
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
-import { sameOr } from '../lib/memo.js';
+import { memoize, sameOr } from '../lib/memo.js';
+import { delegatesOf, withDelegates } from './delegate.js';
 import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
@@ -10,6 +11,7 @@ import type { Mesh, MeshInput, MeshKind, MeshParts, SourcesByNamespace } from '.
 import { meshSettings } from './mesh-settings.js';
 import { byAge, groupBy, sameKeys } from './order.js';
 import { buildRegistry, type Registry } from './registry.js';
+import type { VirtualService } from './rules.js';
 import { newScopeCache } from './scope-cache.js';
 import type { Service } from './service.js';
 import { meshVirtualService } from './virtual-service.js';
@@ -49,15 +51,16 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
   const sourcesByNamespace = groupSources(sorted, before);
   const endpointsByNamespace = buildEndpoints(registry, sourcesByNamespace, before);
   const rules = destinationRules(rulesByNamespace, settings);
-  const virtualServices = sameOr(
-    previous?.virtualServices,
+  const writtenVirtualServices = sameOr(
+    previous?.writtenVirtualServices,
     sorted.VirtualService.sorted.map((resource) => meshVirtualService(settings, resource)),
   );
   return {
     settings,
     services: registry.services,
     servicesByHostname: registry.byHostname,
-    virtualServices,
+    virtualServices: sameOr(previous?.virtualServices, mergeDelegates(writtenVirtualServices)),
+    writtenVirtualServices,
     destinationRules: rules,
     endpoints: joinEndpoints(endpointsByNamespace, previous),
     problems: configProblems(sorted.MeshConfig.sorted),
@@ -72,6 +75,13 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
     },
   };
 }
+
+const mergeDelegates = memoize((written: readonly VirtualService[]): readonly VirtualService[] => {
+  const delegates = delegatesOf(written);
+  return written
+    .filter(({ hosts }) => hosts.length > 0)
+    .map((rule) => withDelegates(rule, delegates));
+});
 
 function sortKinds(input: MeshInput, before?: MeshParts['sorted']): MeshParts['sorted'] {
   const all = meshKinds.map((kind) => {

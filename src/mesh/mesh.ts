@@ -23,8 +23,10 @@ export interface Mesh {
   services: readonly Service[];
   /** Services by hostname, oldest first, v1 Services before ServiceEntries. */
   servicesByHostname: ReadonlyMap<string, readonly Service[]>;
-  /** Oldest first, whatever gateways they are bound to. */
+  /** With routes of delegates in their place; oldest first, whatever gateways they are bound to. */
   virtualServices: readonly VirtualService[];
+  /** The same as users wrote them, delegates included: for findings that point into files. */
+  writtenVirtualServices: readonly VirtualService[];
   destinationRules: DestinationRules;
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */

@@ -27,6 +27,8 @@ export interface VirtualService {
   gateways: readonly string[];
   visibility: Visibility;
   http: readonly HttpRule[];
+  /** The rules that some of `http` come from, by delegation. */
+  delegates?: readonly ResourceId[];
   tcp: readonly TcpRule[];
   tls: readonly TlsRule[];
 }

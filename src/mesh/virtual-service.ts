@@ -1,5 +1,5 @@
 // VirtualService with every host and gateway resolved. Which of several applies to a host is up to translation; what
-// is wrong with one is analyze.ts. Delegates (VirtualServices without hosts) are not implemented.
+// is wrong with one is analyze.ts. Routes of delegates are put in their place in delegate.ts.
 import type { Resource } from '../kinds/resource.js';
 import type { Destination, VirtualServiceSpec } from '../kinds/virtual-service.js';
 import { memoize } from '../lib/memo.js';

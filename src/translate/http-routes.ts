@@ -71,8 +71,6 @@ const routesOf = memoize(
     let next = 0;
     for (const http of rule.http) {
       const matches = (http.match ?? []).filter(() => relevant[next++] === '1');
-      // A delegate that is not included leaves its part of the rule empty.
-      if (http.delegate !== undefined) continue;
       if ((http.match ?? []).length === 0) return [...routes, translate(http)];
       for (const match of matches) {
         const route = translate(http, match);

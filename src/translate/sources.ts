@@ -64,7 +64,10 @@ function routeSources(view: ProxyView, name: ResourceName): ResourceId[] {
   if (plan === undefined) return [];
   const { services } = plan;
   return [
-    ...virtualServices(view, services).map(({ source }) => source),
+    ...virtualServices(view, services).flatMap(({ source, delegates = [] }) => [
+      source,
+      ...delegates,
+    ]),
     ...services.flatMap(ruleSources),
     ...services.map(({ service }) => service.source),
   ];

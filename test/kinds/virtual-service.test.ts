@@ -375,14 +375,15 @@ const notes: [string, unknown, string[]][] = [
     'a field without effect is reported once, one that is not implemented at each place',
     vs({
       http: [0, 1].map(() => ({
-        delegate: { name: 'a' },
+        match: [{ gateways: ['ns/gw'] }],
+        route: to(),
         fault: { delay: { exponentialDelay: '1s' } },
       })),
     }),
     [
-      'warning not-implemented spec.http[0].delegate',
+      'warning not-implemented spec.http[0].match[0].gateways[0]',
+      'warning not-implemented spec.http[1].match[0].gateways[0]',
       'info no-effect spec.http[0].fault.delay.exponentialDelay',
-      'warning not-implemented spec.http[1].delegate',
     ],
   ],
   [
@@ -404,8 +405,13 @@ const notes: [string, unknown, string[]][] = [
   ],
   [
     'delegate',
-    vs({ http: [{ delegate: { name: 'a' } }] }),
-    ['warning not-implemented spec.http[0].delegate'],
+    vs({
+      http: [
+        { delegate: { name: 'a' } },
+        { delegate: { name: 'b' }, directResponse: { status: 200 } },
+      ],
+    }),
+    [],
   ],
   [
     'gateways',

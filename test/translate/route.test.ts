@@ -165,7 +165,6 @@ t.test('the order of routes', async (t) => {
     ['/', '/', '/3'],
     'headers and query parameters make a match less than everything',
   );
-  t.same(paths([to(b, { delegate: { name: 'other' } }), to(b)]), ['/'], 'a delegate is left out');
 });
 
 t.test('matches that are decided for the client', async (t) => {
