@@ -3,6 +3,7 @@
 import * as grpc from '@grpc/grpc-js';
 import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { errorMessage } from '../lib/error.js';
+import { identify, type XdsIdentity } from './authentication.js';
 import { readNode, type XdsNode } from './node.js';
 import type { XdsServerOptions } from './options.js';
 import type { BytesCall } from './services.js';
@@ -28,11 +29,14 @@ export class Connection implements XdsStream, Transport {
   readonly variant: XdsStream['variant'];
   readonly aggregated: boolean;
   readonly openedAt: Date;
+  identity: XdsIdentity | undefined;
   node: XdsNode | undefined;
   group: string | undefined;
   private readonly protocol: ProtocolStream;
   private pendingWrites = 0;
   private ended = false;
+  /** Its client was authenticated and the program told of it. */
+  private opened = false;
   private unwatch: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
   private timerAt: number | undefined;
@@ -60,21 +64,34 @@ export class Connection implements XdsStream, Transport {
   /** Begins to read. Apart from the constructor, so that the owner can note the connection first. */
   start(): void {
     const { call, settings, options } = this;
-    call.on('data', (bytes: Buffer) => this.guarded(() => this.onRequest(bytes)));
-    // A client's half-close ends the stream with OK.
-    call.on('end', () => this.finish(grpc.status.OK, ''));
     call.on('cancelled', () => this.finish(grpc.status.CANCELLED, 'cancelled by the client'));
     call.on('error', () => this.finish(grpc.status.UNAVAILABLE, 'the connection broke'));
     call.on('close', () => this.finish(grpc.status.UNAVAILABLE, 'the connection closed'));
     this.setTimer(settings.now() + settings.times.firstRequestMs);
+    identify(call, options.authenticate, (judgement) => {
+      if (this.ended) return;
+      if ('refused' in judgement) this.finish(grpc.status.UNAUTHENTICATED, judgement.refused);
+      else this.open(judgement.identity);
+    });
+  }
+
+  /** Nothing is read before the client is known. */
+  private open(identity: XdsIdentity | undefined): void {
+    const { call, options } = this;
+    this.identity = identity;
+    this.opened = true;
+    call.on('data', (bytes: Buffer) => this.guarded(() => this.onRequest(bytes)));
+    // A client's half-close ends the stream with OK.
+    call.on('end', () => this.finish(grpc.status.OK, ''));
     this.guarded(() => options.callbacks?.onStreamOpen?.(this));
   }
 
   status(): StreamStatus {
-    const { id, peer, variant, aggregated, openedAt, node, group } = this;
+    const { id, peer, variant, aggregated, openedAt, identity, node, group } = this;
     const types = this.protocol.status();
     return {
       ...{ id, peer, variant, aggregated, openedAt },
+      ...(identity && { identity }),
       ...(node && { node }),
       ...(group !== undefined && { group }),
       types: this.owner.turns.has(this.serve) ? types.map(pending) : types,
@@ -120,20 +137,26 @@ export class Connection implements XdsStream, Transport {
     this.node = node;
     this.setTimer(undefined);
     const join = () => this.join(node);
-    let told: void | Promise<void>;
-    try {
-      told = this.options.callbacks?.onNode?.(this, node);
-    } catch (error) {
+    const { authorize, callbacks } = this.options;
+    this.ask(
+      () => authorize?.(this.identity, node),
+      () => this.ask(() => callbacks?.onNode?.(this, node), join),
+    );
+  }
+
+  /** Asks the embedding program, which may take its time; an exception is a no. */
+  private ask(question: () => void | Promise<void>, next: () => void): void {
+    const denied = (error: unknown) =>
       this.finish(grpc.status.PERMISSION_DENIED, errorMessage(error));
+    let answer: void | Promise<void>;
+    try {
+      answer = question();
+    } catch (error) {
+      denied(error);
       return;
     }
-    if (told === undefined) join();
-    else {
-      told.then(
-        () => this.guarded(join),
-        (error: unknown) => this.finish(grpc.status.PERMISSION_DENIED, errorMessage(error)),
-      );
-    }
+    if (answer === undefined) next();
+    else answer.then(() => this.ended || this.guarded(next), denied);
   }
 
   private join(node: XdsNode): void {
@@ -196,6 +219,7 @@ export class Connection implements XdsStream, Transport {
     if (code === grpc.status.OK) this.call.end();
     else this.call.emit('error', { code, details });
     this.owner.onEnd(this);
+    if (!this.opened) return;
     try {
       this.options.callbacks?.onStreamClosed?.(this);
     } catch {

@@ -1,5 +1,6 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
 import type { EncodedResource } from '../snapshot/snapshot.js';
+import type { Authenticate, Authorize } from './authentication.js';
 import type { XdsNode } from './node.js';
 import type { XdsCache } from './snapshot-cache.js';
 import type { XdsStream } from './status.js';
@@ -7,6 +8,7 @@ import type { TypeRule } from './type-rules.js';
 
 /** Calls into the embedding program. An exception in one ends that stream with INTERNAL and nothing else. */
 export interface XdsCallbacks {
+  /** A stream of a client that was authenticated, before its first request. */
   onStreamOpen?(stream: XdsStream): void;
   /**
    * The first request told who it is. Called before the first answer, which waits for the returned promise: the
@@ -76,6 +78,10 @@ export interface XdsServerOptions {
   readonly cache: XdsCache;
   /** Which group a node is served from; default its id. Called after onNode. */
   readonly groupOf?: (node: XdsNode) => string;
+  /** Who opens a stream; absent: anybody may, without an identity. */
+  readonly authenticate?: Authenticate;
+  /** Whether an identity may be the node that it says it is. */
+  readonly authorize?: Authorize;
   readonly callbacks?: XdsCallbacks;
   /** 'wait' (default), 'empty' (an empty EDS or RDS resource), or a function of your own. */
   readonly unknownNamed?: 'wait' | 'empty' | UnknownNamed;

@@ -19,6 +19,7 @@ import { Turns } from './turns.js';
 import { TypeRules } from './type-rules.js';
 import { VersionAliases } from './version-aliases.js';
 
+export type * from './authentication.js';
 export { quotedTexts } from './nack.js';
 export type { XdsNode } from './node.js';
 export type * from './options.js';

@@ -1,4 +1,5 @@
 // What can be asked of a stream: plain values, safe to keep and to print. How they come about is in stream.ts.
+import type { XdsIdentity } from './authentication.js';
 import type { XdsNode } from './node.js';
 
 /** State-of-the-world or incremental. */
@@ -37,6 +38,8 @@ export interface StreamStatus {
   /** False for the service of one type. */
   readonly aggregated: boolean;
   readonly openedAt: Date;
+  /** What `authenticate` found. */
+  readonly identity?: XdsIdentity;
   readonly node?: XdsNode;
   readonly group?: string;
   readonly types: readonly TypeStatus[];
@@ -48,6 +51,8 @@ export interface XdsStream {
   readonly peer: string;
   readonly variant: Variant;
   readonly aggregated: boolean;
+  /** What `authenticate` found; undefined where there is none. */
+  readonly identity: XdsIdentity | undefined;
   /** Known from the first request on. */
   readonly node: XdsNode | undefined;
   readonly group: string | undefined;
