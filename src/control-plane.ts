@@ -21,11 +21,13 @@ import type { Acceptance } from './store/generation.js';
 import { Store } from './store/store.js';
 import type { Translation } from './translate/translate.js';
 import {
+  type Authenticate,
   createXdsServer,
   type ListenAddress,
   type NackEvent,
   quotedTexts,
   SnapshotCache,
+  type XdsIdentity,
   type XdsNode,
   type XdsServer,
   type XdsStream,
@@ -38,11 +40,20 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** Decides about streams; an exception refuses one, and its message is sent to the client. */
+export interface StreamChecks {
+  authenticate: Authenticate;
+  /** Whether the identity may be that proxy. */
+  authorize(identity: XdsIdentity | undefined, proxy: Proxy): void;
+}
+
 export interface ControlPlaneOptions {
   source: Source;
   log: Log;
   /** Put into each response's `control_plane.identifier`. */
   identifier?: string;
+  /** Who may connect, and as what; absent: anybody as anything. */
+  checks?: StreamChecks;
   /** Instead of the translation, so that tests can make one fail. */
   translateView?: (view: ProxyView) => Translation;
 }
@@ -78,7 +89,7 @@ export class ControlPlane {
   #tidying = false;
   #stopped = false;
 
-  constructor({ source, log, identifier, translateView }: ControlPlaneOptions) {
+  constructor({ source, log, identifier, checks, translateView }: ControlPlaneOptions) {
     this.#source = source;
     this.#log = log;
     this.#views = new ServedViews(translateView);
@@ -106,6 +117,10 @@ export class ControlPlane {
       groupOf: (node) => groupOf(proxyOf(node)),
       unknownNamed: 'empty',
       identifier,
+      ...(checks && {
+        authenticate: checks.authenticate,
+        authorize: (identity, node) => checks.authorize(identity, proxyOf(node)),
+      }),
       callbacks: {
         onNode: (stream, node) => this.#onNode(stream, node),
         onStreamClosed: (stream) => this.#onStreamClosed(stream),

@@ -56,6 +56,7 @@ const proxy = object({
   namespace: text,
   type: text,
   address: text,
+  identity: text,
   envoyVersion: text,
   variant: { type: 'string', enum: ['sotw', 'delta'] },
   connectedMs: integer,

@@ -6,10 +6,12 @@ import { createAdminServer } from '../admin/server.js';
 import type { Source } from '../config/source.js';
 import { ControlPlane, type Log } from '../control-plane.js';
 import { ControlPlaneError, errorMessage } from '../lib/error.js';
-import { type Address, formatAddress, isLoopback, parseAddress, parseHostPort } from './address.js';
+import type { ListenAddress } from '../xds/server.js';
+import { formatAddress, isLoopback, parseAddress, parseHostPort } from './address.js';
 import { openSource } from './open-source.js';
 import { removeStaleSocket } from './unix-socket.js';
 import { version } from './version.js';
+import { checkPlaintext, type XdsSecurityOptions, xdsSecurity } from './xds-security.js';
 
 export interface ServerOptions {
   /** The watched directory. */
@@ -17,6 +19,9 @@ export interface ServerOptions {
   meshConfigFile?: string;
   /** `HOST:PORT`, `[IPV6]:PORT` or `unix:/path`; plaintext. */
   xds: readonly string[];
+  /** The same with TLS; needs the keys in `xdsSecurity`. */
+  xdsTls?: readonly string[];
+  xdsSecurity?: XdsSecurityOptions;
   /** `HOST:PORT`; port 0 takes a free one. */
   admin: string;
   adminToken?: string;
@@ -30,6 +35,7 @@ export interface RunningServer {
   controlPlane: ControlPlane;
   /** The bound addresses, as `HOST:PORT` or `unix:/path`. */
   xds: readonly string[];
+  xdsTls: readonly string[];
   admin: string;
   stop(): Promise<void>;
 }
@@ -47,16 +53,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const log = options.log ?? createLog();
   const adminAddress = parseHostPort('--admin', options.admin);
   const xdsAddresses = options.xds.map(parseAddress);
+  const tlsAddresses = (options.xdsTls ?? []).map(parseAddress);
   if (!isLoopback(adminAddress.host) && !options.adminToken) {
     throw new ControlPlaneError(
       'admin-token',
       `the admin API listens off loopback (${options.admin}) only with a token: --admin-token or FAIRLEAD_ADMIN_TOKEN`,
     );
   }
+  for (const address of xdsAddresses) {
+    const warning = checkPlaintext(address, options.xdsSecurity ?? {});
+    if (warning !== undefined) log.warn({ xds: formatAddress(address) }, warning);
+  }
+  const security = xdsSecurity(options.xdsSecurity ?? {}, log);
+  const { credentials, checks } = security;
+  if (credentials === undefined && tlsAddresses.length > 0) {
+    throw new ControlPlaneError('usage', '--xds-tls needs --xds-tls-cert and --xds-tls-key');
+  }
   const controlPlane = new ControlPlane({
     source: options.source ?? openSource(options.config, options.meshConfigFile),
     log,
     identifier: `fairlead/${version}`,
+    ...(checks && { checks }),
   });
   const admin = await createAdminServer({
     state: controlPlane.state,
@@ -65,6 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     version,
   });
   const stop = async (): Promise<void> => {
+    security.close();
     await Promise.all([controlPlane.stop(), admin.close()]);
   };
   try {
@@ -75,25 +93,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     await controlPlane.start();
     const xds: string[] = [];
-    for (const address of xdsAddresses) xds.push(await listenXds(controlPlane, address, log));
+    for (const address of xdsAddresses) xds.push(await listenXds(controlPlane, address));
+    const xdsTls: string[] = [];
+    for (const address of tlsAddresses) {
+      xdsTls.push(await listenXds(controlPlane, { ...address, credentials }));
+    }
     const { port } = admin.server.address() as AddressInfo;
     const bound = formatAddress({ host: adminAddress.host, port });
-    log.info({ config: options.config, xds, admin: bound, version }, 'serving');
-    return { controlPlane, xds, admin: bound, stop };
+    const addresses = { xds, ...(xdsTls.length > 0 && { xdsTls }), admin: bound };
+    log.info({ config: options.config, ...addresses, version }, 'serving');
+    return { controlPlane, xds, xdsTls, admin: bound, stop };
   } catch (thrown) {
     await stop().catch(() => undefined);
     throw thrown;
   }
 }
 
-async function listenXds(controlPlane: ControlPlane, address: Address, log: Log): Promise<string> {
+async function listenXds(controlPlane: ControlPlane, address: ListenAddress): Promise<string> {
   const text = formatAddress(address);
-  if ('host' in address && !isLoopback(address.host)) {
-    log.warn(
-      { xds: text },
-      'xDS is plaintext and listens off loopback: anybody who reaches it can read the mesh',
-    );
-  }
   try {
     if ('path' in address) await removeStaleSocket(address.path);
     return formatAddress(await controlPlane.listen(address));

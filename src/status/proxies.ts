@@ -53,12 +53,14 @@ export function proxyStatus(connected: ConnectedProxy): ProxyStatus {
       if (other === undefined || rank[type.state] >= rank[other.state]) types.set(name, type);
     }
   }
+  const identity = streams[0]?.status.identity;
   return {
     id: proxy.id,
     name: proxy.name,
     namespace: proxy.namespace,
     type: proxy.type,
     address: streams[0]?.status.peer ?? '',
+    ...(identity && { identity: identity.name }),
     envoyVersion: proxy.envoyVersion,
     variant: streams[0]?.status.variant ?? 'sotw',
     connectedMs: Math.min(...streams.map(({ status }) => status.openedAt.getTime())),

@@ -57,6 +57,8 @@ export interface ProxyStatus {
   namespace: string;
   type: string;
   address: string;
+  /** Who it proved to be, where that is asked for. */
+  identity?: string;
   envoyVersion: string;
   variant: 'sotw' | 'delta';
   connectedMs: number;

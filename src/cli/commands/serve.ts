@@ -8,6 +8,12 @@ interface Flags {
   config: string;
   meshConfig?: string;
   xds?: string[];
+  xdsTls?: string[];
+  xdsTlsCert?: string;
+  xdsTlsKey?: string;
+  xdsTlsClientCa?: string;
+  xdsTokenFile?: string;
+  xdsPlaintextAnywhere?: boolean;
   admin: string;
   adminToken?: string;
   logLevel: string;
@@ -21,6 +27,12 @@ export function addServe(program: Command): void {
     .requiredOption('--config <dir>', 'the directory of mesh resources')
     .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
     .option('--xds <address>', 'plaintext xDS: HOST:PORT or unix:/path (repeatable)', collect)
+    .option('--xds-tls <address>', 'xDS over TLS: HOST:PORT or unix:/path (repeatable)', collect)
+    .option('--xds-tls-cert <file>', 'certificate of --xds-tls, in PEM; read again when it changes')
+    .option('--xds-tls-key <file>', 'its key')
+    .option('--xds-tls-client-ca <file>', 'CAs of client certificates, which are then needed')
+    .option('--xds-token-file <file>', 'bearer tokens, one of which every xDS client has to show')
+    .option('--xds-plaintext-anywhere', 'no warning of plaintext xDS off loopback, nor a refusal')
     .option('--admin <host:port>', 'admin API, health and metrics', DEFAULT_ADMIN)
     .option(
       '--admin-token <token>',
@@ -39,7 +51,15 @@ export function addServe(program: Command): void {
       const server = await startServer({
         config: flags.config,
         meshConfigFile: flags.meshConfig,
-        xds: flags.xds ?? ['127.0.0.1:15010'],
+        xds: flags.xds ?? (flags.xdsTls ? [] : ['127.0.0.1:15010']),
+        xdsTls: flags.xdsTls,
+        xdsSecurity: {
+          certFile: flags.xdsTlsCert,
+          keyFile: flags.xdsTlsKey,
+          clientCaFile: flags.xdsTlsClientCa,
+          tokenFile: flags.xdsTokenFile,
+          plaintextAnywhere: flags.xdsPlaintextAnywhere,
+        },
         admin: flags.admin,
         adminToken: flags.adminToken ?? process.env['FAIRLEAD_ADMIN_TOKEN'],
         log,
