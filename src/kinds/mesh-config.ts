@@ -136,7 +136,14 @@ const pending = {
   ),
   discoverySelectors: notImplemented(list(labelSelector).describe('namespaces that are read')),
   meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars')),
-  tlsDefaults: notImplemented(tlsParameters.describe('TLS parameters of all other TLS')),
+  tlsDefaults: message({
+    minProtocolVersion: noEffect(
+      enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']),
+      'Istio reads it for the server side of gateways only.',
+    ),
+    ecdhCurves: strings.describe('ecdh_curves'),
+    cipherSuites: strings.describe('cipher_suites'),
+  }).describe('parameters of TLS towards services'),
   serviceEntryVisibility: notImplemented(
     serviceEntryVisibility.describe('who may export ServiceEntries'),
   ),

@@ -43,8 +43,8 @@ export const serviceEntrySpec = message(
       labels: labels.describe('WorkloadEntries of the namespace with these labels are endpoints'),
     }).describe('not together with endpoints'),
     exportTo: strings.describe('namespaces that see it: `.`, `*` or names'),
-    subjectAltNames: notImplemented(
-      strings.describe('names the certificate of the server may have'),
+    subjectAltNames: strings.describe(
+      'names the certificate of the server may have, where the DestinationRule names none',
     ),
   },
   'hosts',

@@ -149,13 +149,17 @@ export const outlierDetection = message({
 
 /** TLS towards a service. */
 export const clientTlsSettings = message({
-  mode: enumeration(['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL']).describe('kind of TLS'),
+  mode: enumeration(['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL'], ['ISTIO_MUTUAL']).describe(
+    'kind of TLS',
+  ),
   clientCertificate: string.describe('file with the own certificate'),
   privateKey: string.describe('file with the own key'),
-  caCertificates: string.describe('file with the CAs that are trusted'),
-  credentialName: string.describe('secret with certificates and key'),
-  subjectAltNames: strings.describe('names that the certificate of the server may have'),
-  sni: string.describe('server name sent'),
+  caCertificates: string.describe(
+    'file with the CAs that are trusted; /etc/ssl/certs/ca-certificates.crt when absent',
+  ),
+  credentialName: notImplemented(string.describe('secret with certificates and key')),
+  subjectAltNames: strings.describe('match_typed_subject_alt_names, exact'),
+  sni: string.describe('server name sent; auto_sni and auto_san_validation when absent'),
   insecureSkipVerify: bool.describe('trusts any certificate'),
   caCrl: string.describe('file with revoked certificates'),
 });
@@ -165,7 +169,7 @@ const portTrafficPolicy = message({
   loadBalancer: loadBalancer.describe('replaces the section of the destination'),
   connectionPool: connectionPool.describe('replaces the section of the destination'),
   outlierDetection: outlierDetection.describe('replaces the section of the destination'),
-  tls: notImplemented(clientTlsSettings.describe('replaces the section of the destination')),
+  tls: clientTlsSettings.describe('replaces the section of the destination'),
 });
 
 /** The traffic policy of a host or of a subset. */
@@ -173,22 +177,20 @@ export const trafficPolicy = message({
   loadBalancer: loadBalancer.describe('how an endpoint is chosen'),
   connectionPool: connectionPool.describe('circuit_breakers and connection limits'),
   outlierDetection: outlierDetection.describe('outlier_detection; presence turns it on'),
-  tls: notImplemented(clientTlsSettings.describe('TLS towards the service')),
+  tls: clientTlsSettings.describe('TLS towards the service'),
   portLevelSettings: list(portTrafficPolicy).describe('sections for single ports'),
-  tunnel: notImplemented(
-    message(
-      {
-        protocol: string.describe('CONNECT (default) or POST'),
-        targetHost: string.describe('host asked for'),
-        targetPort: port.describe('port asked for'),
-      },
-      'targetHost',
-      'targetPort',
-    ).describe('tunneling_config of tcp_proxy'),
-  ),
-  proxyProtocol: notImplemented(
-    message({ version: enumeration(['V1', 'V2']) }).describe('PROXY header towards the service'),
-  ),
+  tunnel: message(
+    {
+      protocol: string.describe('CONNECT (default) or POST'),
+      targetHost: string.describe('host asked for'),
+      targetPort: port.describe('port asked for'),
+    },
+    'targetHost',
+    'targetPort',
+  ).describe('tunneling_config of tcp_proxy'),
+  proxyProtocol: message({
+    version: enumeration(['V1', 'V2']).describe('form of the header; V1 when absent'),
+  }).describe('PROXY header towards the service'),
   retryBudget: message({
     percent: named('number 0-100', z.number().min(0).max(100)).describe(
       'budget_percent (20 when absent)',

@@ -127,7 +127,7 @@ function isWider(leaf: StringMatch | undefined, root: StringMatch | undefined): 
   if (root.regex || leaf.regex) return true;
   if (root.exact) return leaf.exact !== root.exact;
   const text = leaf.prefix || leaf.exact;
-  return !root.prefix || !text || !text.startsWith(root.prefix);
+  return !root.prefix || !text?.startsWith(root.prefix);
 }
 
 function joinNames(root: string | undefined, inner: string | undefined): string | undefined {

@@ -29,6 +29,7 @@ export const serviceEntryServices = memoize(
       resolution: resolutions[spec.resolution ?? 'NONE'] ?? 'none',
       meshExternal: spec.location !== 'MESH_INTERNAL',
       ...(selector !== undefined && Object.keys(selector).length > 0 ? { selector } : {}),
+      ...(spec.subjectAltNames?.length && { subjectAltNames: spec.subjectAltNames }),
       visibility: resolveVisibility(
         spec.exportTo,
         resource.namespace,

@@ -59,6 +59,8 @@ export interface Service {
   externalName?: string;
   /** Hosts of v1 Services of type ExternalName that stand for this one; domains of its virtual hosts, as in Istio. */
   aliases?: readonly string[];
+  /** Names that the certificate of its servers may have (ServiceEntry subjectAltNames). */
+  subjectAltNames?: readonly string[];
   visibility: Visibility;
   labels: Readonly<Record<string, string>>;
   age: Age;

@@ -3,6 +3,7 @@
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
 import type { Http2ProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/Http2ProtocolOptions.js';
 import type { HttpProtocolOptions as CommonOptions } from '../envoy/gen/types/envoy/config/core/v3/HttpProtocolOptions.js';
+import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
 import type { HttpProtocolOptions } from '../envoy/gen/types/envoy/extensions/upstreams/http/v3/HttpProtocolOptions.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyType } from '../mesh/proxy.js';
@@ -25,13 +26,17 @@ export interface UpstreamHttp {
 
 /**
  * typed_extension_protocol_options of a cluster; undefined where Envoy's defaults (HTTP/1.1, no limits) hold.
- * HTTP/2 for ports that declare it, the client's version for sniffed ports of sidecars.
+ * HTTP/2 for ports that declare it, the client's version for sniffed ports of sidecars. `perRequest`: names of TLS.
  */
-export function httpProtocolOptions(upstream: UpstreamHttp): ExtensionOptions | undefined {
+export function httpProtocolOptions(
+  upstream: UpstreamHttp,
+  perRequest?: UpstreamHttpProtocolOptions,
+): ExtensionOptions | undefined {
   const common = commonOptions(upstream.pool);
   const version = upstreamVersion(upstream);
-  if (version === 'http1' && common === undefined) return undefined;
+  if (version === 'http1' && common === undefined && perRequest === undefined) return undefined;
   const options: HttpProtocolOptions = {};
+  if (perRequest !== undefined) options.upstream_http_protocol_options = perRequest;
   if (common !== undefined) options.common_http_protocol_options = common;
   if (version === 'client') {
     options.use_downstream_protocol_config = {
@@ -45,6 +50,11 @@ export function httpProtocolOptions(upstream: UpstreamHttp): ExtensionOptions | 
         : { http_protocol_options: {} };
   }
   return asExtension(options);
+}
+
+/** Whether nothing but HTTP/2 is spoken to the service. */
+export function speaksHttp2(upstream: UpstreamHttp): boolean {
+  return upstreamVersion(upstream) === 'http2';
 }
 
 /** Options of the passthrough clusters: the client's version, connections closed after 5 idle minutes. */

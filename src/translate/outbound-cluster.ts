@@ -13,11 +13,12 @@ import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.j
 import { istioMetadata } from './cluster.js';
 import { toDuration } from './duration.js';
 import { type EndpointFilter, localityLbEndpoints } from './endpoint.js';
-import { httpProtocolOptions } from './http-protocol-options.js';
+import { httpProtocolOptions, speaksHttp2, type UpstreamHttp } from './http-protocol-options.js';
 import { isPassthrough, loadBalancerFields } from './load-balancer.js';
 import { outboundClusterName, statName } from './names.js';
 import { healthyPanicThreshold, outlierDetection, sendsUnhealthy } from './outlier-detection.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
+import { upstreamTransport } from './upstream-tls.js';
 
 type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY' | 'ALL';
 type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST';
@@ -104,13 +105,16 @@ function outboundCluster(
   if (discovery === undefined) return undefined;
   const pool = policy.connectionPool;
   const keepalive = upstreamConnectionOptions(pool, settings);
-  const http = httpProtocolOptions({
+  const upstream: UpstreamHttp = {
     protocol: port.protocol,
     proxyType: context.proxyType,
     direction: 'outbound',
     pool,
     settings,
-  });
+  };
+  const http2 = speaksHttp2(upstream);
+  const { socket, perRequest } = upstreamTransport(policy, { service, http2, settings });
+  const http = httpProtocolOptions(upstream, perRequest);
   const cluster: Cluster = {
     name,
     alt_stat_name: statName(name),
@@ -128,6 +132,7 @@ function outboundCluster(
     }),
     ...(keepalive && { upstream_connection_options: keepalive }),
     ...(http && { typed_extension_protocol_options: http }),
+    ...(socket && { transport_socket: socket }),
     metadata: istioMetadata({
       services: [service],
       rule,

@@ -19,6 +19,8 @@ export interface TcpTarget {
   maxConnectionDurationMs?: number;
   /** DestinationRule loadBalancer.consistentHash.useSourceIp. */
   hashSourceIp?: boolean;
+  /** DestinationRule tunnel: the connection goes through a proxy that is asked for this `host:port`. */
+  tunnel?: { host: string; usePost: boolean };
 }
 
 /** A target that is one cluster with its name for statistics. */
@@ -38,6 +40,10 @@ export function tcpProxyFilter(target: TcpTarget, settings?: MeshSettings): Filt
   if (target.idleTimeoutMs !== undefined) proxy.idle_timeout = toDuration(target.idleTimeoutMs);
   if (target.maxConnectionDurationMs !== undefined) {
     proxy.max_downstream_connection_duration = toDuration(target.maxConnectionDurationMs);
+  }
+  if (target.tunnel) {
+    const { host, usePost } = target.tunnel;
+    proxy.tunneling_config = { hostname: host, ...(usePost && { use_post: true }) };
   }
   if (target.hashSourceIp) proxy.hash_policy = [{ source_ip: {} }];
   if (settings !== undefined) proxy.access_log = filterAccessLog(settings);

@@ -4,7 +4,13 @@
 import { memoize, sameOr } from '../lib/memo.js';
 import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
-import type { DestinationRule, TcpRule, TlsRule, VirtualService } from '../mesh/rules.js';
+import type {
+  DestinationRule,
+  TcpRule,
+  TlsRule,
+  TrafficPolicy,
+  VirtualService,
+} from '../mesh/rules.js';
 import type { ServicePort } from '../mesh/service.js';
 import { destinationCluster } from './destination.js';
 import { isTls } from './listener-protocol.js';
@@ -184,13 +190,21 @@ function connectionSettings(
 ): Omit<TcpTarget, 'statPrefix' | 'clusters'> {
   if (rule === undefined) return {};
   const tcp = rule.trafficPolicy?.connectionPool?.tcp;
-  const own = rule.subsets.find(({ name }) => name === subset)?.trafficPolicy?.loadBalancer;
-  const balancer = own ?? rule.trafficPolicy?.loadBalancer;
+  const own = rule.subsets.find(({ name }) => name === subset)?.trafficPolicy;
+  const balancer = own?.loadBalancer ?? rule.trafficPolicy?.loadBalancer;
+  // That of a subset is not inherited from the host, as in Istio.
+  const tunnel = (subset === '' ? rule.trafficPolicy : own)?.tunnel;
   return {
     ...(tcp?.idleTimeout === undefined ? {} : { idleTimeoutMs: tcp.idleTimeout }),
     ...(tcp?.maxConnectionDuration === undefined
       ? {}
       : { maxConnectionDurationMs: tcp.maxConnectionDuration }),
     ...(balancer?.consistentHash?.useSourceIp ? { hashSourceIp: true } : {}),
+    ...(tunnel && { tunnel: tunnelOf(tunnel) }),
   };
+}
+
+function tunnelOf({ protocol, targetHost, targetPort }: NonNullable<TrafficPolicy['tunnel']>) {
+  const host = targetHost.includes(':') ? `[${targetHost}]` : targetHost;
+  return { host: `${host}:${targetPort}`, usePost: protocol === 'POST' };
 }

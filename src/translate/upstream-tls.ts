@@ -1,0 +1,134 @@
+// The transport socket of a cluster: TLS as a DestinationRule asks for it, and the PROXY header in front. Certificates
+// are files of the sidecar's host, which Envoy reads itself; TLS between sidecars (ISTIO_MUTUAL) and secrets are not
+// here.
+import { isIP } from 'node:net';
+import type { TransportSocket } from '../envoy/gen/types/envoy/config/core/v3/TransportSocket.js';
+import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
+import type { CertificateValidationContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.js';
+import type { CommonTlsContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CommonTlsContext.js';
+import type { SubjectAltNameMatcher } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/SubjectAltNameMatcher.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { TrafficPolicy } from '../mesh/rules.js';
+import type { Service } from '../mesh/service.js';
+import { any } from './any.js';
+import type { EffectivePolicy } from './traffic-policy.js';
+
+type Tls = NonNullable<TrafficPolicy['tls']>;
+
+/** The CAs that a machine trusts, where Debian, Ubuntu, Alpine and the Envoy images keep them. */
+const SYSTEM_CAS = '/etc/ssl/certs/ca-certificates.crt';
+
+/** Envoy reads files anew when something is moved into their folder, as Kubernetes and `mv` do. */
+function watchedFolder(path: string): { path: string } {
+  const end = path.lastIndexOf('/');
+  return { path: end < 0 ? '.' : path.slice(0, end) || '/' };
+}
+
+const file = (filename: string) => ({ filename });
+
+/** What a cluster needs for its connections to be as the policy has them. */
+export interface UpstreamTransport {
+  socket?: TransportSocket;
+  /** SNI and the certificate's name are those of each request (auto_sni, auto_san_validation). */
+  perRequest?: UpstreamHttpProtocolOptions;
+}
+
+/**
+ * TLS of mode SIMPLE or MUTUAL, and the PROXY header. SNI and the names checked are those of the rule; without them
+ * those of the ServiceEntry (names), else of the request's host (Istio API, ClientTLSSettings).
+ */
+export function upstreamTransport(
+  policy: EffectivePolicy,
+  upstream: { service: Service; http2: boolean; settings: MeshSettings },
+): UpstreamTransport {
+  const tls = asksForTls(policy.tls) ? policy.tls : undefined;
+  const inner = tls && tlsSocket(tls, upstream);
+  const socket = policy.proxyProtocol ? proxyHeader(policy.proxyProtocol, inner) : inner;
+  const perRequest = tls && perRequestNames(tls);
+  return { ...(socket && { socket }), ...(perRequest && { perRequest }) };
+}
+
+/**
+ * A credentialName is for gateways: without a workloadSelector a sidecar has no right to the secret, and Istio
+ * leaves TLS out then.
+ */
+function asksForTls(tls: Tls | undefined): boolean {
+  return (tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL') && !tls.credentialName;
+}
+
+function perRequestNames(tls: Tls): UpstreamHttpProtocolOptions | undefined {
+  if (tls.sni) return undefined;
+  const checked = !tls.insecureSkipVerify && !tls.subjectAltNames?.length;
+  return { auto_sni: true, ...(checked && { auto_san_validation: true }) };
+}
+
+function tlsSocket(
+  tls: Tls,
+  { service, http2, settings }: { service: Service; http2: boolean; settings: MeshSettings },
+): TransportSocket {
+  const { ecdhCurves = [], cipherSuites = [] } = settings.config.tlsDefaults ?? {};
+  const common: CommonTlsContext = {
+    tls_params: {
+      tls_minimum_protocol_version: 'TLSv1_2',
+      tls_maximum_protocol_version: 'TLSv1_3',
+      ...(ecdhCurves.length > 0 && { ecdh_curves: ecdhCurves }),
+      ...(cipherSuites.length > 0 && { cipher_suites: cipherSuites }),
+    },
+    validation_context: validation(tls, service),
+    ...(http2 && { alpn_protocols: ['h2'] }),
+  };
+  if (tls.mode === 'MUTUAL' && tls.clientCertificate && tls.privateKey) {
+    common.tls_certificates = [
+      {
+        certificate_chain: file(tls.clientCertificate),
+        private_key: file(tls.privateKey),
+        watched_directory: watchedFolder(tls.clientCertificate),
+      },
+    ];
+  }
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: any('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
+      common_tls_context: common,
+      ...(tls.sni && { sni: tls.sni }),
+    }),
+  };
+}
+
+function validation(tls: Tls, service: Service): CertificateValidationContext {
+  if (tls.insecureSkipVerify) return {};
+  const cas = tls.caCertificates || SYSTEM_CAS;
+  const names = tls.subjectAltNames?.length ? tls.subjectAltNames : (service.subjectAltNames ?? []);
+  return {
+    // Of the system's own the folder is not watched: it changes with the system only, and may hold many files.
+    trusted_ca: file(cas),
+    ...(tls.caCertificates && { watched_directory: watchedFolder(cas) }),
+    ...(tls.caCrl && { crl: file(tls.caCrl) }),
+    ...(names.length > 0 && { match_typed_subject_alt_names: names.map(sanMatcher) }),
+  };
+}
+
+/** Envoy's matchers are of one type; what a name is can be seen. */
+function sanMatcher(name: string): SubjectAltNameMatcher {
+  const isUri = name.includes('://');
+  const isEmail = name.includes('@');
+  const san_type = isUri ? 'URI' : isEmail ? 'EMAIL' : isIP(name) ? 'IP_ADDRESS' : 'DNS';
+  return { san_type, matcher: { exact: name } };
+}
+
+function proxyHeader(
+  { version = 'V1' }: NonNullable<TrafficPolicy['proxyProtocol']>,
+  inner: TransportSocket | undefined,
+): TransportSocket {
+  const plain: TransportSocket = {
+    name: 'envoy.transport_sockets.raw_buffer',
+    typed_config: any('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer', {}),
+  };
+  return {
+    name: 'envoy.transport_sockets.upstream_proxy_protocol',
+    typed_config: any(
+      'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport',
+      { config: { version }, transport_socket: inner ?? plain },
+    ),
+  };
+}
