@@ -10,6 +10,8 @@ import type { Service, ServicePort } from './service.js';
 /** What translation may know of the proxy itself. Proxies with equal traits and scopes share one result. */
 export interface ProxyTraits {
   type: ProxyType;
+  /** A gRPC client or server that speaks xDS itself, without an Envoy; absent: an Envoy. */
+  generator?: 'grpc';
   namespace: string;
   /** Only the labels that a rule in the scope asks about (sourceLabels, selectors), so that more proxies share. */
   labels: Readonly<Record<string, string>>;

@@ -58,6 +58,7 @@ const traitsOf = memoize((proxy: ConnectedProxy, asked: string): ProxyTraits => 
   const known = asked.split('\n').filter((key) => Object.hasOwn(proxy.labels, key));
   return {
     type: proxy.type,
+    ...(proxy.generator === 'grpc' && { generator: 'grpc' }),
     namespace: proxy.namespace,
     labels: Object.fromEntries(known.map((key) => [key, proxy.labels[key] ?? ''])),
     interceptionMode: proxy.interceptionMode,

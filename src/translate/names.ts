@@ -71,3 +71,24 @@ export const VIRTUAL_INBOUND_CHAIN = 'virtualInbound';
 export const VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN = 'virtualInbound-catchall-http';
 export const VIRTUAL_INBOUND_BLACKHOLE_CHAIN = 'virtualInbound-blackhole';
 export const PASSTHROUGH_CHAIN = 'PassthroughFilterChain';
+
+/** `HOST:PORT`: what gRPC clients ask LDS for, the host as their target has it; IPv6 addresses in brackets. */
+export function grpcListenerName(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const GRPC_SERVER_LISTENER = 'xds.istio.io/grpc/lds/inbound/';
+
+/** What gRPC clients write in server_listener_resource_name_template; Istio's own. */
+export const GRPC_SERVER_LISTENER_TEMPLATE = `${GRPC_SERVER_LISTENER}%s`;
+
+/** What a gRPC server that listens at an address asks LDS for. */
+export function grpcServerListenerName(address: string, port: number): string {
+  return `${GRPC_SERVER_LISTENER}${grpcListenerName(address, port)}`;
+}
+
+/** The port of a gRPC server's listener; undefined for any other name. */
+export function parseGrpcServerListenerName(name: string): number | undefined {
+  if (!name.startsWith(GRPC_SERVER_LISTENER)) return undefined;
+  return Number(name.slice(name.lastIndexOf(':') + 1));
+}

@@ -12,6 +12,7 @@ import {
 import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { ResourceId, VirtualService } from '../mesh/rules.js';
+import { grpcSources } from './grpc/sources.js';
 import { parseClusterName, VIRTUAL_INBOUND_LISTENER } from './names.js';
 import { outboundPlan } from './outbound-plan.js';
 
@@ -24,6 +25,7 @@ export function sourcesOf(
   typeUrl: TypeUrl,
   name: ResourceName,
 ): readonly ResourceId[] {
+  if (view.proxy.generator === 'grpc') return unique(grpcSources(view, name));
   switch (typeUrl) {
     case CLUSTER:
     case ENDPOINT:

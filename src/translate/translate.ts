@@ -21,6 +21,7 @@ import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js'
 import type { Problem, VirtualService } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
+import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
 import { inboundPlan } from './inbound-plan.js';
 import { buildListeners } from './listener.js';
@@ -43,6 +44,7 @@ type ByName = ReadonlyMap<ResourceName, EnvoyMessage>;
  * view (DESIGN.md, invariant 8).
  */
 export const translate = memoize((view: ProxyView): Translation => {
+  if (view.proxy.generator === 'grpc') return { resources: translateGrpc(view), problems: [] };
   const plan = outboundPlan(view);
   const resources = new Map<TypeUrl, ByName>([
     [CLUSTER, clusters(view)],
