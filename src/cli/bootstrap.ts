@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import { healthListener, metricsCluster, metricsListener } from './bootstrap-listeners.js';
 import { statsConfig } from './bootstrap-stats.js';
+import { type XdsTlsOptions, xdsInitialMetadata, xdsTransportSocket } from './bootstrap-xds-tls.js';
 
 /** Where something listens: `HOST:PORT`, `[IPV6]:PORT`, or `unix:/path`. */
 export type Address = string;
@@ -39,6 +40,8 @@ export interface BootstrapOptions {
   metadata?: Readonly<Record<string, unknown>>;
   /** The control plane. */
   xds: Address;
+  /** Plaintext without a token where absent. */
+  xdsTls?: XdsTlsOptions;
   /** `delta` where absent. */
   xdsProtocol?: 'delta' | 'sotw';
   /** Envoy's admin; `127.0.0.1:15000` where absent. */
@@ -72,7 +75,7 @@ export function buildBootstrap(options: BootstrapOptions): Json {
   const metricsPort = options.metricsPort ?? 15090;
   const healthPort = options.healthPort ?? 15021;
   const listeners: Json[] = [];
-  const clusters: Json[] = [controlPlaneCluster(options.xds)];
+  const clusters: Json[] = [controlPlaneCluster(options)];
   if (metricsPort !== 0) {
     listeners.push(metricsListener(metricsPort));
     clusters.push(metricsCluster(toEnvoyAddress(admin)));
@@ -81,7 +84,7 @@ export function buildBootstrap(options: BootstrapOptions): Json {
   return {
     node: buildNode(options),
     admin: { address: toEnvoyAddress(admin) },
-    dynamic_resources: dynamicResources(options.xdsProtocol ?? 'delta'),
+    dynamic_resources: dynamicResources(options),
     static_resources: { clusters, ...(listeners.length > 0 ? { listeners } : {}) },
     ...(options.mark === undefined ? {} : { cluster_manager: markedSockets(options.mark) }),
     stats_config: statsConfig(),
@@ -171,26 +174,34 @@ function toLocality(text: string | undefined): Json | undefined {
 // of only then.
 const reconnect = { retry_back_off: { base_interval: '0.5s', max_interval: '5s' } };
 
-function dynamicResources(protocol: 'delta' | 'sotw'): Json {
+function dynamicResources({ xdsProtocol = 'delta', xdsTls = {} }: BootstrapOptions): Json {
+  const initial_metadata = xdsInitialMetadata(xdsTls);
   // A time-out of 0 waits for the control plane: an Envoy never starts serving with half its
   // configuration.
   const ads = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
   return {
     ads_config: {
-      api_type: protocol === 'delta' ? 'DELTA_GRPC' : 'GRPC',
+      api_type: xdsProtocol === 'delta' ? 'DELTA_GRPC' : 'GRPC',
       transport_api_version: 'V3',
       set_node_on_first_message_only: true,
-      grpc_services: [{ envoy_grpc: { cluster_name: xdsCluster, retry_policy: reconnect } }],
+      grpc_services: [
+        {
+          envoy_grpc: { cluster_name: xdsCluster, retry_policy: reconnect },
+          ...(initial_metadata && { initial_metadata }),
+        },
+      ],
     },
     lds_config: ads,
     cds_config: ads,
   };
 }
 
-function controlPlaneCluster(xds: Address): Json {
+function controlPlaneCluster({ xds, xdsTls = {} }: BootstrapOptions): Json {
   const address = toEnvoyAddress(xds);
   const overTcp = 'socket_address' in address;
-  const byName = overTcp && isIP(splitHostPort(xds).host) === 0;
+  const host = overTcp ? splitHostPort(xds).host : undefined;
+  const byName = host !== undefined && isIP(host) === 0;
+  const transport_socket = xdsTransportSocket(xdsTls, host);
   return {
     name: xdsCluster,
     alt_stat_name: `${xdsCluster};`,
@@ -200,6 +211,7 @@ function controlPlaneCluster(xds: Address): Json {
     // A half-open connection (a host gone without a FIN) is noticed within 35 s, not by TCP after
     // hours.
     ...(overTcp ? { upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } } } : {}),
+    ...(transport_socket && { transport_socket }),
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': `${extensions}.upstreams.http.v3.HttpProtocolOptions`,

@@ -1,6 +1,7 @@
 // `fairlead bootstrap`: prints an Envoy bootstrap for a workload, ready for `envoy -c`.
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { ControlPlaneError } from '../../lib/error.js';
+import { ControlPlaneError, errorMessage } from '../../lib/error.js';
 import { type BootstrapOptions, bootstrapText } from '../bootstrap.js';
 import { collect, ipList, jsonObject, keyValues, oneOf, portNumber } from '../flag-values.js';
 
@@ -17,6 +18,11 @@ interface Flags {
   cluster?: string;
   metadata?: string;
   xds: string;
+  xdsCa?: string;
+  xdsServerName?: string;
+  xdsClientCert?: string;
+  xdsClientKey?: string;
+  xdsTokenFile?: string;
   protocol: string;
   envoyAdmin?: string;
   metricsPort?: number;
@@ -41,6 +47,11 @@ export function addBootstrap(program: Command): void {
     .option('--cluster <name>', 'node.cluster')
     .option('--metadata <json>', 'further node metadata')
     .option('--xds <address>', 'the control plane: HOST:PORT or unix:/path', '127.0.0.1:15010')
+    .option('--xds-ca <file>', 'TLS: the CAs of the control plane, in PEM')
+    .option('--xds-server-name <name>', 'name or IP in its certificate, if not that of --xds')
+    .option('--xds-client-cert <file>', 'client certificate, in PEM')
+    .option('--xds-client-key <file>', 'its key')
+    .option('--xds-token-file <file>', 'a bearer token; its text goes into the bootstrap')
     .option('--protocol <protocol>', 'delta or sotw', 'delta')
     .option('--envoy-admin <address>', "Envoy's admin: HOST:PORT or unix:/path", '127.0.0.1:15000')
     .option('--metrics-port <port>', 'Prometheus listener; 0 leaves it out', portNumber)
@@ -50,6 +61,19 @@ export function addBootstrap(program: Command): void {
       const format = oneOf('-o', flags.output, ['json', 'yaml']);
       process.stdout.write(textOf(toOptions(flags), format));
     });
+}
+
+/** The first token of a file in the form that `serve --xds-token-file` reads. */
+function firstToken(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ControlPlaneError('usage', `--xds-token-file: ${errorMessage(cause)}`, { cause });
+  }
+  const [token] = text.split('\n').flatMap((line) => /^\s*([^\s#]\S*)/.exec(line)?.[1] ?? []);
+  if (token === undefined) throw new ControlPlaneError('usage', `${file} holds no token`);
+  return token;
 }
 
 function textOf(options: BootstrapOptions, format: 'json' | 'yaml'): string {
@@ -75,6 +99,13 @@ function toOptions(flags: Flags): BootstrapOptions {
     cluster: flags.cluster,
     metadata: jsonObject('--metadata', flags.metadata),
     xds: flags.xds,
+    xdsTls: {
+      caFile: flags.xdsCa,
+      serverName: flags.xdsServerName,
+      certFile: flags.xdsClientCert,
+      keyFile: flags.xdsClientKey,
+      token: flags.xdsTokenFile === undefined ? undefined : firstToken(flags.xdsTokenFile),
+    },
     xdsProtocol: oneOf('--protocol', flags.protocol, ['delta', 'sotw']),
     admin: flags.envoyAdmin,
     metricsPort: flags.metricsPort,
