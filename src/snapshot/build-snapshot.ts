@@ -8,6 +8,8 @@ import type {
   TypeUrl,
   Version,
 } from '../envoy/resource.js';
+import { interner } from '../lib/intern.js';
+import { areDisjoint, LayeredMap, layered } from '../lib/layered-map.js';
 import { contentVersion, encodeResource } from './encode.js';
 import type { EncodedResource, Snapshot, TypeSnapshot } from './snapshot.js';
 
@@ -21,14 +23,30 @@ const byMessages = new WeakMap<ReadonlyMap<ResourceName, EnvoyMessage>, TypeSnap
 export function buildSnapshot(resources: ResourcesByType, previous?: Snapshot): Snapshot {
   const types = new Map<TypeUrl, TypeSnapshot>();
   for (const [typeUrl, messages] of resources) {
-    let type = byMessages.get(messages);
-    if (type === undefined) {
-      type = typeSnapshot(encodeAll(typeUrl, messages), previous?.types.get(typeUrl));
-      byMessages.set(messages, type);
-    }
-    types.set(typeUrl, type);
+    types.set(typeUrl, encodedType(typeUrl, messages, previous?.types.get(typeUrl)));
   }
   return snapshotOf(types, previous);
+}
+
+/** Layers of messages become layers of the TypeSnapshot: what proxies share is looked at once for all of them. */
+function encodedType(
+  typeUrl: TypeUrl,
+  messages: ReadonlyMap<ResourceName, EnvoyMessage>,
+  previous: TypeSnapshot | undefined,
+): TypeSnapshot {
+  let type = byMessages.get(messages);
+  if (type === undefined) {
+    if (messages instanceof LayeredMap) {
+      const { layers } = messages as LayeredMap<ResourceName, EnvoyMessage>;
+      const before = previous && layersOf(previous);
+      const encoded = layers.map((layer, i) => encodedType(typeUrl, layer, before?.[i]));
+      type = layeredSnapshot(encoded, previous);
+    } else {
+      type = typeSnapshot(encodeAll(typeUrl, messages), previous);
+    }
+    byMessages.set(messages, type);
+  }
+  return type;
 }
 
 function encodeAll(
@@ -54,7 +72,7 @@ export function snapshotOf(
 
 /**
  * One type's resources with a version over names and versions, whatever their order (xds-protocol 28). A caller may
- * give a version of its own instead.
+ * give a version of its own instead. Equal content gives the same object while anybody holds it.
  */
 export function typeSnapshot(
   resources: ReadonlyMap<ResourceName, EncodedResource>,
@@ -64,11 +82,45 @@ export function typeSnapshot(
   if (previous !== undefined && (version === undefined || version === previous.version)) {
     if (sameResources(previous.resources, resources)) return previous;
   }
-  const made: TypeSnapshot = { version: version ?? versionOf(resources), resources };
-  if (version !== undefined) given.add(made);
-  return made;
+  if (version !== undefined) {
+    const made: TypeSnapshot = { version, resources };
+    given.add(made);
+    return made;
+  }
+  const print = sumOfPrints(resources);
+  const made: TypeSnapshot = { version: versionOf(print, resources.size), resources };
+  const known = intern(made.version, made);
+  const type = sameResources(known.resources, resources) ? known : made;
+  prints.set(type, print);
+  return type;
 }
 
+/**
+ * Several TypeSnapshots as one, in this order; `previous` when it has the same content. Layers that have a name in
+ * common are made one, the later one's resource counts. The version is that of the same resources without layers.
+ */
+export function layeredSnapshot(
+  parts: readonly TypeSnapshot[],
+  previous?: TypeSnapshot,
+): TypeSnapshot {
+  const layers = parts.flatMap(layersOf).filter(({ resources }) => resources.size > 0);
+  if (layers.length === 0) return emptyTypeSnapshot;
+  if (layers.length === 1) return layers[0]!;
+  const maps = layers.map(({ resources }) => resources);
+  if (!areDisjoint(maps)) return typeSnapshot(layered(maps), previous);
+  const resources = layered(maps);
+  const print = new Uint32Array(4);
+  for (const layer of layers) addPrint(print, printOf(layer));
+  const version = versionOf(print, resources.size);
+  return version === previous?.version ? previous : { version, resources, layers };
+}
+
+/** The parts that a TypeSnapshot is made of; itself when it has none. */
+export function layersOf(type: TypeSnapshot): readonly TypeSnapshot[] {
+  return type.layers ?? [type];
+}
+
+const intern = interner<TypeSnapshot>();
 const given = new WeakSet<TypeSnapshot>();
 
 /** Whether the version is the caller's: it is passed on as it is, and says nothing about the content. */
@@ -89,13 +141,29 @@ function sameResources(
  * A hash over names and versions that does not depend on their order. A sum of hashes rather than a hash of a sorted
  * list: with a thousand resources in each of a hundred views, sorting is most of the work of a change.
  */
-function versionOf(resources: ReadonlyMap<ResourceName, EncodedResource>): Version {
-  const sum = new Uint32Array(4);
-  for (const resource of resources.values()) {
-    const print = fingerprint(resource);
-    for (let lane = 0; lane < 4; lane++) sum[lane] = sum[lane]! + print[lane]!;
+function versionOf(print: Uint32Array, size: number): Version {
+  return contentVersion(`${size} ${print.join(' ')}`);
+}
+
+const prints = new WeakMap<TypeSnapshot, Uint32Array>();
+
+function printOf(type: TypeSnapshot): Uint32Array {
+  let print = prints.get(type);
+  if (print === undefined) {
+    print = sumOfPrints(type.resources);
+    prints.set(type, print);
   }
-  return contentVersion(`${resources.size} ${sum.join(' ')}`);
+  return print;
+}
+
+function sumOfPrints(resources: ReadonlyMap<ResourceName, EncodedResource>): Uint32Array {
+  const sum = new Uint32Array(4);
+  for (const resource of resources.values()) addPrint(sum, fingerprint(resource));
+  return sum;
+}
+
+function addPrint(sum: Uint32Array, print: Uint32Array): void {
+  for (let lane = 0; lane < 4; lane++) sum[lane] = sum[lane]! + print[lane]!;
 }
 
 const fingerprints = new WeakMap<EncodedResource, Uint32Array>();

@@ -2,7 +2,8 @@
 // an old and a new one in which nothing is missing. Remembered by identity, so that streams in step share them.
 import type { ResourceName, Version } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
-import { hasGivenVersion, typeSnapshot } from './build-snapshot.js';
+import { hasGivenVersion, layeredSnapshot, layersOf, typeSnapshot } from './build-snapshot.js';
+import { distinctLayers } from './diff.js';
 import { contentVersion } from './encode.js';
 import type { EncodedResource, TypeSnapshot } from './snapshot.js';
 
@@ -36,8 +37,38 @@ export const selectNames: (type: TypeSnapshot, names: SortedNames) => TypeSnapsh
 export const unionTypes: (before: TypeSnapshot, after: TypeSnapshot) => TypeSnapshot = memoize(
   (before: TypeSnapshot, after: TypeSnapshot): TypeSnapshot => {
     if (before === after || before.version === after.version) return after;
-    const leftOver = [...before.resources].filter(([name]) => !after.resources.has(name));
-    if (leftOver.length === 0) return after;
-    return typeSnapshot(new Map([...after.resources, ...leftOver]), before);
+    if (before.layers === undefined && after.layers === undefined) {
+      const rest = leftOver(before, after);
+      if (rest === undefined) return after;
+      return typeSnapshot(new Map([...after.resources, ...rest.resources]), before);
+    }
+    const { olds, news } = distinctLayers(before, after);
+    const rests = olds.flatMap((old, i) => {
+      const rest = leftOver(old, news[i]);
+      return (rest && withoutNamesOf(rest, after)) ?? [];
+    });
+    if (rests.length === 0) return after;
+    return layeredSnapshot([...layersOf(after), ...fewLayers(rests)], before);
   },
 );
+
+/** What only `before` has, shared by all who come this way; undefined when there is nothing. */
+const leftOver = memoize(
+  (before: TypeSnapshot, after: TypeSnapshot | undefined): TypeSnapshot | undefined =>
+    after === undefined ? before : withoutNamesOf(before, after),
+);
+
+/** `type` itself when it has none of the names of `other`; undefined when it has no others. */
+function withoutNamesOf(type: TypeSnapshot, other: TypeSnapshot): TypeSnapshot | undefined {
+  const rest = [...type.resources].filter(([name]) => !other.resources.has(name));
+  if (rest.length === type.resources.size) return type;
+  return rest.length === 0 ? undefined : typeSnapshot(new Map(rest));
+}
+
+/** A client that stays behind for long collects remains of many states: a lookup must not ask each of them. */
+const remainsMax = 4;
+
+function fewLayers(rests: readonly TypeSnapshot[]): readonly TypeSnapshot[] {
+  if (rests.length <= remainsMax) return rests;
+  return [typeSnapshot(new Map(rests.flatMap(({ resources }) => [...resources])))];
+}

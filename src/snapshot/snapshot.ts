@@ -15,6 +15,11 @@ export interface EncodedResource {
 export interface TypeSnapshot {
   readonly version: Version;
   readonly resources: ReadonlyMap<ResourceName, EncodedResource>;
+  /**
+   * Parts that other snapshots share by identity, in the order of `resources`: none is empty or has layers itself, and
+   * no name is in two of them. Absent: it is one part. The version does not depend on the layers.
+   */
+  readonly layers?: readonly TypeSnapshot[];
 }
 
 /** All that a proxy is served at one moment. A type that is absent has no resources. */

@@ -7,6 +7,7 @@ import {
   changeNames,
   findNamed,
   heldSnapshot,
+  namesIn,
   type Outgoing,
   type Received,
   type RespondOptions,
@@ -52,7 +53,10 @@ function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean):
     // "Unsubscribing from Resources": of a wildcard client, the name is answered: it has it still, or it is gone.
     if (wildcard) for (const name of wasNamed) state.owed.add(name);
   }
-  if (first && held.size > 0) state.sent = viewOf(state, heldSnapshot(state.typeUrl, held));
+  if (first && held.size > 0) {
+    state.sent = viewOf(state, heldSnapshot(state.typeUrl, held));
+    state.accepted = state.sent;
+  }
   for (const name of added) {
     if (name === '*' || !state.names.names.has(name)) continue;
     // "Subscribing to Resources": every name is answered, even a known one; but not one that the client says it
@@ -78,7 +82,7 @@ export function respond(
   const owed = takeOwed(state, isNews && diff.changed.length > 0);
   let { changed: resources, removed } = diff;
   if (owed.size > 0) {
-    const there = new Set(resources.map((resource) => resource.name));
+    const there = namesIn(resources);
     const gone = new Set(removed);
     const extra: EncodedResource[] = [];
     for (const name of owed) {
@@ -87,7 +91,7 @@ export function respond(
       if (resource === undefined) gone.add(name);
       else extra.push(resource);
     }
-    if (extra.length > 0) resources = [...resources, ...extra];
+    resources = resources.with(extra);
     // "Knowing When a Requested Resource Does Not Exist": said at once.
     if (gone.size > removed.length) removed = [...gone];
   }

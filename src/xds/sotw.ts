@@ -3,11 +3,14 @@
 import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { hasGivenVersion } from '../snapshot/build-snapshot.js';
 import { diffTypes } from '../snapshot/diff.js';
+import type { ResourceList } from '../snapshot/resource-list.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import {
   changeNames,
   findNamed,
   isWholeSet,
+  mustRetry,
+  namesIn,
   type Outgoing,
   type Received,
   type RespondOptions,
@@ -29,6 +32,7 @@ export function receive(state: TypeState, request: DiscoveryRequest): Received {
     // Answered from state whatever nonce it carries: it may be one of another stream (envoy#30155).
     state.opened = true;
     state.claimed = request.version;
+    state.acceptedUnknown = request.version !== '';
     subscribe(state, request.names);
     state.answerOwed = isWholeSet(state);
     return result('first');
@@ -88,6 +92,8 @@ export function respond(
   if (before === undefined && known && options.aliases.holds(state, state.claimed, view.version)) {
     state.lastVersion = state.claimed;
     before = view;
+    state.accepted = view;
+    state.acceptedUnknown = false;
     state.owed.clear();
     state.answerOwed = false;
   }
@@ -95,10 +101,11 @@ export function respond(
   const diff = diffTypes(before, view);
   const isNews = target.version !== state.targetVersion;
   if (isWholeSet(state)) {
-    const due = diff.changed.length > 0 || diff.removed.length > 0 || state.answerOwed;
+    const differs = diff.changed.length > 0 || diff.removed.length > 0;
+    const due = differs || state.answerOwed || mustRetry(state);
     const owed = takeOwed(state, due && isNews);
     if (!due && ![...owed].some((name) => view.resources.has(name))) return undefined;
-    // A set of everything is the same array for all streams that have this view.
+    // A set of everything is the same object for all streams that have this view.
     return { version: view.version, resources: diffTypes(undefined, view).changed, removed: [] };
   }
   const resources = withOwed(state, diff.changed, { view, options, isNews });
@@ -108,15 +115,17 @@ export function respond(
 
 function withOwed(
   state: TypeState,
-  changed: readonly EncodedResource[],
+  changed: ResourceList,
   context: { view: TypeSnapshot; options: RespondOptions; isNews: boolean },
-): readonly EncodedResource[] {
-  const there = new Set(changed.map((resource) => resource.name));
+): ResourceList {
+  const owed = takeOwed(state, context.isNews && changed.length > 0);
+  if (owed.size === 0) return changed;
+  const there = namesIn(changed);
   const extra: EncodedResource[] = [];
-  for (const name of takeOwed(state, context.isNews && changed.length > 0)) {
+  for (const name of owed) {
     if (there.has(name)) continue;
     const resource = findNamed(state, name, context);
     if (resource !== undefined) extra.push(resource);
   }
-  return extra.length === 0 ? changed : [...changed, ...extra];
+  return changed.with(extra);
 }

@@ -9,7 +9,8 @@ import * as delta from './delta.js';
 import { nackMessageMax, resourcesAtFault } from './nack.js';
 import type { XdsCallbacks, XdsLimits, XdsTimes } from './options.js';
 import { PushOrder } from './push-order.js';
-import { responseBytes } from './response-bytes.js';
+import { type ResourceStatus, resourcesOf } from './resource-status.js';
+import { responsePieces } from './response-bytes.js';
 import * as sotw from './sotw.js';
 import type { Nack, TypeStatus, Variant, XdsStream } from './status.js';
 import {
@@ -18,6 +19,7 @@ import {
   noteSent,
   type Received,
   type RespondOptions,
+  settleRefused,
   type TypeState,
 } from './subscription.js';
 import type { TypeRules } from './type-rules.js';
@@ -177,6 +179,15 @@ export class ProtocolStream {
     return types;
   }
 
+  /** Each resource of those types. */
+  resources(): ResourceStatus[] {
+    return [...this.lines.values()].flatMap(({ state, sentAt, rejected, nack }) => {
+      if (!state.opened) return [];
+      const target = this.order.target(state.typeUrl);
+      return resourcesOf(state, { target, sentAt, nack: rejected ? nack : undefined });
+    });
+  }
+
   /** The end: notes what the client has, for its next stream. */
   close(): void {
     if (this.settings.variant !== 'sotw') return;
@@ -221,16 +232,16 @@ export class ProtocolStream {
     const { typeUrl } = state;
     const { variant, identifier } = this.settings;
     const nonce = noteSent(state, outgoing, target);
-    const bytes = responseBytes(outgoing, { variant, typeUrl, nonce, identifier });
+    const pieces = responsePieces(outgoing, { variant, typeUrl, nonce, identifier });
     line.sentAt = this.settings.now();
     line.sentStamp = this.order.stamp;
     line.rejected = false;
     line.position = ++this.position;
-    this.transport.write([bytes]);
+    this.transport.write(pieces);
     this.settings.callbacks.onResponse?.(this.stream, typeUrl, {
       version: outgoing.version,
       resources: outgoing.resources.length,
-      bytes: bytes.length,
+      bytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
     });
     if (typeUrl === CLUSTER && (before !== undefined || reconnecting))
       this.warm(before, state.sent!);
@@ -274,9 +285,10 @@ export class ProtocolStream {
       return;
     }
     const message = received.message.slice(0, nackMessageMax);
-    const resources = resourcesAtFault(message, lastResources);
+    const resources = resourcesAtFault(message, [...lastResources]);
     line.nack = { message, version, at, resources };
     line.rejected = true;
+    settleRefused(line.state, message);
     callbacks.onNack?.(this.stream, typeUrl, { version, message, resourceNames: resources });
   }
 

@@ -1,9 +1,12 @@
 // What the server knows of one type on one stream: what the client asked for, what it was brought to, what it said
 // to that. Shared by both variants; sotw.ts and delta.ts change it by their rules. No sockets, no clock.
 import type { Version } from '../envoy/resource.js';
+import { memoize } from '../lib/memo.js';
+import { noResources, type ResourceList } from '../snapshot/resource-list.js';
 import { selectNames } from '../snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import { resourcesAtFault } from './nack.js';
+import type { Search } from './bisect.js';
 import { type NameSet, nameSet, noNames } from './name-set.js';
 import type { UnknownNamed } from './options.js';
 import type { TypeRule } from './type-rules.js';
@@ -25,15 +28,21 @@ export interface TypeState {
   claimed: string;
   /** What the client has when it accepts the last response: one reference, shared with streams in step. */
   sent: TypeSnapshot | undefined;
+  /** What the client accepted last: `sent` once that is accepted; undefined before the first. */
+  accepted: TypeSnapshot | undefined;
+  /** SotW: the client came with a version of which nothing is known, and has not accepted anything since. */
+  acceptedUnknown: boolean;
   /** Names to be answered whatever the client has. */
   owed: Set<string>;
   /** An answer is owed even if there is nothing in it. */
   answerOwed: boolean;
   /**
    * Names in a refused response that were not at fault, or may not have been: the client may have dropped them too.
-   * They go along with the next change of content, never alone (no NACK loop).
+   * They go along with the next change of content, never alone (no NACK loop), unless `search` says otherwise.
    */
   uncertain: Set<string>;
+  /** The culprits of a refused response are looked for: parts of it are sent again (hold-back.ts). */
+  search: Search | undefined;
   /** Version of all resources of the type at the last response. */
   targetVersion: string;
   /**
@@ -47,7 +56,10 @@ export interface TypeState {
   /** The last response was neither accepted nor refused yet. */
   inFlight: boolean;
   lastVersion: string;
-  lastResources: readonly EncodedResource[];
+  lastResources: ResourceList;
+  lastRemoved: readonly string[];
+  /** Names that were in the last response because they were owed, not because they had changed. */
+  lastOwed: ReadonlySet<string>;
 }
 
 /** Before the first request. */
@@ -61,16 +73,21 @@ export function newTypeState(rule: TypeRule): TypeState {
     names: noNames,
     claimed: '',
     sent: undefined,
+    accepted: undefined,
+    acceptedUnknown: false,
     owed: new Set(),
     answerOwed: false,
     uncertain: new Set(),
+    search: undefined,
     targetVersion: '',
     warming: new Set(),
     responses: 0,
     nonce: '',
     inFlight: false,
     lastVersion: '',
-    lastResources: [],
+    lastResources: noResources,
+    lastRemoved: [],
+    lastOwed: new Set(),
   };
 }
 
@@ -82,10 +99,10 @@ export interface Received {
   readonly message: string;
 }
 
-/** A response to be sent. Arrays are shared between streams in the same state: never change them. */
+/** A response to be sent. What is in it is shared between streams: never change it. */
 export interface Outgoing {
   readonly version: string;
-  readonly resources: readonly EncodedResource[];
+  readonly resources: ResourceList;
   readonly removed: readonly string[];
 }
 
@@ -112,21 +129,38 @@ export function changeNames(state: TypeState, names: Iterable<string>, wildcard:
   const lost = state.wildcard && !wildcard;
   state.wildcard = wildcard;
   if (before === state.names && !lost) return;
-  if (!wildcard && state.sent !== undefined) state.sent = selectNames(state.sent, state.names);
+  if (!wildcard && state.sent !== undefined) {
+    const inStep = state.accepted === state.sent;
+    state.sent = selectNames(state.sent, state.names);
+    if (inStep) state.accepted = state.sent;
+    else if (state.accepted) state.accepted = selectNames(state.accepted, state.names);
+  }
   for (const set of [state.owed, state.uncertain]) {
     for (const name of set) if (!wildcard && !state.names.names.has(name)) set.delete(name);
   }
 }
 
-/** An ACK or a NACK of the last response. */
+/** An ACK or a NACK of the last response. What a NACK leads to is said by `settleRefused` or by hold-back.ts. */
 export function settle(state: TypeState, error: { message: string } | undefined): void {
   state.inFlight = false;
-  if (error === undefined) {
-    state.uncertain.clear();
-    return;
-  }
-  const atFault = new Set(resourcesAtFault(error.message, state.lastResources));
+  if (error !== undefined) return;
+  if (state.search === undefined) state.uncertain.clear();
+  state.accepted = state.sent;
+  state.acceptedUnknown = false;
+}
+
+/** A NACK after which nothing is sent until the content changes (xDS "ACK and NACK semantics summary"). */
+export function settleRefused(state: TypeState, message: string): void {
+  state.search = undefined;
+  const atFault = new Set(resourcesAtFault(message, [...state.lastResources]));
   for (const { name } of state.lastResources) if (!atFault.has(name)) state.uncertain.add(name);
+}
+
+/** Whether there is something in doubt that is to be sent again now. */
+export function mustRetry(state: TypeState): boolean {
+  if (state.search === undefined) return false;
+  for (const name of state.uncertain) if (!state.search.withheld.has(name)) return true;
+  return false;
 }
 
 /** The resource itself, or what stands for a name that does not exist; undefined: nothing does. */
@@ -145,20 +179,30 @@ export function findNamed(
  * `withUncertain`: also those of a refused response, as there is news anyway.
  */
 export function takeOwed(state: TypeState, withUncertain: boolean): ReadonlySet<string> {
-  const names = new Set(state.owed);
-  state.owed.clear();
+  const names = state.owed;
+  state.owed = new Set();
   for (const name of state.warming) {
     if (!state.wildcard && !state.names.names.has(name)) continue;
     names.add(name);
     state.warming.delete(name);
   }
-  if (withUncertain) {
-    for (const name of state.uncertain) names.add(name);
-    state.uncertain.clear();
+  if (withUncertain || state.search !== undefined) {
+    for (const name of state.uncertain) {
+      if (state.search?.withheld.has(name)) continue;
+      names.add(name);
+      state.uncertain.delete(name);
+    }
   }
   state.answerOwed = false;
+  state.lastOwed = names;
   return names;
 }
+
+/** Names in a list; remembered, as streams in step are sent the same one. */
+export const namesIn: (resources: ResourceList) => ReadonlySet<string> = memoize(
+  (resources: ResourceList): ReadonlySet<string> =>
+    new Set([...resources].map((resource) => resource.name)),
+);
 
 /** Notes that a response goes out, and gives its nonce: unique on the stream, equal on streams in step. */
 export function noteSent(state: TypeState, outgoing: Outgoing, target: TypeSnapshot): string {
@@ -169,6 +213,7 @@ export function noteSent(state: TypeState, outgoing: Outgoing, target: TypeSnaps
   state.inFlight = true;
   state.lastVersion = outgoing.version;
   state.lastResources = outgoing.resources;
+  state.lastRemoved = outgoing.removed;
   return state.nonce;
 }
 
