@@ -1,18 +1,27 @@
 // One gRPC call that carries a discovery stream: reads requests, finds out who it is, joins the stream to the
-// snapshots of its group, keeps its timer, and ends it. The protocol is in stream.ts.
+// snapshots of its group, keeps its timer, and ends it. Whatever is work is done in turns, never in an event. The
+// protocol is in stream.ts, the way out in outlet.ts.
 import * as grpc from '@grpc/grpc-js';
 import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { errorMessage } from '../lib/error.js';
 import { identify, type XdsIdentity } from './authentication.js';
 import { readNode, type XdsNode } from './node.js';
 import type { XdsServerOptions } from './options.js';
+import { Outlet } from './outlet.js';
+import { readOneAtATime } from './raw-stream.js';
+import type { ResourceStatus } from './resource-status.js';
 import type { BytesCall } from './services.js';
 import type { StreamStatus, TypeStatus, XdsStream } from './status.js';
 import { ProtocolStream, StreamError, type StreamSettings, type Transport } from './stream.js';
 import type { Turns } from './turns.js';
+import type { UnsentBytes } from './unsent-bytes.js';
 
-/** Writes that may wait in the transport before rendering stops. */
-const pendingWritesMax = 2;
+/** A request that took longer than this, in ms, makes its stream wait before the next one is read. */
+const costlyMs = 5;
+/** As many times as long as the request took: one stream has at most a quarter of the event loop. */
+const costlyPause = 3;
+/** After a stream's end its client may still send for so long, in ms. */
+const lingerMs = 2_000;
 
 /** What the server gives to each connection. */
 export interface ConnectionOwner {
@@ -20,6 +29,9 @@ export interface ConnectionOwner {
   readonly options: XdsServerOptions;
   readonly settings: StreamSettings;
   readonly turns: Turns;
+  readonly unsent: UnsentBytes;
+  /** The client has sent something. */
+  readonly onHeard: (connection: Connection) => void;
   readonly onEnd: (connection: Connection) => void;
 }
 
@@ -32,9 +44,15 @@ export class Connection implements XdsStream, Transport {
   identity: XdsIdentity | undefined;
   node: XdsNode | undefined;
   group: string | undefined;
+  readonly outlet: Outlet;
   private readonly protocol: ProtocolStream;
-  private pendingWrites = 0;
   private ended = false;
+  /** What the next turn of this stream is for. */
+  private readonly requests: Buffer[] = [];
+  private joinDue: XdsNode | undefined;
+  private goalDue = false;
+  private pumpDue = false;
+  private halfClosed = false;
   /** Its client was authenticated and the program told of it. */
   private opened = false;
   private unwatch: (() => void) | undefined;
@@ -44,7 +62,7 @@ export class Connection implements XdsStream, Transport {
   readonly id: number;
   private readonly options: XdsServerOptions;
   private readonly settings: StreamSettings;
-  private readonly serve = () => this.guarded(() => this.serveGoal());
+  private readonly work = () => this.guarded(() => this.turn());
 
   constructor(
     private readonly call: BytesCall,
@@ -58,6 +76,13 @@ export class Connection implements XdsStream, Transport {
     this.variant = settings.variant;
     this.aggregated = settings.onlyType === undefined;
     this.openedAt = new Date(settings.now());
+    this.outlet = new Outlet(call, {
+      unsent: owner.unsent,
+      onReady: () => this.ready(),
+      later: (job) => owner.turns.add(job, true),
+      lingerMs,
+      now: settings.now,
+    });
     this.protocol = new ProtocolStream(settings, this, this);
   }
 
@@ -80,9 +105,19 @@ export class Connection implements XdsStream, Transport {
     const { call, options } = this;
     this.identity = identity;
     this.opened = true;
-    call.on('data', (bytes: Buffer) => this.guarded(() => this.onRequest(bytes)));
-    // A client's half-close ends the stream with OK.
-    call.on('end', () => this.finish(grpc.status.OK, ''));
+    readOneAtATime(call);
+    call.on('data', (bytes: Buffer) => {
+      if (this.ended) return;
+      // Nothing more is read, so that the client waits and not its requests, until this one is taken in.
+      call.pause();
+      this.requests.push(bytes);
+      this.owner.onHeard(this);
+      this.owner.turns.add(this.work, true);
+    });
+    call.on('end', () => {
+      this.halfClosed = true;
+      this.owner.turns.add(this.work);
+    });
     this.guarded(() => options.callbacks?.onStreamOpen?.(this));
   }
 
@@ -94,29 +129,67 @@ export class Connection implements XdsStream, Transport {
       ...(identity && { identity }),
       ...(node && { node }),
       ...(group !== undefined && { group }),
-      types: this.owner.turns.has(this.serve) ? types.map(pending) : types,
+      types: this.goalDue ? types.map(pending) : types,
     };
+  }
+
+  resources(): readonly ResourceStatus[] {
+    return this.protocol.resources();
   }
 
   end(reason: string): void {
     this.finish(grpc.status.UNAVAILABLE, reason);
   }
 
+  /** Ends a stream whose client takes nothing of what it is sent. */
+  cut(reason: string): void {
+    this.finish(grpc.status.RESOURCE_EXHAUSTED, reason, true);
+  }
+
   write(pieces: readonly Buffer[]): void {
-    this.pendingWrites++;
-    const message = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-    this.call.write(message, () => {
-      this.pendingWrites--;
-      if (!this.ended && this.pendingWrites === pendingWritesMax - 1) this.pump();
-    });
+    this.outlet.write(pieces);
   }
 
   writable(): boolean {
-    return !this.ended && this.pendingWrites < pendingWritesMax;
+    return !this.ended && this.outlet.writable();
+  }
+
+  /** All that this stream has to do now. */
+  private turn(): void {
+    if (this.ended) return;
+    const startMs = performance.now();
+    const node = this.joinDue;
+    this.joinDue = undefined;
+    if (node !== undefined) this.join(node);
+    if (this.goalDue) this.serveGoal();
+    else if (this.pumpDue) this.setTimer(this.protocol.pump());
+    this.pumpDue = false;
+    const bytes = this.requests.shift();
+    if (bytes !== undefined && !this.ended) this.onRequest(bytes);
+    if (this.ended) return;
+    if (this.requests.length > 0) this.owner.turns.add(this.work, true);
+    else if (bytes !== undefined) this.readOn(performance.now() - startMs);
+    // A client's half-close ends the stream with OK, once it was answered.
+    else if (this.halfClosed && (this.group !== undefined || this.node === undefined)) {
+      this.finish(grpc.status.OK, '');
+    }
+  }
+
+  private readOn(tookMs: number): void {
+    const resume = () => {
+      if (!this.ended) this.call.resume();
+    };
+    if (tookMs < costlyMs) resume();
+    else setTimeout(resume, tookMs * costlyPause).unref();
+  }
+
+  private ready(): void {
+    if (this.ended) return;
+    this.pumpDue = true;
+    this.owner.turns.add(this.work, true);
   }
 
   private onRequest(bytes: Buffer): void {
-    if (this.ended) return;
     const request = this.protocol.read(bytes);
     if (this.node === undefined) this.meet(request);
     const at = this.protocol.receive(request);
@@ -136,7 +209,10 @@ export class Connection implements XdsStream, Transport {
     }
     this.node = node;
     this.setTimer(undefined);
-    const join = () => this.join(node);
+    const join = () => {
+      this.joinDue = node;
+      this.owner.turns.add(this.work);
+    };
     const { authorize, callbacks } = this.options;
     this.ask(
       () => authorize?.(this.identity, node),
@@ -160,24 +236,21 @@ export class Connection implements XdsStream, Transport {
   }
 
   private join(node: XdsNode): void {
-    if (this.ended) return;
     const group = this.options.groupOf?.(node) ?? node.id;
     this.group = group;
     // Not within the caller's `set`: a thousand streams would hold the event loop. Several sets merge on the way.
-    this.unwatch = this.options.cache.watch(group, () => this.owner.turns.add(this.serve));
-    this.serveGoal();
+    this.unwatch = this.options.cache.watch(group, () => {
+      this.goalDue = true;
+      this.owner.turns.add(this.work);
+    });
+    this.goalDue = true;
   }
 
   private serveGoal(): void {
-    if (this.ended || this.group === undefined) return;
+    this.goalDue = false;
+    if (this.group === undefined) return;
     const at = this.protocol.setGoal(this.options.cache.get(this.group));
     if (!this.ended) this.setTimer(at);
-  }
-
-  private pump(): void {
-    this.guarded(() => {
-      if (!this.ended) this.setTimer(this.protocol.pump());
-    });
   }
 
   private setTimer(at: number | undefined): void {
@@ -209,15 +282,16 @@ export class Connection implements XdsStream, Transport {
     }
   }
 
-  private finish(code: grpc.status, details: string): void {
+  private finish(code: grpc.status, details: string, stalled = false): void {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.timer);
     this.unwatch?.();
     this.protocol.close();
-    this.owner.turns.remove(this.serve);
-    if (code === grpc.status.OK) this.call.end();
-    else this.call.emit('error', { code, details });
+    this.owner.turns.remove(this.work);
+    this.requests.length = 0;
+    if (stalled) this.outlet.cut(code, details);
+    else this.outlet.finish(code, details);
     this.owner.onEnd(this);
     if (!this.opened) return;
     try {

@@ -1,6 +1,7 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
 import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { Authenticate, Authorize } from './authentication.js';
+import type { AuthorizeClientStatus } from './csds.js';
 import type { XdsNode } from './node.js';
 import type { XdsCache } from './snapshot-cache.js';
 import type { XdsStream } from './status.js';
@@ -36,16 +37,33 @@ export interface NackEvent {
   readonly resourceNames: readonly string[];
 }
 
-/** Bounds on what a client may ask for; beyond them its stream ends with RESOURCE_EXHAUSTED. */
+/**
+ * Bounds on what clients may do. A stream that asks for more ends with RESOURCE_EXHAUSTED; one for which the server
+ * has no room now is refused with UNAVAILABLE, which clients try again.
+ */
 export interface XdsLimits {
   /** Bytes of one request. */
   requestBytesMax: number;
+  /** Bytes of a node; Envoy's is 61 kB. */
+  nodeBytesMax: number;
+  /** Bytes of a resource's name in a request. */
+  nameBytesMax: number;
   /** Names that one stream may subscribe to, of one type. */
   namesMax: number;
   /** Types on one stream. */
   typesMax: number;
   /** Open streams of the server. */
   streamsMax: number;
+  /** Open and queued streams of one address. Clients behind one NAT are one address. */
+  streamsPerPeerMax: number;
+  /** Streams whose first request has not come; the longest silent one goes when there are more. */
+  silentStreamsMax: number;
+  /** New streams that are served each second, and as many at once after a quiet second; 0: no limit. */
+  newStreamsPerSecond: number;
+  /** Streams that may wait for that; they wait unread, at most `times.admissionWaitMs`. */
+  queuedStreamsMax: number;
+  /** Bytes of memory that responses under way to clients may hold together; what streams share counts once. */
+  unsentBytesMax: number;
 }
 
 /** Times in milliseconds. */
@@ -63,6 +81,12 @@ export interface XdsTimes {
   connectionGraceMs: number;
   /** A stream without a first request is ended after this. */
   firstRequestMs: number;
+  /** How long a new stream may wait to be served, see `limits.newStreamsPerSecond`. */
+  admissionWaitMs: number;
+  /** A client that takes nothing of what waits for it for so long loses its stream (RESOURCE_EXHAUSTED). */
+  stallMs: number;
+  /** The same while others wait for the memory of responses, see `limits.unsentBytesMax`. */
+  stallWhenFullMs: number;
   /** The bound of close(). */
   closeMs: number;
 }
@@ -82,6 +106,11 @@ export interface XdsServerOptions {
   readonly authenticate?: Authenticate;
   /** Whether an identity may be the node that it says it is. */
   readonly authorize?: Authorize;
+  /**
+   * The client status service (CSDS), which shows everybody's configuration but for secrets: a function that refuses
+   * by an exception, or whether it is served to all who may open streams. Default: true without `authenticate`.
+   */
+  readonly clientStatus?: boolean | AuthorizeClientStatus;
   readonly callbacks?: XdsCallbacks;
   /** 'wait' (default), 'empty' (an empty EDS or RDS resource), or a function of your own. */
   readonly unknownNamed?: 'wait' | 'empty' | UnknownNamed;
@@ -95,9 +124,16 @@ export interface XdsServerOptions {
 
 export const defaultLimits: XdsLimits = {
   requestBytesMax: 8 * 1024 * 1024,
+  nodeBytesMax: 1024 * 1024,
+  nameBytesMax: 8 * 1024,
   namesMax: 100_000,
   typesMax: 64,
   streamsMax: 20_000,
+  streamsPerPeerMax: 5_000,
+  silentStreamsMax: 1_000,
+  newStreamsPerSecond: 1_000,
+  queuedStreamsMax: 10_000,
+  unsentBytesMax: 128 * 1024 * 1024,
 };
 
 export const defaultTimes: XdsTimes = {
@@ -108,5 +144,8 @@ export const defaultTimes: XdsTimes = {
   connectionAgeMs: 30 * 60_000,
   connectionGraceMs: 10_000,
   firstRequestMs: 60_000,
+  admissionWaitMs: 10_000,
+  stallMs: 90_000,
+  stallWhenFullMs: 5_000,
   closeMs: 3_000,
 };

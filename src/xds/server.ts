@@ -2,8 +2,9 @@
 // delta.ts and push-order.ts; who is served what is in the snapshot cache.
 import * as grpc from '@grpc/grpc-js';
 import { ControlPlaneError } from '../lib/error.js';
-import { Connection } from './connection.js';
-import { addHealth } from './health.js';
+import { addClientStatus, clientStatusService } from './csds.js';
+import { addHealth, healthService } from './health.js';
+import { OpenStreams, type XdsServerStats } from './open-streams.js';
 import {
   defaultLimits,
   defaultTimes,
@@ -12,17 +13,20 @@ import {
   type XdsServerOptions,
   type XdsTimes,
 } from './options.js';
+import { addReflection, reflectionServices } from './reflection.js';
 import { type BytesCall, bytesMethod, discoveryServices } from './services.js';
 import { standIn } from './stand-in.js';
 import type { Variant, XdsStream } from './status.js';
-import { Turns } from './turns.js';
+import type { StreamSettings } from './stream.js';
 import { TypeRules } from './type-rules.js';
 import { VersionAliases } from './version-aliases.js';
 
 export type * from './authentication.js';
 export { quotedTexts } from './nack.js';
 export type { XdsNode } from './node.js';
+export type { XdsServerStats } from './open-streams.js';
 export type * from './options.js';
+export type { ResourceStatus } from './resource-status.js';
 export { SnapshotCache, type SnapshotListener, type XdsCache } from './snapshot-cache.js';
 export type * from './status.js';
 export type { TypeRule } from './type-rules.js';
@@ -39,6 +43,8 @@ export interface XdsServer {
   attach(server: grpc.Server): void;
   /** The open streams. */
   streams(): Iterable<XdsStream>;
+  /** Counts and gauges, for metrics. */
+  stats(): XdsServerStats;
   /** Ends all streams with UNAVAILABLE and stops listening; done within `times.closeMs`. */
   close(): Promise<void>;
 }
@@ -49,20 +55,19 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
 }
 
 class Server implements XdsServer {
-  private readonly connections = new Set<Connection>();
-  private readonly limits: XdsLimits;
-  private readonly times: XdsTimes;
+  private readonly open: OpenStreams;
+  readonly limits: XdsLimits;
+  readonly times: XdsTimes;
   private readonly unknownNamed: UnknownNamed;
   private readonly rules: TypeRules;
   private own: grpc.Server | undefined;
-  private lastId = 0;
   private closing = false;
-  private readonly turns = new Turns();
   private readonly aliases = new VersionAliases();
 
   constructor(private readonly options: XdsServerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
     this.times = { ...defaultTimes, ...options.times };
+    this.open = new OpenStreams(options, this);
     this.rules = new TypeRules(options.types);
     const { unknownNamed = 'wait' } = options;
     if (typeof unknownNamed === 'function') this.unknownNamed = unknownNamed;
@@ -94,7 +99,7 @@ class Server implements XdsServer {
         const definition = bytesMethod(service, method);
         server.register(
           definition.path,
-          (call: BytesCall) => this.open(call, variant, onlyType),
+          (call: BytesCall) => this.open.open(call, this.settings(variant, onlyType)),
           definition.responseSerialize,
           definition.requestDeserialize,
           'bidi',
@@ -102,15 +107,28 @@ class Server implements XdsServer {
       }
     }
     addHealth(server, () => !this.closing);
+    const services = discoveryServices.map(({ service }) => service);
+    services.push(healthService, ...reflectionServices);
+    const { authenticate, clientStatus = authenticate === undefined } = this.options;
+    if (clientStatus !== false) {
+      const authorize = clientStatus === true ? undefined : clientStatus;
+      addClientStatus(server, { streams: () => this.open.connections, authenticate, authorize });
+      services.push(clientStatusService);
+    }
+    addReflection(server, services.sort());
   }
 
   streams(): Iterable<XdsStream> {
-    return this.connections;
+    return this.open.connections;
+  }
+
+  stats(): XdsServerStats {
+    return this.open.stats();
   }
 
   async close(): Promise<void> {
     this.closing = true;
-    for (const connection of [...this.connections]) connection.end('the server is shutting down');
+    this.open.close('the server is shutting down');
     const server = this.own;
     if (server === undefined) return;
     // tryShutdown says GOAWAY and waits for clients to close; those that do not are cut off.
@@ -134,6 +152,8 @@ class Server implements XdsServer {
       'grpc.keepalive_time_ms': times.pingMs,
       'grpc.keepalive_timeout_ms': times.pingTimeoutMs,
       'grpc.keepalive_permit_without_calls': 1,
+      // Nobody asks for them, and they cost each call.
+      'grpc.enable_channelz': 0,
       // grpc-js adds a jitter of ± 10 % itself.
       ...(times.connectionAgeMs > 0 && {
         'grpc.max_connection_age_ms': times.connectionAgeMs,
@@ -144,17 +164,8 @@ class Server implements XdsServer {
     return server;
   }
 
-  private open(call: BytesCall, variant: Variant, onlyType: string | undefined): void {
-    const refuse = (code: grpc.status, details: string) => call.emit('error', { code, details });
-    if (this.closing) {
-      refuse(grpc.status.UNAVAILABLE, 'the server is shutting down');
-      return;
-    }
-    if (this.connections.size >= this.limits.streamsMax) {
-      refuse(grpc.status.RESOURCE_EXHAUSTED, `more than ${this.limits.streamsMax} streams`);
-      return;
-    }
-    const settings = {
+  private settings(variant: Variant, onlyType: string | undefined): StreamSettings {
+    return {
       variant,
       onlyType,
       limits: this.limits,
@@ -165,15 +176,6 @@ class Server implements XdsServer {
       callbacks: this.options.callbacks ?? {},
       now: Date.now,
     };
-    const connection = new Connection(call, {
-      id: ++this.lastId,
-      options: this.options,
-      settings,
-      turns: this.turns,
-      onEnd: (ended) => this.connections.delete(ended),
-    });
-    this.connections.add(connection);
-    connection.start();
   }
 }
 

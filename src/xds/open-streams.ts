@@ -1,0 +1,136 @@
+// The streams of a server: how they come in (admission.ts), what they share (turns, memory of responses), and which
+// of them are sent away: clients that say nothing, and clients that take nothing. One stream is connection.ts.
+import * as grpc from '@grpc/grpc-js';
+import { Admission, type AdmissionCounts } from './admission.js';
+import { Connection } from './connection.js';
+import type { XdsServerOptions } from './options.js';
+import type { BytesCall } from './services.js';
+import type { StreamSettings } from './stream.js';
+import { Turns } from './turns.js';
+import { UnsentBytes } from './unsent-bytes.js';
+
+/** What goes on in a server; counts are since its start, the rest is of this moment. */
+export interface XdsServerStats extends AdmissionCounts {
+  /** Open streams, and those of them whose first request has not come. */
+  readonly streams: number;
+  readonly silentStreams: number;
+  /** New streams that wait to be served. */
+  readonly queuedStreams: number;
+  /** Bytes that clients have yet to take, for each stream; and the memory that they hold, shared Buffers once. */
+  readonly unsentBytes: number;
+  readonly unsentMemoryBytes: number;
+  /** Streams to which nothing more is written for now, because that memory is at its bound. */
+  readonly streamsWaitingForMemory: number;
+  /** Streams that have work to do in a turn of the event loop. */
+  readonly streamsWaitingForTurn: number;
+  /** Streams ended since their clients took nothing (`stalled`), or said nothing while others came (`silent`). */
+  readonly ended: { readonly stalled: number; readonly silent: number };
+}
+
+/** All streams of one server. */
+export class OpenStreams {
+  readonly connections = new Set<Connection>();
+  private readonly silent = new Set<Connection>();
+  private readonly turns = new Turns();
+  private readonly unsent: UnsentBytes;
+  private readonly admission: Admission;
+  private readonly ended = { stalled: 0, silent: 0 };
+  private lastId = 0;
+  private watch: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly options: XdsServerOptions,
+    private readonly bounds: Pick<StreamSettings, 'limits' | 'times'>,
+  ) {
+    this.unsent = new UnsentBytes(bounds.limits.unsentBytesMax);
+    this.admission = new Admission(bounds.limits, bounds.times);
+  }
+
+  /** Takes a call in, now or when its turn has come; until then nothing of it is read. */
+  open(call: BytesCall, settings: StreamSettings): void {
+    const takeBack = this.admission.enter({
+      address: addressOf(call.getPeer()),
+      admit: (leave) => this.start(call, settings, leave),
+      refuse: (status, details) => call.emit('error', { code: grpc.status[status], details }),
+    });
+    call.on('cancelled', takeBack);
+  }
+
+  /** Ends all streams with UNAVAILABLE and refuses new ones. */
+  close(reason: string): void {
+    clearInterval(this.watch);
+    this.admission.close();
+    for (const connection of [...this.connections]) connection.end(reason);
+  }
+
+  stats(): XdsServerStats {
+    let unsentBytes = 0;
+    for (const { outlet } of this.connections) unsentBytes += outlet.unsent;
+    const { admitted, refused } = this.admission.counts;
+    return {
+      admitted,
+      refused: { ...refused },
+      streams: this.connections.size,
+      silentStreams: this.silent.size,
+      queuedStreams: this.admission.queued,
+      unsentBytes,
+      unsentMemoryBytes: this.unsent.held,
+      streamsWaitingForMemory: this.unsent.waiters,
+      streamsWaitingForTurn: this.turns.size,
+      ended: { ...this.ended },
+    };
+  }
+
+  private start(call: BytesCall, settings: StreamSettings, leave: () => void): void {
+    const connection = new Connection(call, {
+      id: ++this.lastId,
+      options: this.options,
+      settings,
+      turns: this.turns,
+      unsent: this.unsent,
+      onHeard: (heard) => this.silent.delete(heard),
+      onEnd: (ended) => {
+        leave();
+        this.silent.delete(ended);
+        this.connections.delete(ended);
+      },
+    });
+    this.connections.add(connection);
+    this.silent.add(connection);
+    this.watchStalled();
+    connection.start();
+    if (this.silent.size > this.bounds.limits.silentStreamsMax) this.endSilent();
+  }
+
+  /** The one that has been silent for longest makes room: honest clients speak at once. */
+  private endSilent(): void {
+    const [longest] = this.silent;
+    if (longest === undefined) return;
+    this.ended.silent++;
+    longest.end('too many streams without a first request');
+  }
+
+  private watchStalled(): void {
+    if (this.watch !== undefined) return;
+    const { stallMs, stallWhenFullMs } = this.bounds.times;
+    const everyMs = Math.max(10, Math.min(stallMs, stallWhenFullMs) / 4);
+    this.watch = setInterval(() => this.cutStalled(), everyMs);
+    this.watch.unref();
+  }
+
+  private cutStalled(): void {
+    const { stallMs, stallWhenFullMs } = this.bounds.times;
+    const full = this.unsent.waiters > 0 && !this.unsent.hasRoom();
+    const boundMs = full ? Math.min(stallMs, stallWhenFullMs) : stallMs;
+    for (const connection of [...this.connections]) {
+      if (connection.outlet.stalledMs < boundMs) continue;
+      this.ended.stalled++;
+      connection.cut(`nothing was read for ${Math.round(boundMs / 1000)} s`);
+    }
+  }
+}
+
+/** The address without its port; sockets without one (Unix) are all one peer. */
+function addressOf(peer: string): string {
+  return peer.replace(/:\d+$/, '');
+}
