@@ -14,7 +14,7 @@ import type { ParseSettings } from './parse-chunk.js';
 import { type ParsedFile, parseFile, tooLarge, unreadable } from './parse-file.js';
 import { rescan } from './rescan.js';
 import { reasonOf, type Scan, type ScannedFile, scan } from './scan.js';
-import { isBeingWritten, looksHalf, settleMs } from './settling.js';
+import { isBeingWritten, looksHalf, settleMs, settleMsMax } from './settling.js';
 import { comparePaths, type Source, type SourceState } from './source.js';
 import { type Watcher, watchDirectory } from './watcher.js';
 
@@ -60,6 +60,8 @@ export class DirectorySource implements Source {
   #watchTrouble: string | undefined;
   #pollTimer: NodeJS.Timeout | undefined;
   #settleTimer: NodeJS.Timeout | undefined;
+  /** Since when a new file that is not taken yet keeps other changes waiting, on the monotonic clock. */
+  #heldSinceMs: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -146,7 +148,7 @@ export class DirectorySource implements Source {
     });
     for (const { path } of found.unlisted) this.#keepBelow(path, entries);
     this.#entries = entries;
-    return this.#give(found);
+    return this.#state !== undefined && this.#isHeld() ? this.#state : this.#give(found);
   }
 
   // Without hints it is not known where to look: the caller asks unasked, or something happened to directories.
@@ -232,6 +234,21 @@ export class DirectorySource implements Source {
       readable: before?.readable,
       waitingSinceMs: before?.waitingSinceMs ?? performance.now(),
     };
+  }
+
+  /**
+   * What moves from one file to a new one must not be in neither of them while the new one settles: until it does,
+   * all stays as it was.
+   */
+  #isHeld(): boolean {
+    const entries = [...this.#entries.values()];
+    if (!entries.some((entry) => entry.waitingSinceMs !== undefined && !entry.taken)) {
+      this.#heldSinceMs = undefined;
+      return false;
+    }
+    const now = performance.now();
+    this.#heldSinceMs ??= now;
+    return now - this.#heldSinceMs < settleMsMax;
   }
 
   #keepBelow(path: string, entries: Map<string, Entry>): void {

@@ -6,7 +6,7 @@ import type { ScannedFile } from './scan.js';
 export const settleMs = 30;
 
 /** After this long a file that never rests is taken as it is, in ms. */
-const settleMsMax = 500;
+export const settleMsMax = 500;
 
 /** What is known of a file from before. */
 export interface Before {

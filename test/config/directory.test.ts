@@ -148,6 +148,26 @@ t.test('a file written in place in pieces is never seen half', async (t) => {
   );
 });
 
+t.test('what moves to a new file is never in neither', async (t) => {
+  const { root, source, until } = await open(t);
+  const path = (name: string) => join(root, name);
+  fs.writeFileSync(path('a.yaml'), `${thing('a', 1)}---\n${thing('b', 1)}`);
+  await sleep(50);
+  await source.start();
+  await source.read();
+  fs.writeFileSync(path('b.yaml'), thing('b', 1));
+  replace(path('a.yaml'), thing('a', 1));
+  const seen = await until(['a.yaml: a=1', 'b.yaml: b=1']);
+  t.notOk(
+    seen.some((outline) => !outline.join(' ').includes('b=1')),
+    'the new file settles before the old one counts',
+  );
+  fs.writeFileSync(path('c.yaml'), thing('b', 1));
+  fs.rmSync(path('b.yaml'));
+  const moved = await until(['a.yaml: a=1', 'c.yaml: b=1']);
+  t.notOk(moved.some((outline) => !outline.join(' ').includes('b=1')));
+});
+
 t.test('a file that is meant to be empty or broken is taken after a moment', async (t) => {
   const { root, source, until } = await open(t);
   const path = join(root, 'a.yaml');
