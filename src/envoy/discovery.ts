@@ -20,6 +20,15 @@ export interface DiscoveryRequest {
   held: Map<string, string>;
 }
 
+/** What a request may contain at most: names (and unsubscribed ones, and held versions), and bytes of a text. */
+export interface RequestBounds {
+  readonly namesMax: number;
+  readonly textBytesMax: number;
+}
+
+/** A request beyond its bounds; it was not read to its end. */
+export class RequestTooLarge extends Error {}
+
 type Field = (request: DiscoveryRequest, reader: protobuf.Reader) => void;
 
 const readNodeField: Field = (request, reader) => {
@@ -66,6 +75,7 @@ const deltaFields: Readonly<Record<number, Field>> = {
 export function readDiscoveryRequest(
   variant: 'sotw' | 'delta',
   bytes: Uint8Array,
+  bounds?: RequestBounds,
 ): DiscoveryRequest {
   const fields = variant === 'sotw' ? sotwFields : deltaFields;
   const request: DiscoveryRequest = {
@@ -79,12 +89,26 @@ export function readDiscoveryRequest(
     held: new Map(),
   };
   const reader = protobuf.Reader.create(bytes);
+  let names = 0;
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
-    const field = fields[tag >>> 3];
+    const number = tag >>> 3;
+    const field = fields[number];
     // All fields that we read are length-delimited (wire type 2).
-    if (field !== undefined && (tag & 7) === 2) field(request, reader);
-    else reader.skipType(tag & 7);
+    if (field === undefined || (tag & 7) !== 2) {
+      reader.skipType(tag & 7);
+      continue;
+    }
+    const start = reader.pos;
+    field(request, reader);
+    if (bounds === undefined || field === readNodeField || field === readError) continue;
+    if (reader.pos - start > bounds.textBytesMax) {
+      throw new RequestTooLarge(`a text longer than ${bounds.textBytesMax} bytes`);
+    }
+    // Counted as they are read: a few megabytes are a million names, and seconds of work.
+    if (field !== readTypeUrl && field !== readNonce && ++names > bounds.namesMax) {
+      throw new RequestTooLarge(`more than ${bounds.namesMax} resource names`);
+    }
   }
   return request;
 }
@@ -94,10 +118,15 @@ function readStatus(reader: protobuf.Reader): { code: number; message: string } 
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
     if (tag === 0x08) status.code = reader.int32();
-    else if (tag === 0x12) status.message = reader.string();
+    else if (tag === 0x12) status.message = briefText(reader.bytes());
     else reader.skipType(tag & 7);
   }
   return status;
+}
+
+/** An error's text is kept and logged: a client does not fill the memory with it. */
+function briefText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 65_536)).toString();
 }
 
 function readMapEntry(reader: protobuf.Reader): [string, string] {

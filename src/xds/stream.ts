@@ -1,6 +1,10 @@
 // One stream: puts the state machines, the push order and a transport together. At most one response of a type is
 // unanswered; newer state waits as a mark, not as a response, so nothing is queued. No gRPC here.
-import { type DiscoveryRequest, readDiscoveryRequest } from '../envoy/discovery.js';
+import {
+  type DiscoveryRequest,
+  RequestTooLarge,
+  readDiscoveryRequest,
+} from '../envoy/discovery.js';
 import { CLUSTER, ENDPOINT } from '../envoy/resource.js';
 import { diffTypes } from '../snapshot/diff.js';
 import { endpointNameOf } from '../snapshot/references.js';
@@ -30,6 +34,8 @@ export interface Transport {
   write(pieces: readonly Buffer[]): void;
   /** False while written bytes wait for the client; `pump` is to be called when that has passed. */
   writable(): boolean;
+  /** `pump` is to be called soon, not within this call. */
+  wake?(): void;
 }
 
 /** A request that ends the stream. */
@@ -52,6 +58,8 @@ export interface StreamSettings {
   readonly identifier: string;
   readonly rules: TypeRules;
   readonly respond: RespondOptions;
+  /** Undefined: nothing is held back, a refused response waits for its content to change. */
+  readonly quarantine: Quarantine | undefined;
   readonly callbacks: XdsCallbacks;
   readonly now: () => number;
 }
@@ -78,6 +86,7 @@ export class ProtocolStream {
   private readonly lines = new Map<string, Line>();
   private readonly order: PushOrder;
   private readonly machine: typeof sotw;
+  private readonly holdBack: HoldBack | undefined;
   private goal: Snapshot | undefined;
   private position = 0;
 
@@ -88,6 +97,8 @@ export class ProtocolStream {
   ) {
     this.machine = settings.variant === 'sotw' ? sotw : delta;
     this.order = new PushOrder(settings.onlyType === undefined, settings.rules);
+    const { quarantine, now } = settings;
+    if (quarantine !== undefined) this.holdBack = new HoldBack(quarantine, this.asHeld(), now);
   }
 
   /** Reads a request's bytes and fills in the type that a single-type service implies. */
@@ -95,8 +106,12 @@ export class ProtocolStream {
     const { variant, onlyType, limits } = this.settings;
     let request: DiscoveryRequest;
     try {
-      request = readDiscoveryRequest(variant, bytes);
-    } catch {
+      const { namesMax, nameBytesMax: textBytesMax } = limits;
+      request = readDiscoveryRequest(variant, bytes, { namesMax, textBytesMax });
+    } catch (error) {
+      if (error instanceof RequestTooLarge) {
+        throw new StreamError('RESOURCE_EXHAUSTED', error.message);
+      }
       throw new StreamError('INVALID_ARGUMENT', 'the request cannot be read');
     }
     if (request.typeUrl === '') request.typeUrl = onlyType ?? '';
@@ -104,8 +119,11 @@ export class ProtocolStream {
     if (onlyType !== undefined && request.typeUrl !== onlyType) {
       throw new StreamError('INVALID_ARGUMENT', `this service serves ${onlyType} only`);
     }
-    if (request.names.length > limits.namesMax || request.held.size > limits.namesMax) {
-      throw new StreamError('RESOURCE_EXHAUSTED', `more than ${limits.namesMax} resource names`);
+    if ((request.node?.length ?? 0) > limits.nodeBytesMax) {
+      throw new StreamError(
+        'RESOURCE_EXHAUSTED',
+        `a node of more than ${limits.nodeBytesMax} bytes`,
+      );
     }
     return request;
   }
@@ -136,6 +154,7 @@ export class ProtocolStream {
   /** A new state to bring the client to. Undefined: there is none for now; what was sent stays in force. */
   setGoal(goal: Snapshot | undefined): number | undefined {
     this.goal = goal;
+    this.holdBack?.setGoal(goal);
     this.order.setGoal(goal);
     return this.pump();
   }
@@ -146,6 +165,7 @@ export class ProtocolStream {
    */
   pump(): number | undefined {
     if (this.goal === undefined) return undefined;
+    if (this.holdBack?.renew()) for (const line of this.lines.values()) line.dirty = true;
     const awaited = this.order.advance({
       offer: (typeUrl) => {
         const line = this.lines.get(typeUrl);
@@ -190,6 +210,7 @@ export class ProtocolStream {
 
   /** The end: notes what the client has, for its next stream. */
   close(): void {
+    this.holdBack?.leave();
     if (this.settings.variant !== 'sotw') return;
     for (const { state } of this.lines.values()) this.settings.respond.aliases.remember(state);
   }
