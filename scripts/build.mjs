@@ -8,4 +8,6 @@ say('building dist/');
 run(process.execPath, ['scripts/gen.mjs']);
 rmSync(join(project, 'dist'), { recursive: true, force: true });
 bin(['typescript/bin/tsc'], ['-p', 'tsconfig.build.json']);
-cpSync(join(project, 'src/envoy/gen/root.json'), join(project, 'dist/envoy/gen/root.json'));
+for (const file of ['root.json', 'reflection.json']) {
+  cpSync(join(project, 'src/envoy/gen', file), join(project, 'dist/envoy/gen', file));
+}

@@ -1,5 +1,6 @@
 // Makes src/envoy/gen/ from Envoy's protos (the npm package @grpc/grpc-js-xds ships them) and our own
-// protos/: `root.json` for the codec at run time, and TypeScript types for the translators. Not committed.
+// protos/: `root.json` for the codec at run time, `reflection.json` for server reflection, and TypeScript types for the
+// translators. Not committed.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import { fileDescriptors } from './file-descriptors.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -26,6 +28,7 @@ const files = readFileSync(listFile, 'utf8')
 
 const hash = createHash('sha256');
 hash.update(readFileSync(fileURLToPath(import.meta.url)));
+hash.update(readFileSync(join(project, 'scripts/file-descriptors.mjs')));
 hash.update(readFileSync(listFile));
 hash.update(readFileSync(join(deps, '..', 'package.json')));
 for (const entry of readdirSync(join(project, 'protos'), { recursive: true }).sort()) {
@@ -45,6 +48,12 @@ root.resolvePath = (origin, target) =>
   resolveRelative(origin, target);
 await root.load(files, { keepCase: true });
 root.resolveAll();
+const pathOf = (file) => {
+  const dir = [...include, protobufDir].find((each) => file.startsWith(`${each}/`));
+  return dir === undefined ? file : file.slice(dir.length + 1);
+};
+// Before toJSON, which is for the codec alone.
+writeFileSync(join(out, 'reflection.json'), JSON.stringify(fileDescriptors(root, pathOf)));
 writeFileSync(join(out, 'root.json'), JSON.stringify(root.toJSON()));
 
 const loaderDir = dirname(require.resolve('@grpc/proto-loader/package.json'));

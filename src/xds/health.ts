@@ -6,11 +6,14 @@ const serving = Buffer.from([0x08, 1]);
 const notServing = Buffer.from([0x08, 2]);
 const passThrough = (bytes: Buffer): Buffer => bytes;
 
+/** The service's name. */
+export const healthService = 'grpc.health.v1.Health';
+
 /** Adds Check and Watch. Watch sends the present state and stays open. */
 export function addHealth(server: grpc.Server, isServing: () => boolean): void {
   const now = () => (isServing() ? serving : notServing);
   server.register(
-    '/grpc.health.v1.Health/Check',
+    `/${healthService}/Check`,
     (_call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {
       reply(null, now());
     },
@@ -19,7 +22,7 @@ export function addHealth(server: grpc.Server, isServing: () => boolean): void {
     'unary',
   );
   server.register(
-    '/grpc.health.v1.Health/Watch',
+    `/${healthService}/Watch`,
     (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
       call.write(now());
     },

@@ -1,6 +1,7 @@
 // What can be asked of a stream: plain values, safe to keep and to print. How they come about is in stream.ts.
 import type { XdsIdentity } from './authentication.js';
 import type { XdsNode } from './node.js';
+import type { ResourceStatus } from './resource-status.js';
 
 /** State-of-the-world or incremental. */
 export type Variant = 'sotw' | 'delta';
@@ -13,6 +14,17 @@ export interface Nack {
   readonly resources: readonly string[];
 }
 
+/** A resource that the client, or another one of its release, refused: it is not sent until it changes. */
+export interface HeldBackResource {
+  readonly name: string;
+  /** The version that is held back. */
+  readonly version: string;
+  /** The version that the client has in its place; absent: none. */
+  readonly inForce?: string;
+  /** The text of the client that refused it. */
+  readonly message: string;
+}
+
 /** One type on one stream. */
 export interface TypeStatus {
   readonly typeUrl: string;
@@ -22,6 +34,8 @@ export interface TypeStatus {
   readonly acked?: { readonly version: string; readonly at: Date };
   /** The last refusal, until a later response is accepted. */
   readonly nack?: Nack;
+  /** Absent: nothing. */
+  readonly heldBack?: readonly HeldBackResource[];
   /**
    * SYNCED: the client accepted the latest; PENDING: an answer to the latest is awaited, or more is to be sent;
    * REJECTED: the latest was refused; NOT_SENT: nothing was sent yet and nothing is owed.
@@ -57,6 +71,8 @@ export interface XdsStream {
   readonly node: XdsNode | undefined;
   readonly group: string | undefined;
   status(): StreamStatus;
+  /** Each resource that the client has or asks for: a list as long as its configuration. */
+  resources(): readonly ResourceStatus[];
   /** Ends the stream with UNAVAILABLE and this text. */
   end(reason: string): void;
 }
