@@ -84,6 +84,8 @@ export class LiveMesh {
       protocol?: 'delta' | 'sotw';
       /** Envoy's release. */
       version?: string;
+      /** More node metadata. */
+      metadata?: Readonly<Record<string, unknown>>;
     } = {},
   ): Promise<Sidecar> {
     const { admin: _admin, ...bootstrap } = buildBootstrap({
@@ -97,6 +99,7 @@ export class LiveMesh {
       xdsProtocol: options.protocol ?? 'delta',
       metricsPort: 0,
       healthPort: 0,
+      ...(options.metadata && { metadata: options.metadata }),
     });
     // Access logs are read by tests: without the flag they wait for 10 s.
     const args = ['--file-flush-interval-msec', '50'];
