@@ -3,7 +3,7 @@
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
+import type { InboundPort, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { DestinationRule } from '../mesh/rules.js';
 import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
 import { istioMetadata, passthroughBindConfig } from './cluster.js';
@@ -29,10 +29,16 @@ export function inboundClusters(view: ProxyView): readonly Cluster[] {
   const local = proxy.interceptionMode === 'NONE' || settings.inboundTrafficPolicy === 'LOCALHOST';
   return [...byPort.values()].map((ports) => {
     const host = ports[0]?.service.hostname;
-    const rule = outbound.services.find((seen) => seen.service.hostname === host)?.destinationRule;
+    const rule = rulesByHost(outbound.services).get(host ?? '');
     return inboundCluster(settings, rule, local, proxy.ipv4, proxy.ipv6, ...ports);
   });
 }
+
+/** The rules in force for calls of each service, by hostname. */
+const rulesByHost = memoize(
+  (services: readonly ServiceView[]) =>
+    new Map(services.map(({ service, destinationRule }) => [service.hostname, destinationRule])),
+);
 
 /**
  * One port. The first service of the port decides protocol and limits: the limits of its rule hold at the server

@@ -1,10 +1,13 @@
 // All listeners of one view, in a stable order. What each kind looks like is in the files named after it. What changes
 // often (endpoints, weights, HTTP routes) is not in listeners: Envoy drains a listener that changes.
 import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
+import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import type { InterceptionMode } from '../mesh/proxy.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
 import { inboundListeners } from './inbound-listener.js';
 import { outboundListener } from './outbound-listener.js';
-import { outboundPlan } from './outbound-plan.js';
+import { type OutboundPlan, outboundPlan } from './outbound-plan.js';
 import { virtualOutbound } from './virtual-outbound.js';
 
 /**
@@ -12,15 +15,33 @@ import { virtualOutbound } from './virtual-outbound.js';
  * Routers have none yet.
  */
 export function buildListeners(view: ProxyView): readonly Listener[] {
-  const { type, interceptionMode, ipv4, ipv6 } = view.proxy;
-  if (type !== 'sidecar') return [];
-  const { listeners } = outboundPlan(view);
-  const transparent = interceptionMode === 'TPROXY';
-  return [
-    ...listeners.map((plan) => outboundListener(plan, view.settings)),
-    ...(interceptionMode === 'NONE'
-      ? []
-      : [virtualOutbound(view.settings, transparent, ipv4, ipv6)]),
-    ...inboundListeners(view),
-  ];
+  return [...outboundListeners(view), ...ownListeners(view)];
 }
+
+/** Those that proxies of equal plans have in common: the same array for all of them. */
+export function outboundListeners(view: ProxyView): readonly Listener[] {
+  const { type, interceptionMode, ipv4, ipv6 } = view.proxy;
+  if (type !== 'sidecar') return none;
+  return outboundOf(outboundPlan(view), view.settings, interceptionMode, ipv4, ipv6);
+}
+
+/** Those of the workload itself. */
+export function ownListeners(view: ProxyView): readonly Listener[] {
+  return view.proxy.type === 'sidecar' ? inboundListeners(view) : none;
+}
+
+const none: readonly Listener[] = [];
+
+const outboundOf = memoize(
+  (
+    { listeners }: OutboundPlan,
+    settings: MeshSettings,
+    mode: InterceptionMode,
+    ipv4: boolean,
+    ipv6: boolean,
+  ): readonly Listener[] => {
+    const planned = listeners.map((plan) => outboundListener(plan, settings));
+    if (mode === 'NONE') return planned;
+    return [...planned, virtualOutbound(settings, mode === 'TPROXY', ipv4, ipv6)];
+  },
+);

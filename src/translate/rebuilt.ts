@@ -1,6 +1,7 @@
 // How much of a translation was made anew: a count for metrics and for the tests of what a change may cost. Compares
 // identities only; whether the bytes differ is the snapshot's business.
-import type { ResourcesByType, TypeUrl } from '../envoy/resource.js';
+import type { EnvoyMessage, ResourceName, ResourcesByType, TypeUrl } from '../envoy/resource.js';
+import { layersOf } from '../lib/layered-map.js';
 
 /** Messages of one type: made anew, taken over as they were, and gone. */
 export interface Rebuilt {
@@ -21,14 +22,7 @@ export function rebuilt(
       counts.set(typeUrl, { built: 0, kept: messages.size, removed: 0 });
       continue;
     }
-    let kept = 0;
-    let common = 0;
-    for (const [name, message] of messages) {
-      const old = before?.get(name);
-      if (old === undefined) continue;
-      common += 1;
-      if (old === message) kept += 1;
-    }
+    const { common, kept } = compare(before, messages);
     counts.set(typeUrl, {
       built: messages.size - kept,
       kept,
@@ -36,4 +30,28 @@ export function rebuilt(
     });
   }
   return counts;
+}
+
+/** How many names both have, and how many of those with the same object. */
+function compare(
+  before: ReadonlyMap<ResourceName, EnvoyMessage> | undefined,
+  next: ReadonlyMap<ResourceName, EnvoyMessage>,
+): { common: number; kept: number } {
+  const count = { common: 0, kept: 0 };
+  if (before === undefined) return count;
+  const known = layersOf(before);
+  for (const layer of layersOf(next)) {
+    if (known.includes(layer)) {
+      count.common += layer.size;
+      count.kept += layer.size;
+      continue;
+    }
+    for (const [name, message] of layer) {
+      const old = before.get(name);
+      if (old === undefined) continue;
+      count.common += 1;
+      if (old === message) count.kept += 1;
+    }
+  }
+  return count;
 }

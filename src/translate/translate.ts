@@ -2,6 +2,7 @@
 // sent to whom and in which order is not decided here. There are no counters: a message that is the same object as
 // in the result before was not built, and rebuilt.ts counts those that are not.
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import type { RouteConfiguration } from '../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import {
   CLUSTER,
@@ -11,9 +12,11 @@ import {
   type ResourceName,
   type ResourcesByType,
   ROUTE,
+  SECRET,
   type TypeUrl,
 } from '../envoy/resource.js';
 import { Keep, KeepMap } from '../lib/keep.js';
+import { layered } from '../lib/layered-map.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
@@ -24,7 +27,7 @@ import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from 
 import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
 import { inboundPlan } from './inbound-plan.js';
-import { buildListeners } from './listener.js';
+import { outboundListeners, ownListeners } from './listener.js';
 import { loadAssignments } from './load-assignments.js';
 import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
 import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
@@ -52,20 +55,30 @@ export const translate = memoize((view: ProxyView): Translation => {
     [LISTENER, listeners(view)],
     [ROUTE, routes(view)],
   ]);
+  const secrets = secretMap(clustersByService(view));
+  if (secrets.size > 0) resources.set(SECRET, secrets);
   return { resources, problems: [...plan.problems, ...inboundPlan(view).problems] };
 });
 
-/** A place for what was made of the key's objects, where making it needs the view that they come from. */
-const slot = memoize((..._key: readonly (object | string)[]): { made?: ByName } => ({}));
+/**
+ * What all proxies of a scope have is one layer, by identity; what is the workload's own is another. A proxy more of
+ * a known scope costs its own layer and nothing else.
+ */
+const together = memoize((...layers: readonly ByName[]): ByName => layered(layers));
+
+/** The same map for the same messages; for the few of one workload. */
+const ownMap = memoize((...messages: readonly { name?: string }[]): ByName => byName(messages));
 
 /** Endpoints are part of clusters only where clustersByService says so, which gives another array then. */
 function clusters(view: ProxyView): ByName {
-  const { outbound, inbound, settings } = view;
-  const byService = clustersByService(view);
-  const place = slot(byService, outbound.services, inbound, settings, traitsOf(view), CLUSTER);
-  place.made ??= keepMap(view, CLUSTER, clusterMap(byService, ownClusters(view)));
-  return place.made;
+  const outbound = outboundClusterMap(clustersByService(view), view.settings, traitsOf(view));
+  return together(outbound, ownMap(...ownClusters(view)));
 }
+
+const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {
+  const all = outbound.flatMap(({ clusters }) => clusters.flatMap(({ secrets = [] }) => secrets));
+  return byName(all);
+});
 
 function assignments(view: ProxyView): ByName {
   const { endpoints } = view.outbound;
@@ -74,39 +87,37 @@ function assignments(view: ProxyView): ByName {
 
 /** Endpoints come into listeners by the plan only. */
 function listeners(view: ProxyView): ByName {
-  const { outbound, inbound, settings } = view;
-  const key = [outboundPlan(view), outbound.services, outbound.virtualServices, inbound, settings];
-  const place = slot(...key, traitsOf(view), LISTENER);
-  place.made ??= keepMap(view, LISTENER, byName(buildListeners(view)));
-  return place.made;
+  const outbound = outboundListenerMap(outboundListeners(view), view.settings, traitsOf(view));
+  return together(outbound, ownMap(...ownListeners(view)));
 }
+
+const outboundListenerMap = memoize(
+  (made: readonly Listener[], settings: MeshSettings, proxy: ProxyTraits): ByName =>
+    kept(settings, proxy, LISTENER).same(byName(made)),
+);
 
 function routes(view: ProxyView): ByName {
   const plan = outboundPlan(view);
   const { services, virtualServices } = view.outbound;
-  const place = slot(plan, services, virtualServices, view.settings, traitsOf(view), ROUTE);
-  place.made ??= keepMap(
-    view,
-    ROUTE,
-    byName(plan.routes.map((planned) => routeConfiguration(view, planned))),
-  );
+  const proxy = traitsOf(view);
+  const place = routePlace(plan, services, virtualServices, view.settings, proxy);
+  if (place.made === undefined) {
+    const made = byName(plan.routes.map((planned) => routeConfiguration(view, planned)));
+    place.made = kept(view.settings, proxy, ROUTE).same(made);
+  }
   return place.made;
 }
+
+/** Where the routes made of these are, as making them needs the view that they come from. */
+const routePlace = memoize((..._key: readonly object[]): { made?: ByName } => ({}));
 
 function byName(messages: readonly { name?: string }[]): ByName {
   return new Map(messages.map((message) => [message.name ?? '', message]));
 }
 
 /** The map of before where nothing of the type changed. Kept apart by what proxies may differ in. */
-function keepMap(view: ProxyView, typeUrl: TypeUrl, next: ByName): ByName {
-  // Routes are the same for all proxies of a scope; clusters and listeners have an inbound part.
-  const part = typeUrl === ROUTE ? view.settings : view.inbound;
-  return kept(part, view.settings, traitsOf(view), typeUrl).same(next);
-}
-
 const kept = memoize(
-  (..._key: [object, MeshSettings, ProxyTraits, TypeUrl]) =>
-    new KeepMap<ResourceName, EnvoyMessage>(),
+  (..._key: [MeshSettings, ProxyTraits, TypeUrl]) => new KeepMap<ResourceName, EnvoyMessage>(),
 );
 
 /** The clusters of one visible service. */
@@ -144,21 +155,22 @@ const clustersOfScope = memoize(
 
 function ownClusters(view: ProxyView): Cluster[] {
   const { settings, proxy } = view;
-  const own = [blackHoleCluster(settings), passthroughCluster(settings), ...inboundClusters(view)];
-  if (proxy.type === 'sidecar') {
-    own.push(inboundPassthroughCluster(settings, proxy.ipv4, proxy.ipv6));
-  }
-  return own;
+  if (proxy.type !== 'sidecar') return [];
+  return [...inboundClusters(view), inboundPassthroughCluster(settings, proxy.ipv4, proxy.ipv6)];
 }
 
-function clusterMap(outbound: readonly ServiceClusters[], own: readonly Cluster[]): ByName {
-  const all = new Map<ResourceName, EnvoyMessage>();
-  for (const { clusters: ofService } of outbound) {
-    for (const { name, cluster } of ofService) all.set(name, cluster);
-  }
-  for (const cluster of own) all.set(cluster.name ?? '', cluster);
-  return all;
-}
+const outboundClusterMap = memoize(
+  (byService: readonly ServiceClusters[], settings: MeshSettings, proxy: ProxyTraits): ByName => {
+    const all = new Map<ResourceName, EnvoyMessage>();
+    for (const { clusters: ofService } of byService) {
+      for (const { name, cluster } of ofService) all.set(name, cluster);
+    }
+    for (const cluster of [blackHoleCluster(settings), passthroughCluster(settings)]) {
+      all.set(cluster.name ?? '', cluster);
+    }
+    return kept(settings, proxy, CLUSTER).same(all);
+  },
+);
 
 const assignmentMap = memoize(
   (
@@ -173,7 +185,7 @@ const assignmentMap = memoize(
         all.set(assignment.cluster_name ?? '', assignment);
       }
     }
-    return kept(settings, settings, proxy, ENDPOINT).same(all);
+    return kept(settings, proxy, ENDPOINT).same(all);
   },
 );
 
