@@ -23,6 +23,10 @@ export interface ClientOptions {
   variant: Variant;
   path?: string;
   nodeId?: string;
+  /** Plaintext where absent. */
+  credentials?: grpc.ChannelCredentials;
+  /** Headers of the call. */
+  headers?: Record<string, string>;
 }
 
 const paths = {
@@ -40,13 +44,16 @@ export class TestClient {
   private first = true;
 
   constructor(private readonly options: ClientOptions) {
-    this.grpcClient = new grpc.Client(options.address, grpc.credentials.createInsecure(), {
+    const credentials = options.credentials ?? grpc.credentials.createInsecure();
+    this.grpcClient = new grpc.Client(options.address, credentials, {
       'grpc.max_receive_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
     });
     const same = (bytes: Buffer) => bytes;
     const path = options.path ?? paths[options.variant];
-    this.call = this.grpcClient.makeBidiStreamRequest(path, same, same);
+    const metadata = new grpc.Metadata();
+    for (const [key, value] of Object.entries(options.headers ?? {})) metadata.set(key, value);
+    this.call = this.grpcClient.makeBidiStreamRequest(path, same, same, metadata);
     this.call.on('data', (bytes: Buffer) => {
       this.responses.push(readResponse(options.variant, bytes));
       for (const wake of this.waiting) wake();
