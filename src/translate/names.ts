@@ -26,6 +26,16 @@ export function statName(clusterName: string): string {
   return `${clusterName};`;
 }
 
+/** SDS name of a certificate and its key in files of the sidecar's host. */
+export function certificateSecretName(certificate: string, key: string): string {
+  return `file-cert:${certificate}~${key}`;
+}
+
+/** SDS name of the trusted CAs in a file of the sidecar's host. */
+export function rootSecretName(file: string): string {
+  return `file-root:${file}`;
+}
+
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';

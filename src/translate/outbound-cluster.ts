@@ -1,6 +1,7 @@
 // Clusters towards one service: one for each port, and one more for each subset of its DestinationRule. Endpoints
 // of clusters that learn them by EDS are sent apart (load-assignments.ts), so that their changes leave these alone.
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
 import { unreachable } from '../lib/error.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
@@ -18,7 +19,7 @@ import { isPassthrough, loadBalancerFields } from './load-balancer.js';
 import { outboundClusterName, statName } from './names.js';
 import { healthyPanicThreshold, outlierDetection, sendsUnhealthy } from './outlier-detection.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
-import { upstreamTransport } from './upstream-tls.js';
+import { upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
 type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY' | 'ALL';
 type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST';
@@ -28,6 +29,8 @@ export interface OutboundCluster {
   name: string;
   cluster: Cluster;
   assignment?: { port: number } & EndpointFilter;
+  /** What its TLS names. */
+  secrets?: readonly Secret[];
 }
 
 /** The clusters of one service as this proxy sees it; the same objects while service, rule and settings are. */
@@ -141,7 +144,13 @@ function outboundCluster(
     }),
   };
   const assignment = { port: port.number, ...filter };
-  return { name, cluster, ...(discovery.type === 'EDS' && { assignment }) };
+  const secrets = upstreamSecrets(policy, settings);
+  return {
+    name,
+    cluster,
+    ...(discovery.type === 'EDS' && { assignment }),
+    ...(secrets.length > 0 && { secrets }),
+  };
 }
 
 interface Discovery {

@@ -1,16 +1,21 @@
 // The transport socket of a cluster: TLS as a DestinationRule asks for it, and the PROXY header in front. Certificates
-// are files of the sidecar's host, which Envoy reads itself; TLS between sidecars (ISTIO_MUTUAL) and secrets are not
-// here.
+// are files of the sidecar's host, which Envoy reads itself; TLS between sidecars (ISTIO_MUTUAL) and certificates that
+// fairlead holds are not here.
 import { isIP } from 'node:net';
 import type { TransportSocket } from '../envoy/gen/types/envoy/config/core/v3/TransportSocket.js';
 import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
 import type { CertificateValidationContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.js';
 import type { CommonTlsContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CommonTlsContext.js';
+import type { SdsSecretConfig } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/SdsSecretConfig.js';
+import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
 import type { SubjectAltNameMatcher } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/SubjectAltNameMatcher.js';
+import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { TrafficPolicy } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { any } from './any.js';
+import { toDuration } from './duration.js';
+import { certificateSecretName, rootSecretName } from './names.js';
 import type { EffectivePolicy } from './traffic-policy.js';
 
 type Tls = NonNullable<TrafficPolicy['tls']>;
@@ -19,7 +24,7 @@ type Tls = NonNullable<TrafficPolicy['tls']>;
 const SYSTEM_CAS = '/etc/ssl/certs/ca-certificates.crt';
 
 /** Envoy reads files anew when something is moved into their folder, as Kubernetes and `mv` do. */
-function watchedFolder(path: string): { path: string } {
+function folderOf(path: string): { path: string } {
   const end = path.lastIndexOf('/');
   return { path: end < 0 ? '.' : path.slice(0, end) || '/' };
 }
@@ -74,17 +79,12 @@ function tlsSocket(
       ...(ecdhCurves.length > 0 && { ecdh_curves: ecdhCurves }),
       ...(cipherSuites.length > 0 && { cipher_suites: cipherSuites }),
     },
-    validation_context: validation(tls, service),
+    ...validation(tls, service),
     ...(http2 && { alpn_protocols: ['h2'] }),
   };
   if (tls.mode === 'MUTUAL' && tls.clientCertificate && tls.privateKey) {
-    common.tls_certificates = [
-      {
-        certificate_chain: file(tls.clientCertificate),
-        private_key: file(tls.privateKey),
-        watched_directory: watchedFolder(tls.clientCertificate),
-      },
-    ];
+    const name = certificateSecretName(tls.clientCertificate, tls.privateKey);
+    common.tls_certificate_sds_secret_configs = [overAds(name)];
   }
   return {
     name: 'envoy.transport_sockets.tls',
@@ -95,18 +95,62 @@ function tlsSocket(
   };
 }
 
-function validation(tls: Tls, service: Service): CertificateValidationContext {
-  if (tls.insecureSkipVerify) return {};
-  const cas = tls.caCertificates || SYSTEM_CAS;
+function validation(tls: Tls, service: Service): CommonTlsContext {
+  if (tls.insecureSkipVerify) return { validation_context: {} };
   const names = tls.subjectAltNames?.length ? tls.subjectAltNames : (service.subjectAltNames ?? []);
-  return {
-    // Of the system's own the folder is not watched: it changes with the system only, and may hold many files.
-    trusted_ca: file(cas),
-    ...(tls.caCertificates && { watched_directory: watchedFolder(cas) }),
+  const context: CertificateValidationContext = {
     ...(tls.caCrl && { crl: file(tls.caCrl) }),
     ...(names.length > 0 && { match_typed_subject_alt_names: names.map(sanMatcher) }),
   };
+  // The system's own file need not be watched, and a secret apart would only make clusters wait for it.
+  if (!tls.caCertificates) {
+    return { validation_context: { ...context, trusted_ca: file(SYSTEM_CAS) } };
+  }
+  return {
+    combined_validation_context: {
+      default_validation_context: context,
+      validation_context_sds_secret_config: overAds(rootSecretName(tls.caCertificates)),
+    },
+  };
 }
+
+const overAds = (name: string): SdsSecretConfig => ({
+  name,
+  sds_config: { ads: {}, initial_fetch_timeout: toDuration(0), resource_api_version: 'V3' },
+});
+
+/**
+ * The secrets that a policy's TLS asks for: names of files, which Envoy reads, and reads again when others are moved
+ * into their place. Envoy watches files of secrets only, so they are sent apart from the cluster.
+ */
+export function upstreamSecrets({ tls }: EffectivePolicy, settings: MeshSettings): Secret[] {
+  if (tls === undefined || !asksForTls(tls)) return [];
+  const { caCertificates, clientCertificate, privateKey } = tls;
+  const secrets: Secret[] = [];
+  if (caCertificates && !tls.insecureSkipVerify) secrets.push(rootSecret(settings, caCertificates));
+  if (tls.mode === 'MUTUAL' && clientCertificate && privateKey) {
+    secrets.push(certificateSecret(settings, clientCertificate, privateKey));
+  }
+  return secrets;
+}
+
+const rootSecret = memoize(
+  (_settings: MeshSettings, path: string): Secret => ({
+    name: rootSecretName(path),
+    validation_context: { trusted_ca: file(path), watched_directory: folderOf(path) },
+  }),
+);
+
+const certificateSecret = memoize(
+  (_settings: MeshSettings, certificate: string, key: string): Secret => ({
+    name: certificateSecretName(certificate, key),
+    tls_certificate: {
+      certificate_chain: file(certificate),
+      private_key: file(key),
+      watched_directory: folderOf(certificate),
+    },
+  }),
+);
 
 /** Envoy's matchers are of one type; what a name is can be seen. */
 function sanMatcher(name: string): SubjectAltNameMatcher {
