@@ -32,6 +32,7 @@ import {
   type XdsServer,
   type XdsStream,
 } from './xds/server.js';
+import { Turns } from './xds/turns.js';
 
 /** Where the control plane says what it does; pino's logger is one. */
 export interface Log {
@@ -80,6 +81,7 @@ export class ControlPlane {
   readonly #xds: XdsServer;
   readonly #answers: Answers;
   readonly #problemLog: ProblemLog;
+  readonly #newcomers = new Turns();
   #mesh: Mesh = buildMesh({ byKind: () => [] });
   /** The generation that the mesh was built of; 0 before the first. */
   #meshGeneration = 0;
@@ -111,6 +113,7 @@ export class ControlPlane {
       connectedProxies: () => this.#proxies.size,
       distinctViews: () => this.#views.size,
       builtResources: () => builtResources(),
+      xds: () => this.#xds.stats(),
     });
     this.#xds = createXdsServer({
       cache: this.#cache,
@@ -280,7 +283,8 @@ export class ControlPlane {
     }, TIDY_MS).unref();
   }
 
-  #onNode(stream: XdsStream, node: XdsNode): void {
+  /** Notes the proxy now and translates for it in a turn of its own: a fleet may come at once. */
+  #onNode(stream: XdsStream, node: XdsNode): Promise<void> {
     const proxy = proxyOf(node);
     const group = groupOf(proxy);
     let connected = this.#proxies.get(group);
@@ -290,7 +294,13 @@ export class ControlPlane {
       this.#log.info({ proxy: proxy.id, peer: stream.peer, variant: stream.variant }, 'connected');
     }
     connected.streams.set(stream, new Map());
-    this.#serve(connected);
+    return new Promise((resolve) => {
+      this.#newcomers.add(() => {
+        // It may have gone while it waited, and its group with it.
+        if (this.#proxies.get(group) === connected) this.#serve(connected);
+        resolve();
+      });
+    });
   }
 
   #onStreamClosed(stream: XdsStream): void {

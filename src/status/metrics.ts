@@ -1,6 +1,8 @@
 // The metrics of the control plane, for Prometheus. Values are counted where things happen or read at scrape time;
 // names are listed in docs/metrics.md.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { XdsServerStats } from '../xds/server.js';
+import { xdsServerMetrics } from './xds-server-metrics.js';
 
 /** What is read when somebody scrapes, rather than kept up to date. */
 export interface MetricSources {
@@ -11,6 +13,8 @@ export interface MetricSources {
   distinctViews(): number;
   /** Envoy resources made anew since the start, by type. */
   builtResources(): Readonly<Record<string, number>>;
+  /** The streams, and what waits for them. */
+  xds(): XdsServerStats;
 }
 
 export interface Metrics {
@@ -31,6 +35,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
   readAtScrape(sources, registers);
+  xdsServerMetrics(() => sources.xds(), registers);
   const byType = (name: string, help: string) =>
     new Counter({ name, help, labelNames: ['type'] as const, registers });
   return {
