@@ -71,7 +71,8 @@ interface Usage {
 
 /** What probe.mjs answers in both servers. */
 export interface ProbeQuestions {
-  start(profile: boolean): Promise<void>;
+  start(): void;
+  startProfile(): Promise<void>;
   saveProfile(path: string): Promise<void>;
   usage(): Usage;
   heap(): { heapUsed: number; external: number; arrayBuffers: number };
@@ -165,14 +166,18 @@ class Bench {
   ) {
     const measured = {} as Record<Step, Measure>;
     let residentMiB = 0;
+    const { profile } = this.#options;
     for (const step of steps) {
       const runs: Measure[] = [];
       const rounds = step === 'connect' || step === 'reconnect' ? 1 : this.#options.rounds;
       await before(step);
+      await this.#quiet();
+      if (profile) await this.#server.ask.startProfile();
       for (let i = 0; i < rounds; i++) {
         runs.push(await this.#measure(step, () => apply(step), i === 0));
         if (i === 0) await after(step);
       }
+      if (profile) await this.#server.ask.saveProfile(join(profile, `${step}.cpuprofile`));
       measured[step] = median(runs);
       if (step === 'connect') residentMiB = await this.#resident();
     }
@@ -181,16 +186,15 @@ class Bench {
 
   async #measure(step: Step, apply: () => Promise<void>, record: boolean): Promise<Measure> {
     await this.#quiet();
-    const { profile } = this.#options;
     await this.#fleet.ask.start(record);
     clearPeak(this.#server.process.pid!);
-    await this.#server.ask.start(profile !== undefined && record);
+    await this.#server.ask.start();
     const before = await this.#server.ask.usage();
     const startMs = performance.timeOrigin + performance.now();
     await apply();
+    if (step !== 'same' && step !== 'reconnect') await this.#someResponse();
     await this.#quiet();
     const usage = await this.#server.ask.usage();
-    if (profile && record) await this.#server.ask.saveProfile(join(profile, `${step}.cpuprofile`));
     const { lastAckMs, ...counts } = await this.#fleet.ask.counts();
     return {
       ...counts,
@@ -202,6 +206,16 @@ class Bench {
     };
   }
 
+  /** On a busy machine a change may be quiet for a while before it shows. */
+  async #someResponse(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 20) {
+      const { responses } = await this.#fleet.ask.counts();
+      if (responses > 0) return;
+      await sleep(20);
+    }
+    throw new Error('a step that changes something sent nothing for 20 s');
+  }
+
   /** Until nothing came for a while and the server has nothing to do; this time is not counted. */
   async #quiet(): Promise<void> {
     let seen = -1;
@@ -209,9 +223,9 @@ class Bench {
       const { responses } = await this.#fleet.ask.counts();
       const { lastBusyMs } = await this.#server.ask.usage();
       const idleMs = performance.timeOrigin + performance.now() - lastBusyMs;
-      if (responses === seen && idleMs > 300) return;
+      if (responses === seen && idleMs > 400) return;
       seen = responses;
-      await sleep(300);
+      await sleep(400);
     }
   }
 

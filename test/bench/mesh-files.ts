@@ -83,6 +83,7 @@ kind: WorkloadEntry
 metadata: { name: ${name}-v${version}, namespace: ${namespace} }
 spec:
   address: ${ip}
+  locality: region-1/zone-${version}
   labels: { app: ${name}, version: v${version} }
 `;
   return `apiVersion: v1
@@ -100,7 +101,9 @@ metadata: { name: ${name}, namespace: ${namespace} }
 spec:
   host: ${name}${exportTo}
   trafficPolicy:
-    connectionPool: { tcp: { maxConnections: ${connections} } }
+    connectionPool:
+      tcp: { maxConnections: ${connections} }
+      http: { http2MaxRequests: 1000, maxRequestsPerConnection: 10 }
     outlierDetection: { consecutive5xxErrors: 7, interval: 30s, baseEjectionTime: 120s }
   subsets:
     - { name: v1, labels: { version: v1 } }

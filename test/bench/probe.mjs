@@ -38,9 +38,8 @@ function post(method, params) {
 
 const methods = {
   /** Delays are counted from zero from now on. */
-  async start(profile) {
-    delay.reset();
-    if (!profile) return;
+  start: () => delay.reset(),
+  async startProfile() {
     session = new Session();
     session.connect();
     await post('Profiler.enable');
