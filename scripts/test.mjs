@@ -1,4 +1,4 @@
-// `npm test`: installs what is missing (npm packages, Envoy and the oldest one that is supported), builds, and runs the tests. Arguments name test
+// `npm test`: installs what is missing (npm packages, Envoy and the oldest one that is supported, grpcio), builds, and runs the tests. Arguments name test
 // files or folders; none means all. The last line counts the assertions.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ ensurePackages();
 run(process.execPath, ['scripts/build.mjs']);
 run(process.execPath, ['scripts/ensure-envoy.mjs']);
 run(process.execPath, ['scripts/ensure-envoy.mjs', '--oldest']);
+run(process.execPath, ['scripts/ensure-grpcio.mjs']);
 
 const wanted = process.argv.slice(2).flatMap((arg) => {
   const path = join(project, arg);
