@@ -15,7 +15,7 @@ const troubles = 'init_fetch_timeout|assignment_stale|assignment_use_cached|upda
 export interface SceneOptions {
   /** Envoy's release. */
   version?: string;
-  /** More node metadata of the sidecars. */
+  /** More node metadata of the sidecar that speaks delta. */
   metadata?: Readonly<Record<string, unknown>>;
   variants?: readonly ('delta' | 'sotw')[];
 }
@@ -86,7 +86,7 @@ export class EditScene {
         name: protocol,
         protocol,
         ...(version && { version }),
-        ...(metadata && { metadata }),
+        ...(metadata && protocol === 'delta' && { metadata }),
       }),
     );
     this.sidecars.push(...(await Promise.all(started)));
@@ -138,8 +138,9 @@ export class EditScene {
     if (steps.length > 1 || sameResources) await sleep(200);
     await this.synced();
     this.latencies.push({ name, ms: performance.now() - started });
-    // Envoy acknowledges when its workers have been told, not when they have heard.
-    await sleep(30);
+    // Envoy acknowledges when its workers have been told: a call that came back is later than that.
+    const { fleet } = this.ground;
+    await Promise.all(this.sidecars.map(({ ip: via }) => fleet.askInTurn(2, 'alpha', { via })));
     expected.begin(after.answers);
     expected.targets = after.targets;
   }
