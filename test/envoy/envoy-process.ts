@@ -72,7 +72,7 @@ export interface EnvoyOptions {
   prefix?: readonly string[];
   env?: Record<string, string>;
   /** A release; default: see findEnvoy. */
-  version?: string;
+  version?: string | undefined;
 }
 
 /** Runs `envoy --mode validate` on a bootstrap; gives undefined, or what Envoy says against it. */

@@ -1,5 +1,6 @@
-// The server against a real Envoy, both variants: boot, route update, a cluster swap under load, a refused resource,
-// and a reconnect after which nothing is sent again. Everything on loopback and on free ports.
+// The server against real Envoys, the newest and the oldest, both variants: boot, route update, a cluster swap under
+// load, a refused resource, and a reconnect after which nothing is sent again; and the single-type services. Everything
+// on loopback and on free ports.
 import http from 'node:http';
 import t, { type Test } from 'tap';
 import {
@@ -12,30 +13,34 @@ import {
 } from '../../src/envoy/resource.js';
 import { buildSnapshot } from '../../src/snapshot/build-snapshot.js';
 import { createXdsServer, SnapshotCache, type Variant } from '../../src/xds/server.js';
-import { startEnvoy } from '../envoy/envoy-process.js';
+import { startEnvoy, testedVersions } from '../envoy/envoy-process.js';
 
 const ads = { ads: {}, resource_api_version: 'V3' };
 const loopback = (port_value: number) => ({ socket_address: { address: '127.0.0.1', port_value } });
 
-function bootstrap(xdsPort: number, variant: Variant) {
-  const api_type = variant === 'sotw' ? 'GRPC' : 'DELTA_GRPC';
+/** How an Envoy asks: over the aggregated stream, or each resource type over a stream of its own. */
+type Source = object;
+
+const apiSource = (variant: Variant) => ({
+  api_type: variant === 'sotw' ? 'GRPC' : 'DELTA_GRPC',
+  transport_api_version: 'V3',
+  set_node_on_first_message_only: true,
+  grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
+});
+
+const single = (variant: Variant): Source => ({
+  api_config_source: apiSource(variant),
+  resource_api_version: 'V3',
+});
+
+function bootstrap(xdsPort: number, variant: Variant, source: Source = ads) {
   const http2 = 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
   return {
     node: { id: 'test', cluster: 'test' },
     dynamic_resources: {
-      ads_config: {
-        api_type,
-        transport_api_version: 'V3',
-        set_node_on_first_message_only: true,
-        grpc_services: [
-          {
-            envoy_grpc: { cluster_name: 'xds' },
-            // Back-off of a lost stream, so that the reconnect does not take seconds.
-          },
-        ],
-      },
-      cds_config: ads,
-      lds_config: ads,
+      ...(source === ads && { ads_config: apiSource(variant) }),
+      cds_config: source,
+      lds_config: source,
     },
     static_resources: {
       clusters: [
@@ -62,12 +67,16 @@ function bootstrap(xdsPort: number, variant: Variant) {
 function world(
   clusters: Record<string, number>,
   to: string,
-  { broken = false, connectSeconds = 1 } = {},
+  {
+    broken = false,
+    connectSeconds = 1,
+    source = ads,
+  }: { broken?: boolean; connectSeconds?: number; source?: Source } = {},
 ) {
   const edsCluster = (name: string) => ({
     name,
     type: 'EDS',
-    eds_cluster_config: { eds_config: ads },
+    eds_cluster_config: { eds_config: source },
     connect_timeout: { seconds: connectSeconds },
     // A ring size beyond Envoy's limit: refused by Envoy, well-formed for us.
     ...(broken && name === to
@@ -93,7 +102,7 @@ function world(
               '@type':
                 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
               stat_prefix: 'in',
-              rds: { route_config_name: 'r', config_source: ads },
+              rds: { route_config_name: 'r', config_source: source },
               http_filters: [
                 {
                   name: 'envoy.filters.http.router',
@@ -159,8 +168,12 @@ async function until(what: string, done: () => boolean | Promise<boolean>, timeo
   }
 }
 
-for (const variant of ['sotw', 'delta'] as const) {
-  t.test(`Envoy over ${variant}`, async (t) => {
+const cases = testedVersions.flatMap((version) =>
+  (['sotw', 'delta'] as const).map((variant) => ({ version, variant })),
+);
+
+for (const { version, variant } of cases) {
+  t.test(`Envoy ${version ?? ''} over ${variant}`, async (t) => {
     const ports = { one: await backend(t, 'one'), two: await backend(t, 'two') };
     const cache = new SnapshotCache();
     const sent: string[] = [];
@@ -178,7 +191,7 @@ for (const variant of ['sotw', 'delta'] as const) {
     };
     t.teardown(() => server.close());
     cache.set('test', world({ one: ports.one }, 'one'));
-    const envoy = await startEnvoy({ bootstrap: bootstrap(xdsPort, variant) });
+    const envoy = await startEnvoy({ bootstrap: bootstrap(xdsPort, variant), version });
     t.teardown(() => envoy.stop());
     const port = await envoy.listenerPort('in');
     const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
@@ -252,5 +265,53 @@ for (const variant of ['sotw', 'delta'] as const) {
       `nothing is sent again: ${sent}`,
     );
     t.equal(await get(port, agent), '200 one');
+  });
+}
+
+for (const { version, variant } of cases) {
+  t.test(`Envoy ${version ?? ''} over single-type services, ${variant}`, async (t) => {
+    const ports = { one: await backend(t, 'one'), two: await backend(t, 'two') };
+    const cache = new SnapshotCache();
+    const nacks: { message: string; resourceNames: readonly string[] }[] = [];
+    const server = createXdsServer({
+      cache,
+      callbacks: { onNack: (_s, _type, nack) => nacks.push(nack) },
+    });
+    const { port: xdsPort } = (await server.listen({ host: '127.0.0.1', port: 0 })) as {
+      port: number;
+    };
+    t.teardown(() => server.close());
+    const source = single(variant);
+    cache.set('test', world({ one: ports.one }, 'one', { source }));
+    const envoy = await startEnvoy({ bootstrap: bootstrap(xdsPort, variant, source), version });
+    t.teardown(() => envoy.stop());
+    const port = await envoy.listenerPort('in');
+    const agent = new http.Agent({ keepAlive: true });
+    t.teardown(() => agent.destroy());
+    const serves = (what: string) => async () => (await get(port, agent)) === `200 ${what}`;
+    t.equal(await get(port, agent), '200 one', 'boot');
+    const streams = [...server.streams()].map((stream) => stream.status());
+    t.ok(
+      streams.length >= 4 && streams.every(({ aggregated }) => !aggregated),
+      'a stream for each subscription',
+    );
+    // Nobody can promise an order between streams (xDS "Eventual consistency considerations"): one step at a time.
+    cache.set('test', world({ one: ports.one, two: ports.two }, 'one', { source }));
+    await until('the new cluster', async () => /^two::127/m.test(await envoy.admin('/clusters')));
+    cache.set('test', world({ one: ports.one, two: ports.two }, 'two', { source }));
+    await until('the new route', serves('two'));
+    cache.set('test', world({ one: ports.one, two: ports.one }, 'two', { source }));
+    await until('other endpoints', serves('one'));
+    const started = Date.now();
+    const changed = { source, connectSeconds: 3 };
+    cache.set('test', world({ one: ports.one, two: ports.two }, 'two', changed));
+    await until('a changed cluster', serves('two'));
+    t.ok(Date.now() - started < 5_000, 'which need not wait for its endpoints');
+    const broken = { source, broken: true };
+    cache.set('test', world({ one: ports.one, two: ports.two }, 'two', broken));
+    await until('the refusal', () => nacks.length > 0);
+    t.match(nacks[0], { message: /two/ });
+    t.equal(await get(port, agent), '200 two', 'the good one stays');
+    t.equal(await envoy.stat('cluster_manager.cds.init_fetch_timeout'), 0);
   });
 }
