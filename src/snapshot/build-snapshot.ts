@@ -108,7 +108,18 @@ export function layeredSnapshot(
   if (layers.length === 1) return layers[0]!;
   const maps = layers.map(({ resources }) => resources);
   if (!areDisjoint(maps)) return typeSnapshot(layered(maps), previous);
-  const resources = layered(maps);
+  return disjointSnapshot(layers, previous);
+}
+
+/** The same for parts without layers that are known to have no name in common, which is not checked. */
+export function disjointSnapshot(
+  parts: readonly TypeSnapshot[],
+  previous?: TypeSnapshot,
+): TypeSnapshot {
+  const layers = parts.filter(({ resources }) => resources.size > 0);
+  if (layers.length === 0) return emptyTypeSnapshot;
+  if (layers.length === 1) return layers[0]!;
+  const resources = new LayeredMap(layers.map((layer) => layer.resources));
   const print = new Uint32Array(4);
   for (const layer of layers) addPrint(print, printOf(layer));
   const version = versionOf(print, resources.size);
