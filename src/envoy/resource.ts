@@ -49,4 +49,8 @@ export interface EncodedBytes {
   readonly typeUrl: TypeUrl;
   readonly version: Version;
   readonly bytes: Buffer;
+  /** How long the client keeps it without hearing of it; absent: for ever. */
+  readonly ttlMs?: number;
+  /** Without its body: it only says that the version which the client has is alive. */
+  readonly isHeartbeat?: boolean;
 }

@@ -9,6 +9,8 @@ export interface EncodedResource {
   readonly version: Version;
   /** The message's bytes (the `value` of an Any of `typeUrl`). */
   readonly bytes: Buffer;
+  /** The client drops it this long after it last heard of it (snapshot/ttl.ts makes such); absent: never. */
+  readonly ttlMs?: number;
 }
 
 /** All resources of one type. `version` is a hash over names and versions: equal content, equal version. */

@@ -5,6 +5,7 @@ import { diffTypes } from '../snapshot/diff.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import {
   changeNames,
+  errorsOf,
   findNamed,
   heldSnapshot,
   namesIn,
@@ -39,10 +40,12 @@ function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean):
   const legacy = first && added.length === 0 && state.rule.wildcard !== false;
   if (added.length > 0) state.everNamed = true;
   let wildcard = state.wildcard || legacy;
-  if (legacy) state.answerOwed = true;
+  // A client that holds nothing waits for the first answer, even an empty one; one that tells what it holds does not.
+  const waits = !first || held.size === 0;
+  if (legacy) state.answerOwed = waits;
   if (added.includes('*')) {
     wildcard = true;
-    state.answerOwed = true;
+    state.answerOwed = waits;
   }
   if (dropped.includes('*')) wildcard = false;
   if (added.length > 0 || dropped.length > 0 || wildcard !== state.wildcard) {
@@ -81,6 +84,7 @@ export function respond(
   const mustAnswer = state.answerOwed;
   const owed = takeOwed(state, isNews && diff.changed.length > 0);
   let { changed: resources, removed } = diff;
+  const missing: string[] = [];
   if (owed.size > 0) {
     const there = namesIn(resources);
     const gone = new Set(removed);
@@ -88,13 +92,18 @@ export function respond(
     for (const name of owed) {
       if (there.has(name)) continue;
       const resource = findNamed(state, name, { view, options });
-      if (resource === undefined) gone.add(name);
-      else extra.push(resource);
+      // What is held back in favour of what the client came with: it keeps that.
+      if (resource === undefined && view.resources.has(name)) continue;
+      if (resource !== undefined) extra.push(resource);
+      else {
+        gone.add(name);
+        missing.push(name);
+      }
     }
     resources = resources.with(extra);
     // "Knowing When a Requested Resource Does Not Exist": said at once.
     if (gone.size > removed.length) removed = [...gone];
   }
   if (resources.length === 0 && removed.length === 0 && !mustAnswer) return undefined;
-  return { version: view.version, resources, removed };
+  return { version: view.version, resources, removed, ...errorsOf(state, missing, options) };
 }

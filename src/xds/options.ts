@@ -3,6 +3,7 @@ import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { Authenticate, Authorize } from './authentication.js';
 import type { AuthorizeClientStatus } from './csds.js';
 import type { XdsNode } from './node.js';
+import type { HeldBack, ReleaseReason } from './quarantine.js';
 import type { XdsCache } from './snapshot-cache.js';
 import type { XdsStream } from './status.js';
 import type { TypeRule } from './type-rules.js';
@@ -21,6 +22,10 @@ export interface XdsCallbacks {
   onResponse?(stream: XdsStream, typeUrl: string, sent: SentResponse): void;
   onAck?(stream: XdsStream, typeUrl: string, version: string): void;
   onNack?(stream: XdsStream, typeUrl: string, nack: NackEvent): void;
+  /** A resource that a client refused is held back from now on, alone. */
+  onHeldBack?(held: HeldBack): void;
+  /** It is not any more: it changed, a client accepted it, or nobody is to have it. */
+  onReleased?(held: HeldBack, reason: ReleaseReason): void;
 }
 
 /** A response that was written: how many resources it has, and its size on the wire. */
@@ -35,6 +40,8 @@ export interface NackEvent {
   readonly version: string;
   readonly message: string;
   readonly resourceNames: readonly string[];
+  /** Parts of the response are sent again to find out which resource is at fault; else it waits for a change. */
+  readonly searching: boolean;
 }
 
 /**
@@ -98,6 +105,13 @@ export interface XdsTimes {
  */
 export type UnknownNamed = (typeUrl: string, name: string) => EncodedResource | undefined;
 
+/** A gRPC status code and a text, or undefined for nothing to say. */
+export type ResourceErrors = (
+  stream: XdsStream,
+  typeUrl: string,
+  name: string,
+) => { readonly code: number; readonly message: string } | undefined;
+
 export interface XdsServerOptions {
   readonly cache: XdsCache;
   /** Which group a node is served from; default its id. Called after onNode. */
@@ -112,8 +126,23 @@ export interface XdsServerOptions {
    */
   readonly clientStatus?: boolean | AuthorizeClientStatus;
   readonly callbacks?: XdsCallbacks;
+  /**
+   * Whether a refused resource is found and held back alone (default), its last good version being served in its
+   * place; else a refused response as a whole waits until its content changes.
+   */
+  readonly holdBack?: boolean;
   /** 'wait' (default), 'empty' (an empty EDS or RDS resource), or a function of your own. */
   readonly unknownNamed?: 'wait' | 'empty' | UnknownNamed;
+  /**
+   * Where resources with a TTL are kept alive: 'delta' (default), 'all' (in SotW too, wrapped in a Resource, but never
+   * for endpoints: only for clients other than Envoy, which loses listeners so, xds-protocol 41), or 'none'.
+   */
+  readonly ttl?: 'delta' | 'all' | 'none';
+  /**
+   * Tells a client at once why a name that it asks for is not there (`resource_errors`; gRFC A88, xDS TP3). Envoy
+   * takes no notice; there is no client feature for it. Default: nothing is told.
+   */
+  readonly resourceErrors?: ResourceErrors;
   /** Rules of further types, or others than Envoy's for known ones. Types without a rule are served too. */
   readonly types?: readonly TypeRule[];
   readonly limits?: Partial<XdsLimits>;

@@ -3,4 +3,5 @@ export type { ResourceName, ResourcesByType, TypeUrl, Version } from '../envoy/r
 export { buildSnapshot, snapshotOf, typeSnapshot } from '../snapshot/build-snapshot.js';
 export { encodedResource, encodeResource } from '../snapshot/encode.js';
 export type { EncodedResource, Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
+export { withTtl } from '../snapshot/ttl.js';
 export * from './server.js';

@@ -8,7 +8,9 @@ import type { Outgoing } from './subscription.js';
 /** How often parts of responses were put together or found, since the process began. */
 export const responseCounters = { joined: 0, shared: 0 };
 
-type Joined = Partial<Record<Variant, WeakRef<Buffer>>>;
+/** `sotw-ttl`: SotW with TTLs. */
+type Form = Variant | 'sotw-ttl';
+type Joined = Partial<Record<Form, WeakRef<Buffer>>>;
 
 /**
  * Held weakly: the bytes live as long as a transport has them, so that streams that are in step share them, and the
@@ -18,18 +20,25 @@ const joinedParts = new WeakMap<readonly EncodedResource[], Joined>();
 
 /** A response in pieces. Never change them: other streams have the same Buffers. */
 export function responsePieces(
-  { resources, removed, version }: Outgoing,
-  to: { variant: Variant; typeUrl: string; nonce: string; identifier: string },
+  { resources, removed, version, errors }: Outgoing,
+  to: {
+    variant: Variant;
+    typeUrl: string;
+    nonce: string;
+    identifier: string;
+    sotwTtl?: boolean;
+  },
 ): readonly Buffer[] {
   const { variant, typeUrl, nonce, identifier } = to;
+  const form = variant === 'sotw' && to.sotwTtl ? 'sotw-ttl' : variant;
   return [
     responseHead(version, typeUrl),
-    ...resources.parts.map((part) => joinedPart(variant, part)),
-    responseTail(variant, { nonce, removed, identifier }),
+    ...resources.parts.map((part) => joinedPart(form, part)),
+    responseTail(variant, { nonce, removed, identifier, ...(errors && { errors }) }),
   ];
 }
 
-function joinedPart(variant: Variant, part: readonly EncodedResource[]): Buffer {
+function joinedPart(variant: Form, part: readonly EncodedResource[]): Buffer {
   let joined = joinedParts.get(part);
   if (joined === undefined) {
     joined = {};

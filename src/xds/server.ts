@@ -9,10 +9,12 @@ import {
   defaultLimits,
   defaultTimes,
   type UnknownNamed,
+  type XdsCallbacks,
   type XdsLimits,
   type XdsServerOptions,
   type XdsTimes,
 } from './options.js';
+import { defaultQuarantineTimes, type HeldBack, Quarantine } from './quarantine.js';
 import { addReflection, reflectionServices } from './reflection.js';
 import { type BytesCall, bytesMethod, discoveryServices } from './services.js';
 import { standIn } from './stand-in.js';
@@ -26,6 +28,7 @@ export { quotedTexts } from './nack.js';
 export type { XdsNode } from './node.js';
 export type { XdsServerStats } from './open-streams.js';
 export type * from './options.js';
+export type { HeldBack, ReleaseReason } from './quarantine.js';
 export type { ResourceStatus } from './resource-status.js';
 export { SnapshotCache, type SnapshotListener, type XdsCache } from './snapshot-cache.js';
 export type * from './status.js';
@@ -43,6 +46,8 @@ export interface XdsServer {
   attach(server: grpc.Server): void;
   /** The open streams. */
   streams(): Iterable<XdsStream>;
+  /** The resources that clients refused and that are held back now. */
+  heldBack(): readonly HeldBack[];
   /** Counts and gauges, for metrics. */
   stats(): XdsServerStats;
   /** Ends all streams with UNAVAILABLE and stops listening; done within `times.closeMs`. */
@@ -63,12 +68,14 @@ class Server implements XdsServer {
   private own: grpc.Server | undefined;
   private closing = false;
   private readonly aliases = new VersionAliases();
+  private readonly quarantine: Quarantine | undefined;
 
   constructor(private readonly options: XdsServerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
     this.times = { ...defaultTimes, ...options.times };
     this.open = new OpenStreams(options, this);
     this.rules = new TypeRules(options.types);
+    if (options.holdBack !== false) this.quarantine = newQuarantine(options.callbacks ?? {});
     const { unknownNamed = 'wait' } = options;
     if (typeof unknownNamed === 'function') this.unknownNamed = unknownNamed;
     else this.unknownNamed = unknownNamed === 'empty' ? standIn : () => undefined;
@@ -122,6 +129,10 @@ class Server implements XdsServer {
     return this.open.connections;
   }
 
+  heldBack(): readonly HeldBack[] {
+    return this.quarantine?.list() ?? [];
+  }
+
   stats(): XdsServerStats {
     return this.open.stats();
   }
@@ -165,6 +176,7 @@ class Server implements XdsServer {
   }
 
   private settings(variant: Variant, onlyType: string | undefined): StreamSettings {
+    const { ttl = 'delta' } = this.options;
     return {
       variant,
       onlyType,
@@ -172,11 +184,30 @@ class Server implements XdsServer {
       times: this.times,
       identifier: this.options.identifier ?? '',
       rules: this.rules,
+      ttl: ttl === 'none' ? undefined : ttl,
+      resourceErrors: this.options.resourceErrors,
       respond: { unknownNamed: this.unknownNamed, aliases: this.aliases },
+      quarantine: this.quarantine,
       callbacks: this.options.callbacks ?? {},
       now: Date.now,
     };
   }
+}
+
+function newQuarantine(callbacks: XdsCallbacks): Quarantine {
+  // What happens to all streams is told on no stream's behalf: an exception has nothing to end.
+  const tell = (work: () => void) => {
+    try {
+      work();
+    } catch {}
+  };
+  return new Quarantine({
+    ...defaultQuarantineTimes,
+    now: Date.now,
+    later: (ms, job) => void setTimeout(job, ms).unref(),
+    onHeldBack: (held) => tell(() => callbacks.onHeldBack?.(held)),
+    onReleased: (held, reason) => tell(() => callbacks.onReleased?.(held, reason)),
+  });
 }
 
 function hostPort({ host, port }: { host: string; port: number }): string {

@@ -7,6 +7,7 @@ import type { ResourceList } from '../snapshot/resource-list.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import {
   changeNames,
+  errorsOf,
   findNamed,
   isWholeSet,
   mustRetry,
@@ -104,28 +105,40 @@ export function respond(
     const differs = diff.changed.length > 0 || diff.removed.length > 0;
     const due = differs || state.answerOwed || mustRetry(state);
     const owed = takeOwed(state, due && isNews);
-    if (!due && ![...owed].some((name) => view.resources.has(name))) return undefined;
+    const missing = [...owed].filter((name) => !view.resources.has(name));
+    const errors = errorsOf(state, missing, options);
+    if (!due && !errors.errors && missing.length === owed.size) return undefined;
     // A set of everything is the same object for all streams that have this view.
-    return { version: view.version, resources: diffTypes(undefined, view).changed, removed: [] };
+    return {
+      version: view.version,
+      resources: diffTypes(undefined, view).changed,
+      removed: [],
+      ...errors,
+    };
   }
-  const resources = withOwed(state, diff.changed, { view, options, isNews });
-  if (resources.length === 0) return undefined;
-  return { version: view.version, resources, removed: [] };
+  const { resources, errors } = withOwed(state, diff.changed, { view, options, isNews });
+  if (resources.length === 0 && errors.errors === undefined) return undefined;
+  return { version: view.version, resources, removed: [], ...errors };
 }
 
 function withOwed(
   state: TypeState,
   changed: ResourceList,
   context: { view: TypeSnapshot; options: RespondOptions; isNews: boolean },
-): ResourceList {
+): { resources: ResourceList; errors: ReturnType<typeof errorsOf> } {
   const owed = takeOwed(state, context.isNews && changed.length > 0);
-  if (owed.size === 0) return changed;
+  if (owed.size === 0) return { resources: changed, errors: {} };
   const there = namesIn(changed);
   const extra: EncodedResource[] = [];
+  const missing: string[] = [];
   for (const name of owed) {
     if (there.has(name)) continue;
     const resource = findNamed(state, name, context);
     if (resource !== undefined) extra.push(resource);
+    else if (!context.view.resources.has(name)) missing.push(name);
   }
-  return changed.with(extra);
+  return {
+    resources: changed.with(extra),
+    errors: errorsOf(state, missing, context.options),
+  };
 }

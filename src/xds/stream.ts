@@ -10,15 +10,19 @@ import { diffTypes } from '../snapshot/diff.js';
 import { endpointNameOf } from '../snapshot/references.js';
 import type { Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
 import * as delta from './delta.js';
+import { Heartbeats, heartbeatOf } from './heartbeat.js';
+import { type Held, HoldBack } from './hold-back.js';
 import { nackMessageMax, resourcesAtFault } from './nack.js';
-import type { XdsCallbacks, XdsLimits, XdsTimes } from './options.js';
+import type { ResourceErrors, XdsCallbacks, XdsLimits, XdsTimes } from './options.js';
 import { PushOrder } from './push-order.js';
+import type { Quarantine } from './quarantine.js';
 import { type ResourceStatus, resourcesOf } from './resource-status.js';
 import { responsePieces } from './response-bytes.js';
 import * as sotw from './sotw.js';
-import type { Nack, TypeStatus, Variant, XdsStream } from './status.js';
+import type { HeldBackResource, Nack, TypeStatus, Variant, XdsStream } from './status.js';
 import {
   heldSnapshot,
+  isWholeSet,
   newTypeState,
   noteSent,
   type Received,
@@ -60,6 +64,9 @@ export interface StreamSettings {
   readonly respond: RespondOptions;
   /** Undefined: nothing is held back, a refused response waits for its content to change. */
   readonly quarantine: Quarantine | undefined;
+  /** Heartbeats of resources with a TTL; undefined: none. */
+  readonly ttl?: 'delta' | 'all' | undefined;
+  readonly resourceErrors?: ResourceErrors | undefined;
   readonly callbacks: XdsCallbacks;
   readonly now: () => number;
 }
@@ -79,6 +86,7 @@ interface Line {
   nack: Nack | undefined;
   /** The last response was refused and nothing was sent since. */
   rejected: boolean;
+  readonly heartbeats: Heartbeats;
 }
 
 /** The protocol on one stream. The caller gives it requests, goals and time; it writes to the transport. */
@@ -89,12 +97,20 @@ export class ProtocolStream {
   private readonly holdBack: HoldBack | undefined;
   private goal: Snapshot | undefined;
   private position = 0;
+  private beats = 0;
+  private readonly respondOptions: RespondOptions;
 
   constructor(
     private readonly settings: StreamSettings,
     private readonly transport: Transport,
     private readonly stream: XdsStream,
   ) {
+    const { respond, resourceErrors } = settings;
+    const errorOf = (typeUrl: string, name: string) => {
+      const error = resourceErrors?.(this.stream, typeUrl, name);
+      return error && { name, ...error };
+    };
+    this.respondOptions = resourceErrors ? { ...respond, errorOf } : respond;
     this.machine = settings.variant === 'sotw' ? sotw : delta;
     this.order = new PushOrder(settings.onlyType === undefined, settings.rules);
     const { quarantine, now } = settings;
@@ -130,6 +146,12 @@ export class ProtocolStream {
 
   /** Takes in a request and sends what it asks for, as far as there is a goal. Gives the same as `pump`. */
   receive(request: DiscoveryRequest): number | undefined {
+    this.take(request);
+    return this.pump();
+  }
+
+  /** Takes in a request; what it asks for is sent by the next `pump`. */
+  take(request: DiscoveryRequest): void {
     const line = this.line(request.typeUrl);
     const { state } = line;
     if (!state.opened && this.settings.variant === 'delta' && request.held.size > 0) {
@@ -148,7 +170,6 @@ export class ProtocolStream {
     }
     line.dirty = true;
     this.settings.callbacks.onRequest?.(this.stream, state.typeUrl);
-    return this.pump();
   }
 
   /** A new state to bring the client to. Undefined: there is none for now; what was sent stays in force. */
@@ -185,6 +206,7 @@ export class ProtocolStream {
     const now = this.settings.now();
     const { stepWaitMs, answerWaitMs } = this.settings.times;
     for (const line of this.lines.values()) {
+      this.beat(line, now);
       if (!line.state.inFlight) continue;
       if (now - line.sentAt >= stepWaitMs) line.confirmedStamp = line.sentStamp;
       if (now - line.sentAt >= answerWaitMs) line.state.inFlight = false;
@@ -195,7 +217,11 @@ export class ProtocolStream {
   /** Each type that was asked for. */
   status(): TypeStatus[] {
     const types: TypeStatus[] = [];
-    for (const line of this.lines.values()) if (line.state.opened) types.push(statusOf(line));
+    for (const line of this.lines.values()) {
+      if (!line.state.opened) continue;
+      const released = this.order.target(line.state.typeUrl);
+      types.push(statusOf(line, this.holdBack?.heldBack(line.state, released) ?? []));
+    }
     return types;
   }
 
@@ -234,6 +260,7 @@ export class ProtocolStream {
         acked: undefined,
         nack: undefined,
         rejected: false,
+        heartbeats: new Heartbeats(),
       };
       this.lines.set(typeUrl, line);
     }
@@ -243,17 +270,22 @@ export class ProtocolStream {
   private trySend(line: Line): void {
     const { state } = line;
     if (!state.opened || state.inFlight || !this.transport.writable()) return;
-    const target = this.order.target(state.typeUrl);
-    if (target === undefined) return;
+    const released = this.order.target(state.typeUrl);
+    if (released === undefined) return;
     const before = state.sent;
     const reconnecting = before === undefined && state.claimed !== '';
     line.dirty = false;
-    const outgoing = this.machine.respond(state, target, this.settings.respond);
-    if (outgoing === undefined) return;
+    const next = this.respond(state, released);
+    if (this.keepsAlive(line)) {
+      line.heartbeats.follow(state, this.settings.now(), next !== undefined);
+    }
+    if (next === undefined) return;
+    const { outgoing, target } = next;
     const { typeUrl } = state;
     const { variant, identifier } = this.settings;
     const nonce = noteSent(state, outgoing, target);
-    const pieces = responsePieces(outgoing, { variant, typeUrl, nonce, identifier });
+    const sotwTtl = this.hasSotwTtl(line);
+    const pieces = responsePieces(outgoing, { variant, typeUrl, nonce, identifier, sotwTtl });
     line.sentAt = this.settings.now();
     line.sentStamp = this.order.stamp;
     line.rejected = false;
@@ -266,6 +298,54 @@ export class ProtocolStream {
     });
     if (typeUrl === CLUSTER && (before !== undefined || reconnecting))
       this.warm(before, state.sent!);
+  }
+
+  /** What is to be sent now, with what is held back left out; undefined: nothing. */
+  private respond(state: TypeState, released: TypeSnapshot) {
+    for (;;) {
+      const before = state.sent;
+      const target = this.holdBack?.filter(state, released) ?? released;
+      const outgoing = this.machine.respond(state, target, this.respondOptions);
+      if (outgoing !== undefined) return { outgoing, target };
+      if (state.accepted === before) state.accepted = state.sent;
+      if (state.search === undefined) return undefined;
+      // Nothing has to be sent for this part of a search, as the goal has changed: on with the next one.
+      this.holdBack!.skipped(state);
+    }
+  }
+
+  private keepsAlive(line: Line): boolean {
+    const { ttl, variant } = this.settings;
+    return variant === 'delta' ? ttl !== undefined : this.hasSotwTtl(line);
+  }
+
+  /** TTLs in SotW are for clients that are known to take them, and never for types whose clients end of them. */
+  private hasSotwTtl({ state }: Line): boolean {
+    const { ttl, variant } = this.settings;
+    return ttl === 'all' && variant === 'sotw' && state.rule.noSotwTtl !== true;
+  }
+
+  /**
+   * Says of what the client has accepted that it is alive. In delta beside the responses, with nonces of their own:
+   * their ACKs say nothing. In SotW the resources themselves are sent again.
+   */
+  private beat(line: Line, now: number): void {
+    const { state, heartbeats } = line;
+    const { variant, identifier } = this.settings;
+    if (!state.opened || !this.transport.writable()) return;
+    if (variant === 'sotw' && state.inFlight) return;
+    const alive = heartbeats.take(state, now);
+    if (alive === undefined) return;
+    if (variant === 'sotw') {
+      for (const { name } of alive) state.owed.add(name);
+      state.answerOwed = isWholeSet(state);
+      line.dirty = true;
+      return;
+    }
+    const { typeUrl, lastVersion: version } = state;
+    const nonce = `alive.${++this.beats}`;
+    const outgoing = { version, resources: heartbeatOf(alive), removed: [] };
+    this.transport.write(responsePieces(outgoing, { variant, typeUrl, nonce, identifier }));
   }
 
   /**
@@ -295,22 +375,43 @@ export class ProtocolStream {
 
   private noteAnswer(line: Line, received: Received): void {
     const { callbacks } = this.settings;
-    line.confirmedStamp = line.sentStamp;
     const at = new Date(this.settings.now());
     const { version } = received;
-    const { typeUrl, lastResources } = line.state;
+    const { state } = line;
+    const { typeUrl, lastResources } = state;
     if (received.kind === 'ack') {
+      this.holdBack?.takenWell(state);
+      // Parts of what was refused are still to be sent: what waits for this type waits for them.
+      if (state.search === undefined) line.confirmedStamp = line.sentStamp;
       line.acked = { version, at };
       line.nack = undefined;
       callbacks.onAck?.(this.stream, typeUrl, version);
       return;
     }
     const message = received.message.slice(0, nackMessageMax);
-    const resources = resourcesAtFault(message, [...lastResources]);
+    let resources = resourcesAtFault(message, [...lastResources]);
+    if (this.holdBack !== undefined) {
+      const culprits = this.holdBack.refused(state, received.message);
+      if (culprits.length > 0) resources = culprits.map(({ name }) => name);
+    } else settleRefused(state, message);
+    const searching = state.search !== undefined;
+    if (!searching) line.confirmedStamp = line.sentStamp;
     line.nack = { message, version, at, resources };
-    line.rejected = true;
-    settleRefused(line.state, message);
-    callbacks.onNack?.(this.stream, typeUrl, { version, message, resourceNames: resources });
+    line.rejected = !searching;
+    const event = { version, message, resourceNames: resources, searching };
+    callbacks.onNack?.(this.stream, typeUrl, event);
+  }
+
+  private asHeld(): Held {
+    return {
+      stream: this.stream,
+      state: (typeUrl) => this.lines.get(typeUrl)?.state,
+      isAtRest: (typeUrl) => {
+        const line = this.lines.get(typeUrl);
+        return line?.acked !== undefined && !line.dirty && !line.state.inFlight;
+      },
+      wake: () => this.transport.wake?.(),
+    };
   }
 
   private confirmed(typeUrl: string): number {
@@ -325,7 +426,11 @@ export class ProtocolStream {
   private nextDeadline(awaited: readonly string[]): number | undefined {
     let next: number | undefined;
     const { stepWaitMs, answerWaitMs } = this.settings.times;
+    const isDelta = this.settings.variant === 'delta';
     for (const [typeUrl, line] of this.lines) {
+      const beatAt = line.heartbeats.next();
+      const mayBeat = this.transport.writable() && (isDelta || !line.state.inFlight);
+      if (beatAt !== undefined && mayBeat && (next === undefined || beatAt < next)) next = beatAt;
       if (!line.state.inFlight) continue;
       const waits = awaited.includes(typeUrl) && line.confirmedStamp < line.sentStamp;
       if (!waits && !line.dirty) continue;
@@ -336,7 +441,7 @@ export class ProtocolStream {
   }
 }
 
-function statusOf(line: Line): TypeStatus {
+function statusOf(line: Line, heldBack: readonly HeldBackResource[]): TypeStatus {
   const { state } = line;
   const never = state.responses === 0 && !line.dirty && state.sent === undefined;
   return {
@@ -347,6 +452,7 @@ function statusOf(line: Line): TypeStatus {
     }),
     ...(line.acked && { acked: line.acked }),
     ...(line.nack && { nack: line.nack }),
+    ...(heldBack.length > 0 && { heldBack }),
     state: line.rejected
       ? 'REJECTED'
       : never

@@ -1,12 +1,13 @@
 // What the server knows of one type on one stream: what the client asked for, what it was brought to, what it said
 // to that. Shared by both variants; sotw.ts and delta.ts change it by their rules. No sockets, no clock.
+import type { ResourceError } from '../envoy/discovery-response.js';
 import type { Version } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
 import { noResources, type ResourceList } from '../snapshot/resource-list.js';
 import { selectNames } from '../snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
-import { resourcesAtFault } from './nack.js';
 import type { Search } from './bisect.js';
+import { resourcesAtFault } from './nack.js';
 import { type NameSet, nameSet, noNames } from './name-set.js';
 import type { UnknownNamed } from './options.js';
 import type { TypeRule } from './type-rules.js';
@@ -104,12 +105,31 @@ export interface Outgoing {
   readonly version: string;
   readonly resources: ResourceList;
   readonly removed: readonly string[];
+  /** Why names that are owed an answer are not there. */
+  readonly errors?: readonly ResourceError[];
 }
 
 /** Settings of the server that both variants need. */
 export interface RespondOptions {
   readonly unknownNamed: UnknownNamed;
   readonly aliases: VersionAliases;
+  /** Why a name that is asked for is not there; absent, or undefined: nothing is said of it. */
+  readonly errorOf?: (typeUrl: string, name: string) => ResourceError | undefined;
+}
+
+/** The errors of these names, for an Outgoing. */
+export function errorsOf(
+  state: TypeState,
+  names: Iterable<string>,
+  options: RespondOptions,
+): { errors?: readonly ResourceError[] } {
+  if (options.errorOf === undefined) return {};
+  const errors: ResourceError[] = [];
+  for (const name of names) {
+    const error = options.errorOf(state.typeUrl, name);
+    if (error !== undefined) errors.push(error);
+  }
+  return errors.length === 0 ? {} : { errors };
 }
 
 /** SotW responses of the type are the whole set, absence deletes (xDS "Grouping Resources into Responses"). */

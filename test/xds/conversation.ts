@@ -13,8 +13,10 @@
 //
 // Whatever is sent and not expected is a failure, and the other way round.
 import { CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET } from '../../src/envoy/resource.js';
-import type { UnknownNamed } from '../../src/xds/options.js';
+import type { XdsNode } from '../../src/xds/node.js';
+import type { ResourceErrors, UnknownNamed } from '../../src/xds/options.js';
 import { defaultLimits, defaultTimes } from '../../src/xds/options.js';
+import type { Quarantine } from '../../src/xds/quarantine.js';
 import type { Variant, XdsStream } from '../../src/xds/status.js';
 import { ProtocolStream } from '../../src/xds/stream.js';
 import { defaultTypeRules, type TypeRules } from '../../src/xds/type-rules.js';
@@ -50,7 +52,12 @@ interface Side {
 export interface TalkOptions {
   unknownNamed?: UnknownNamed;
   onlyType?: string;
+  /** Absent: nothing is held back. */
+  quarantine?: Quarantine;
+  node?: { id: string; release?: string };
   rules?: TypeRules;
+  ttl?: 'delta' | 'all';
+  resourceErrors?: ResourceErrors;
 }
 
 /** A client and the stream it talks to. */
@@ -60,6 +67,7 @@ export class Talk {
   /** Set to stop the transport; `flow` lets it go. */
   blocked = false;
   outbox: Response[] = [];
+  private woken = false;
   stream: ProtocolStream;
   private now = 1_000_000;
   private goal: ReturnType<typeof snapshot> | undefined;
@@ -80,6 +88,8 @@ export class Talk {
       times: defaultTimes,
       identifier: '',
       rules: this.options.rules ?? defaultTypeRules,
+      ttl: this.options.ttl,
+      resourceErrors: this.options.resourceErrors,
       respond: {
         unknownNamed: this.options.unknownNamed ?? (() => undefined),
         aliases: this.aliases,
@@ -88,14 +98,20 @@ export class Talk {
         onNack: (_s: XdsStream, _t: string, nack: { resourceNames: readonly string[] }) =>
           this.nacks.push(nack.resourceNames.join(' ')),
       },
+      quarantine: this.options.quarantine,
       now: () => this.now,
     };
     const transport = {
       write: (pieces: readonly Buffer[]) =>
         this.outbox.push(readResponse(this.variant, Buffer.concat(pieces))),
       writable: () => !this.blocked,
+      wake: () => {
+        this.woken = true;
+      },
     };
-    return new ProtocolStream(settings, transport, {} as XdsStream);
+    const { id = 'one', release = '1.40.0' } = this.options.node ?? {};
+    const node = { id, userAgentName: 'envoy', userAgentVersion: release } as XdsNode;
+    return new ProtocolStream(settings, transport, { node } as XdsStream);
   }
 
   side(type: string): Side {
@@ -217,6 +233,10 @@ export class Talk {
 
   /** The same as responses. */
   received(): Response[] {
+    if (this.woken) {
+      this.woken = false;
+      this.stream.pump();
+    }
     const responses = this.outbox;
     this.outbox = [];
     for (const response of responses) {
