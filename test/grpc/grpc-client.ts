@@ -20,6 +20,8 @@ export interface CallOptions {
   concurrency?: number;
   metadata?: Readonly<Record<string, string>>;
   timeoutMs?: number;
+  /** The pause between calls of a load. */
+  gapMs?: number;
   /** The text of errors is part of the outcome. */
   details?: boolean;
 }
@@ -42,6 +44,7 @@ export class GrpcClient {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, GRPC_XDS_BOOTSTRAP: file, ...env },
     });
+    this.#process.setMaxListeners(0);
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4000);
     });

@@ -50,13 +50,23 @@ export async function startGrpcMesh(): Promise<GrpcMesh> {
     v1,
     v2,
     clients,
-    write: (file, ...resources) => mesh.applied(() => mesh.write(`${file}.yaml`, text(resources))),
-    remove: (file) => mesh.applied(() => mesh.remove(`${file}.yaml`)),
+    write: (file, ...resources) => inForce(mesh, () => mesh.write(`${file}.yaml`, text(resources))),
+    remove: (file) => inForce(mesh, () => mesh.remove(`${file}.yaml`)),
     refusals: () =>
       mesh.log.filter(
         ({ level, message }) => level !== 'info' && /refuse|reject|nack/i.test(message),
       ),
   };
+}
+
+/** Makes a change and waits for it; where it does not come, says what each client was in want of. */
+async function inForce(mesh: LiveMesh, change: () => unknown): Promise<void> {
+  await mesh.applied(change).catch((cause: unknown) => {
+    const held = mesh.server.controlPlane.state.proxies().map(({ id, types }) => ({ id, types }));
+    throw new Error(`not in force: ${JSON.stringify({ held, log: mesh.log.slice(-5) })}`, {
+      cause,
+    });
+  });
 }
 
 /** Who a client is, for its bootstrap. */

@@ -35,10 +35,12 @@ function call({ target, metadata = {}, timeoutMs = 5000, details = false }) {
 async function calls(command) {
   const outcomes = {};
   let left = command.count ?? 1;
-  const worker = async () => {
+  const worker = async (index) => {
+    // Calls of one and the same moment are all picked before the first of them is counted.
+    await sleep(index * 5);
     while (left-- > 0) add(outcomes, await call(command));
   };
-  await Promise.all(Array.from({ length: command.concurrency ?? 1 }, worker));
+  await Promise.all(Array.from({ length: command.concurrency ?? 1 }, (_, i) => worker(i)));
   return outcomes;
 }
 
