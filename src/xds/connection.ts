@@ -154,10 +154,15 @@ export class Connection implements XdsStream, Transport {
     return !this.ended && this.outlet.writable();
   }
 
+  wake(): void {
+    if (this.ended) return;
+    this.pumpDue = true;
+    this.owner.turns.add(this.work);
+  }
+
   /** All that this stream has to do now. */
   private turn(): void {
     if (this.ended) return;
-    const startMs = performance.now();
     const node = this.joinDue;
     this.joinDue = undefined;
     if (node !== undefined) this.join(node);
@@ -165,21 +170,32 @@ export class Connection implements XdsStream, Transport {
     else if (this.pumpDue) this.setTimer(this.protocol.pump());
     this.pumpDue = false;
     const bytes = this.requests.shift();
-    if (bytes !== undefined && !this.ended) this.onRequest(bytes);
-    if (this.ended) return;
-    if (this.requests.length > 0) this.owner.turns.add(this.work, true);
-    else if (bytes !== undefined) this.readOn(performance.now() - startMs);
+    if (bytes !== undefined) this.onRequest(bytes);
     // A client's half-close ends the stream with OK, once it was answered.
     else if (this.halfClosed && (this.group !== undefined || this.node === undefined)) {
       this.finish(grpc.status.OK, '');
     }
   }
 
+  private onRequest(bytes: Buffer): void {
+    if (this.ended) return;
+    const startMs = performance.now();
+    const request = this.protocol.read(bytes);
+    if (this.node === undefined) this.meet(request);
+    this.protocol.take(request);
+    const tookMs = performance.now() - startMs;
+    const at = this.protocol.pump();
+    if (this.ended) return;
+    this.setTimer(at);
+    this.readOn(tookMs);
+  }
+
   private readOn(tookMs: number): void {
     const resume = () => {
       if (!this.ended) this.call.resume();
     };
-    if (tookMs < costlyMs) resume();
+    if (this.requests.length > 0) this.owner.turns.add(this.work, true);
+    else if (tookMs < costlyMs) resume();
     else setTimeout(resume, tookMs * costlyPause).unref();
   }
 
@@ -187,13 +203,6 @@ export class Connection implements XdsStream, Transport {
     if (this.ended) return;
     this.pumpDue = true;
     this.owner.turns.add(this.work, true);
-  }
-
-  private onRequest(bytes: Buffer): void {
-    const request = this.protocol.read(bytes);
-    if (this.node === undefined) this.meet(request);
-    const at = this.protocol.receive(request);
-    if (!this.ended) this.setTimer(at);
   }
 
   /** The first request: it says who the client is, and nothing is answered before the program has heard of it. */
