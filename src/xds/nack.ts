@@ -1,9 +1,38 @@
 // Which resources a client refused, as far as can be told from its error text. Envoy writes names into it
 // ("Error adding/updating cluster(s) a: reason, b: reason"), gRPC clients too; there is no field for them.
 import type { EncodedResource } from '../snapshot/snapshot.js';
+import type { Guess } from './bisect.js';
 
 /** At most this much of a client's text is kept. */
 export const nackMessageMax = 4096;
+
+/** At most this much of a text is searched for names. */
+const searchedMax = 65_536;
+
+/** Which of the suspects the text accuses. Without a name or anything quoted: none. */
+export function guessCulprits(text: string, suspects: readonly EncodedResource[]): Guess {
+  const message = text.slice(0, searchedMax);
+  const listed = listedNames(message);
+  const names = (found: readonly EncodedResource[]) => new Set(found.map(({ name }) => name));
+  if (listed !== undefined) {
+    const accused = suspects.filter(({ name }) => listed.includes(`\n${name}: `));
+    if (accused.length > 0) return { names: names(accused), certain: true };
+  }
+  // A resource that fails Envoy's validation is printed as a whole: others may be named within, it is at the margin.
+  const printed = new Set(
+    [...message.matchAll(/^(?:cluster_)?name: "([^"\n]+)"$/gm)].map(([, name]) => name!),
+  );
+  const owners = suspects.filter(({ name }) => printed.has(name));
+  const accused = owners.length > 0 ? names(owners) : new Set(resourcesAtFault(message, suspects));
+  return { names: accused, certain: false };
+}
+
+/** Of "Error adding/updating cluster(s) a: reason, b: reason": the list, each name after a line break. */
+function listedNames(message: string): string | undefined {
+  const at = message.search(/Error adding\/updating (?:cluster|listener)\(s\) /);
+  if (at < 0) return undefined;
+  return `\n${message.slice(message.indexOf('(s) ', at) + 4).replaceAll(', ', '\n')}`;
+}
 
 /**
  * Names of the response that occur in the text as a whole word, else those of resources that contain what the text
