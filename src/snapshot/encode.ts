@@ -27,7 +27,7 @@ const interned = new ResourceIntern();
  * EncodedResource object. Throws on a type URL without a proto (a bug of the program).
  */
 export function encodeResource(
-  typeUrl: TypeUrl,
+  typeUrl: string,
   name: ResourceName,
   message: EnvoyMessage,
 ): EncodedResource {
@@ -48,17 +48,22 @@ export function encodeResource(
 
 /** A resource from bytes that exist already, with a version of the caller's or the hash of the bytes. */
 export function encodedResource(
-  typeUrl: TypeUrl,
+  typeUrl: string,
   name: ResourceName,
   bytes: Buffer,
-  version: Version = contentVersion(bytes),
+  version: string = contentVersion(bytes),
 ): EncodedResource {
   const before = interned.find(typeUrl, name, version);
   if (before?.bytes.equals(bytes)) {
     encodeCounters.sameBytes++;
     return before;
   }
-  const resource: EncodedResource = { typeUrl, name, version, bytes };
+  const resource: EncodedResource = {
+    typeUrl: typeUrl as TypeUrl,
+    name,
+    version: version as Version,
+    bytes,
+  };
   interned.add(resource);
   return resource;
 }
