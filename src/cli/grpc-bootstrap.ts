@@ -18,9 +18,13 @@ export type GrpcBootstrapOptions = Pick<
   | 'cluster'
   | 'metadata'
   | 'xds'
+  | 'xdsTls'
 >;
 
-/** The bootstrap as a JSON object (gRFC A27). The control plane is called in plain text. */
+/**
+ * The bootstrap as a JSON object (gRFC A27). The control plane is called in plain text, or over TLS where files are
+ * given (gRFC A65). Throws RangeError for a token or another server name, which gRPC's bootstrap has no place for.
+ */
 export function buildGrpcBootstrap(options: GrpcBootstrapOptions): Record<string, unknown> {
   const metadata = { GENERATOR: 'grpc', ...options.metadata };
   const { metadata: built, ...node } = buildNode({ ...options, type: 'sidecar', metadata });
@@ -30,7 +34,7 @@ export function buildGrpcBootstrap(options: GrpcBootstrapOptions): Record<string
     xds_servers: [
       {
         server_uri: options.xds,
-        channel_creds: [{ type: 'insecure' }],
+        channel_creds: [channelCredentials(options.xdsTls)],
         server_features: ['xds_v3'],
       },
     ],
@@ -38,6 +42,18 @@ export function buildGrpcBootstrap(options: GrpcBootstrapOptions): Record<string
     node: { locality: {}, ...node, metadata: rest },
     server_listener_resource_name_template: GRPC_SERVER_LISTENER_TEMPLATE,
   };
+}
+
+function channelCredentials(tls: GrpcBootstrapOptions['xdsTls']): object {
+  if (tls?.token !== undefined || tls?.serverName !== undefined) {
+    throw new RangeError('a gRPC bootstrap holds neither a token nor a server name');
+  }
+  const config = {
+    ...(tls?.caFile !== undefined && { ca_certificate_file: tls.caFile }),
+    ...(tls?.certFile !== undefined && { certificate_file: tls.certFile }),
+    ...(tls?.keyFile !== undefined && { private_key_file: tls.keyFile }),
+  };
+  return Object.keys(config).length > 0 ? { type: 'tls', config } : { type: 'insecure' };
 }
 
 /** The bootstrap as text. */

@@ -1,9 +1,10 @@
-// `fairlead bootstrap`: prints an Envoy bootstrap for a workload, ready for `envoy -c`.
+// `fairlead bootstrap`: prints an Envoy bootstrap for a workload, ready for `envoy -c`, or one for a gRPC program.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ControlPlaneError, errorMessage } from '../../lib/error.js';
 import { type BootstrapOptions, bootstrapText } from '../bootstrap.js';
 import { collect, ipList, jsonObject, keyValues, oneOf, portNumber } from '../flag-values.js';
+import { grpcBootstrapText } from '../grpc-bootstrap.js';
 
 interface Flags {
   type: string;
@@ -34,8 +35,12 @@ interface Flags {
 export function addBootstrap(program: Command): void {
   program
     .command('bootstrap')
-    .description('Print an Envoy bootstrap for a workload, ready for envoy -c')
-    .option('--type <type>', 'sidecar, router, or plain (node id as given)', 'sidecar')
+    .description('Print an Envoy bootstrap for a workload, ready for envoy -c, or one for gRPC')
+    .option(
+      '--type <type>',
+      'sidecar, router, plain (node id as given), or grpc (for GRPC_XDS_BOOTSTRAP)',
+      'sidecar',
+    )
     .requiredOption('--name <name>', 'the name of the workload instance')
     .option('--namespace <namespace>', 'its namespace', 'default')
     .option('--ip <ip>', 'an address of the instance (repeatable, or comma-separated)', collect)
@@ -59,7 +64,13 @@ export function addBootstrap(program: Command): void {
     .option('-o, --output <format>', 'json or yaml', 'json')
     .action((flags: Flags) => {
       const format = oneOf('-o', flags.output, ['json', 'yaml']);
-      process.stdout.write(textOf(toOptions(flags), format));
+      const type = oneOf('--type', flags.type, ['sidecar', 'router', 'plain', 'grpc']);
+      if (type !== 'grpc') {
+        process.stdout.write(orUsage(() => bootstrapText(toOptions(flags, type), format)));
+        return;
+      }
+      if (format === 'yaml') throw new ControlPlaneError('usage', 'gRPC reads JSON only');
+      process.stdout.write(orUsage(() => grpcBootstrapText(toOptions(flags, 'sidecar'))));
     });
 }
 
@@ -76,18 +87,19 @@ function firstToken(file: string): string {
   return token;
 }
 
-function textOf(options: BootstrapOptions, format: 'json' | 'yaml'): string {
+/** An address or a combination that a bootstrap cannot have is the user's mistake. */
+function orUsage(text: () => string): string {
   try {
-    return bootstrapText(options, format);
+    return text();
   } catch (thrown) {
     if (thrown instanceof RangeError) throw new ControlPlaneError('usage', thrown.message);
     throw thrown;
   }
 }
 
-function toOptions(flags: Flags): BootstrapOptions {
+function toOptions(flags: Flags, type: BootstrapOptions['type']): BootstrapOptions {
   return {
-    type: oneOf('--type', flags.type, ['sidecar', 'router', 'plain']),
+    type,
     name: flags.name,
     namespace: flags.namespace,
     ips: ipList(flags.ip),
