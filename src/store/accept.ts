@@ -29,6 +29,8 @@ export interface HeldSet {
   readonly nextSeen: number;
   /** Names of documents of mistyped kinds, as `file namespace/name`. */
   readonly mistaken: ReadonlySet<string>;
+  /** All that was read is in force and nothing else is: no mistake, no duplicate, nothing kept from before. */
+  readonly plain: boolean;
 }
 
 /** Nothing accepted yet. */
@@ -36,10 +38,11 @@ export const emptyHeldSet: HeldSet = {
   bySlot: new Map(),
   nextSeen: 0,
   mistaken: new Set(),
+  plain: false,
 };
 
 /** The kind of which the last in path order counts, whatever its name (DESIGN.md, Contracts). */
-const meshConfigKind = 'MeshConfig';
+export const meshConfigKind = 'MeshConfig';
 
 interface Claim {
   file: SourceFile;
@@ -64,7 +67,13 @@ export function accept(
   }
   const held = { ...hold(before, winners), mistaken: mistakenNames(state) };
   keepLastGood(before, { ...held, claims, state });
-  return { held, problems: collectProblems(state, duplicates) };
+  const plain = state.files.every(isPlain) && held.bySlot.size === claims.length;
+  return { held: { ...held, plain }, problems: collectProblems(state, duplicates) };
+}
+
+/** True when nothing in the file is in doubt: it is whole, and each document is accepted or none of ours. */
+export function isPlain(file: SourceFile): boolean {
+  return file.whole && file.documents.every((one) => !one.mistaken && !isRefused(one));
 }
 
 function collectClaims(state: SourceState): Claim[] {
@@ -81,8 +90,8 @@ function collectClaims(state: SourceState): Claim[] {
 
 const slots = new WeakMap<ResourceId, string>();
 
-// Ids live as long as their documents do, so unchanged documents cost no new string.
-function slotOf(id: ResourceId): string {
+/** The slot of a resource. Ids live as long as their documents do, so unchanged documents cost no new string. */
+export function slotOf(id: ResourceId): string {
   let slot = slots.get(id);
   if (slot === undefined) {
     slot = id.kind === meshConfigKind ? meshConfigKind : resourceKey(id);
@@ -114,18 +123,25 @@ function hold(before: HeldSet, winners: ReadonlyMap<string, Claim>) {
       bySlot.set(slot, standing!);
       continue;
     }
-    const { origin } = document;
     const firstSeen = standing?.resource.age.firstSeen ?? nextSeen++;
-    const resource = sameResource(standing, parsed) ?? withAge(parsed, firstSeen);
-    const unchanged = standing?.parsed === parsed && standing.origin === origin;
     bySlot.set(
       slot,
-      unchanged && !standing.byMistake
-        ? standing
-        : { key: resourceKey(resource), resource, parsed, file: file.path, origin },
+      heldFrom({ parsed, origin: document.origin, file: file.path }, standing, firstSeen),
     );
   }
   return { bySlot, nextSeen };
+}
+
+/** What is held for a document in force; what stood there before itself when nothing changed. */
+export function heldFrom(
+  { parsed, origin, file }: Pick<Held, 'parsed' | 'origin' | 'file'>,
+  standing: Held | undefined,
+  firstSeen: number,
+): Held {
+  const resource = sameResource(standing, parsed) ?? withAge(parsed, firstSeen);
+  const unchanged = standing?.parsed === parsed && standing.origin === origin;
+  if (unchanged && !standing.byMistake) return standing;
+  return { key: resourceKey(resource), resource, parsed, file, origin };
 }
 
 function sameResource(standing: Held | undefined, parsed: ParsedResource): Resource | undefined {
@@ -209,9 +225,10 @@ function duplicateProblem(claim: Claim, winner: Claim): Problem {
   };
 }
 
-function collectProblems(
+/** Everything wrong with what was read, in path order. */
+export function collectProblems(
   state: SourceState,
-  duplicates: ReadonlyMap<LocatedDocument, Problem>,
+  duplicates: ReadonlyMap<LocatedDocument, Problem> = new Map(),
 ): Problem[] {
   const problems: Problem[] = [...state.problems];
   for (const file of state.files) {

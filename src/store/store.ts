@@ -8,6 +8,7 @@ import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { sameOr } from '../lib/memo.js';
 import { accept, emptyHeldSet, type HeldSet } from './accept.js';
+import { type Amended, amend } from './amend.js';
 import type { Acceptance, Generation, GenerationRecord } from './generation.js';
 
 /** How many generations `history` remembers by default. */
@@ -44,12 +45,15 @@ export class Store {
     if (state === this.#lastState) {
       return { generation: before, resourcesChanged: false, problemsChanged: false };
     }
+    const amended = amend(this.#held, this.#lastState, state);
     this.#lastState = state;
-    const { held, problems: found } = accept(this.#held, state);
+    const { held, problems: found } = amended ?? accept(this.#held, state);
     const problemsChanged = !sameProblems(before.problems, found);
     const problems = problemsChanged ? found : before.problems;
     const origin = originLookup(held);
-    const { resources, changes } = nextResources(before.resources, held);
+    const { resources, changes } = amended
+      ? amendResources(before.resources, amended)
+      : nextResources(before.resources, held);
     this.#held = held;
     const resourcesChanged = changes !== undefined || before.id === 0;
     const id = resourcesChanged ? before.id + 1 : before.id;
@@ -111,6 +115,19 @@ function nextResources(
   return { resources, changes: { added: added.sort(), updated: updated.sort(), removed } };
 }
 
+// As nextResources, where no resource came or went.
+function amendResources(
+  before: Resources,
+  { changed }: Amended,
+): { resources: Resources; changes: Changes | undefined } {
+  const updates = changed.filter(({ key, resource }) => before.get(key) !== resource);
+  if (updates.length === 0) return { resources: before, changes: undefined };
+  const resources = new Map(before);
+  for (const { key, resource } of updates) resources.set(key, resource);
+  const updated = updates.map(({ key }) => key).sort();
+  return { resources, changes: { added: [], updated, removed: [] } };
+}
+
 interface GenerationParts {
   id: number;
   timeMs: number;
@@ -133,10 +150,16 @@ const none: readonly Resource[] = [];
 
 function groupByKind(resources: Resources, before: Generation): Map<string, readonly Resource[]> {
   const groups = new Map<string, Resource[]>();
+  let kind: string | undefined;
+  let group: Resource[] = [];
+  // The keys begin with the kind, so that all of a kind follow one another.
   for (const resource of resources.values()) {
-    const group = groups.get(resource.kind);
-    if (group === undefined) groups.set(resource.kind, [resource]);
-    else group.push(resource);
+    if (resource.kind !== kind) {
+      kind = resource.kind;
+      group = groups.get(kind) ?? [];
+      groups.set(kind, group);
+    }
+    group.push(resource);
   }
   const shared = new Map<string, readonly Resource[]>();
   for (const [kind, group] of groups) shared.set(kind, sameOr(before.byKind(kind), group));

@@ -1,0 +1,69 @@
+// The short way of an edit gives what the long one gives, and is taken where it should be.
+import fc from 'fast-check';
+import t from 'tap';
+import { MemorySource } from '../../src/config/memory.js';
+import type { SourceState } from '../../src/config/source.js';
+import { accept, emptyHeldSet, type HeldSet } from '../../src/store/accept.js';
+import { amend } from '../../src/store/amend.js';
+import { parseThing, thing } from '../config/stand-in.js';
+
+const bad = (name: string) => thing(name, 'x');
+const slip = (name: string) => thing(name).replace('Thing', 'Thign');
+
+function setUp() {
+  const source = new MemorySource({ parseResource: parseThing });
+  let held: HeldSet = emptyHeldSet;
+  let before: SourceState | undefined;
+  /** Puts a file; gives both ways' results, the long one's in force. */
+  const put = async (path: string, ...texts: string[]) => {
+    source.set(path, texts.join('---\n'));
+    const state = await source.read();
+    const short = amend(held, before, state);
+    const long = accept(held, state);
+    before = state;
+    held = long.held;
+    return { short, long };
+  };
+  return put;
+}
+
+t.test('the short way is taken for edits of values, and for no others', async (t) => {
+  const put = setUp();
+  t.notOk((await put('a.yaml', thing('p', 1), thing('q', 1))).short, 'first read');
+  t.notOk((await put('b.yaml', thing('r', 1))).short, 'a file came');
+  t.match((await put('a.yaml', thing('p', 2), thing('q', 1))).short?.changed, [
+    { key: 'Thing/default/p', resource: { spec: { size: 2 } } },
+  ]);
+  t.ok((await put('a.yaml', thing('q', 1), thing('p', 2))).short, 'another order');
+  t.notOk((await put('a.yaml', thing('p', 2))).short, 'one went');
+  t.notOk((await put('a.yaml', thing('p', 2), thing('s', 1))).short, 'one came');
+  t.notOk((await put('a.yaml', thing('p', 2), thing('r', 1))).short, 'a duplicate');
+  t.notOk((await put('a.yaml', thing('p', 3), thing('s', 1))).short, 'after a duplicate');
+  t.notOk((await put('a.yaml', bad('p'), thing('s', 1))).short, 'a mistake');
+  t.notOk((await put('b.yaml', thing('r', 2))).short, 'a mistake elsewhere');
+});
+
+t.test('both ways give the same', async () => {
+  const name = fc.constantFrom('p', 'q', 'r');
+  const document = fc.oneof(
+    { weight: 8, arbitrary: fc.tuple(name, fc.nat(2)).map(([n, size]) => thing(n, size)) },
+    { weight: 1, arbitrary: name.map(bad) },
+    { weight: 1, arbitrary: name.map(slip) },
+  );
+  const edit = fc.tuple(
+    fc.constantFrom('a.yaml', 'b.yaml'),
+    fc.array(document, { minLength: 1, maxLength: 3 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(edit, { maxLength: 12 }), async (edits) => {
+      const put = setUp();
+      for (const [path, texts] of edits) {
+        const { short, long } = await put(path, ...texts);
+        if (short === undefined) continue;
+        t.same(short.held, long.held);
+        t.same(short.problems, long.problems);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
