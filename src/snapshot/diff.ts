@@ -22,7 +22,7 @@ const noNames: readonly ResourceName[] = [];
 
 const all = memoize(
   (after: TypeSnapshot): TypeDiff => ({
-    changed: new ResourceList(layersOf(after).map(resourcesOf)),
+    changed: new ResourceList(layersOf(after).map((layer) => resourcesOf(layer))),
     removed: noNames,
   }),
 );
