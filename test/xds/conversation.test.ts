@@ -1,15 +1,7 @@
 // The protocol's rules and the bugs that other servers had, one conversation each, in both variants (a rule number
 // is that of docs on the protocol; repository#number is a known bug elsewhere). The language is in conversation.ts.
-import t from 'tap';
 import { standIn } from '../../src/xds/stand-in.js';
-import { converse, type TalkOptions } from './conversation.js';
-
-interface Conversation {
-  what: string;
-  lines: string;
-  only?: 'sotw' | 'delta';
-  options?: TalkOptions;
-}
+import { type Conversation, runConversations } from './conversation.js';
 
 const conversations: Conversation[] = [
   {
@@ -541,12 +533,8 @@ const conversations: Conversation[] = [
       ack RDS
       reconnect
       > CDS
-      <d CDS
-      d: ack CDS
       > EDS
       > LDS
-      <d LDS
-      d: ack LDS
       > RDS`,
   },
   {
@@ -683,11 +671,4 @@ const conversations: Conversation[] = [
   },
 ];
 
-for (const { what, lines, only, options } of conversations) {
-  for (const variant of ['sotw', 'delta'] as const) {
-    if (only !== undefined && only !== variant) continue;
-    t.test(`${what} (${variant})`, async (t) => {
-      t.equal(converse(variant, lines, options), undefined);
-    });
-  }
-}
+runConversations(conversations);

@@ -12,6 +12,7 @@
 //   < CDS a1 b1 -c          what the server must have sent since; `<s` SotW only, `<d` delta only
 //
 // Whatever is sent and not expected is a failure, and the other way round.
+import t from 'tap';
 import { CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET } from '../../src/envoy/resource.js';
 import type { XdsNode } from '../../src/xds/node.js';
 import type { ResourceErrors, UnknownNamed } from '../../src/xds/options.js';
@@ -328,4 +329,24 @@ function act(talk: Talk, word: string, rest: string[]): void {
   else if (word === 'block') talk.blocked = true;
   else if (word === 'flow') talk.flow();
   else throw new Error(`no such line: ${word}`);
+}
+
+/** A conversation with what it shows. */
+export interface Conversation {
+  what: string;
+  lines: string;
+  only?: Variant;
+  options?: TalkOptions;
+}
+
+/** A test for each, in the variants that it is for. */
+export function runConversations(conversations: readonly Conversation[]): void {
+  for (const { what, lines, only, options } of conversations) {
+    for (const variant of ['sotw', 'delta'] as const) {
+      if (only !== undefined && only !== variant) continue;
+      t.test(`${what} (${variant})`, async (t) => {
+        t.equal(converse(variant, lines, options), undefined);
+      });
+    }
+  }
 }

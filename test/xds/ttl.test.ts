@@ -136,28 +136,31 @@ class Session {
 
 const ecds = (marks: Record<string, number>): World => ({ others: { [EXTENSION_CONFIG]: marks } });
 
-t.test('delta: TTL with the resource, then heartbeats of half of it, merged', async (t) => {
-  const session = new Session('delta');
-  session.set(ecds({ a: 1, b: 1, c: 1, d: 1 }), { a: 3000, b: 3000, c: 60_000 });
-  session.request('ECDS', ['a', 'b', 'c', 'd']);
-  t.same(session.log.splice(0), ['0 ECDS a 3000, b 3000, c 60000, d']);
-  session.ack('ECDS');
-  const wakes = session.wait(4600);
-  t.same(session.log.splice(0), [
-    '1500 ECDS a(alive) 3000, b(alive) 3000',
-    '3000 ECDS a(alive) 3000, b(alive) 3000',
-    '4500 ECDS a(alive) 3000, b(alive) 3000',
-  ]);
-  t.equal(wakes, 3, 'one clock for all of one TTL');
-  session.set(ecds({ a: 1, b: 1, c: 1, d: 1 }), { a: 3000, c: 60_000 });
-  t.same(session.log.splice(0), ['4600 ECDS b'], 'another TTL is another version: sent');
-  session.ack('ECDS');
-  session.wait(1500);
-  t.same(session.log.splice(0), ['6000 ECDS a(alive) 3000']);
-  session.request('ECDS', [], ['a']);
-  session.wait(10_000);
-  t.same(session.log.splice(0), [], 'no longer asked for');
-});
+t.test(
+  'GCP#579: delta: TTL with the resource, then heartbeats at half of it, merged',
+  async (t) => {
+    const session = new Session('delta');
+    session.set(ecds({ a: 1, b: 1, c: 1, d: 1 }), { a: 3000, b: 3000, c: 60_000 });
+    session.request('ECDS', ['a', 'b', 'c', 'd']);
+    t.same(session.log.splice(0), ['0 ECDS a 3000, b 3000, c 60000, d']);
+    session.ack('ECDS');
+    const wakes = session.wait(4600);
+    t.same(session.log.splice(0), [
+      '1500 ECDS a(alive) 3000, b(alive) 3000',
+      '3000 ECDS a(alive) 3000, b(alive) 3000',
+      '4500 ECDS a(alive) 3000, b(alive) 3000',
+    ]);
+    t.equal(wakes, 3, 'one clock for all of one TTL');
+    session.set(ecds({ a: 1, b: 1, c: 1, d: 1 }), { a: 3000, c: 60_000 });
+    t.same(session.log.splice(0), ['4600 ECDS b'], 'another TTL is another version: sent');
+    session.ack('ECDS');
+    session.wait(1500);
+    t.same(session.log.splice(0), ['6000 ECDS a(alive) 3000']);
+    session.request('ECDS', [], ['a']);
+    session.wait(10_000);
+    t.same(session.log.splice(0), [], 'no longer asked for');
+  },
+);
 
 t.test(
   'delta: heartbeats do not disturb an answer that is awaited; nothing for what was not accepted',
@@ -182,7 +185,7 @@ t.test(
   },
 );
 
-t.test('SotW: no TTL by default; wrapped if wanted, never endpoints', async (t) => {
+t.test('envoy#24271: SotW: no TTL by default; wrapped if wanted, never endpoints', async (t) => {
   const plain = new Session('sotw');
   plain.set({ listeners: { l: 1 }, endpoints: { e: 1 } }, { l: 1000, e: 1000 });
   plain.request('LDS');
