@@ -9,6 +9,7 @@ import {
   ROUTE,
   type TypeUrl,
 } from '../../src/envoy/resource.js';
+import { layersOf } from '../../src/lib/layered-map.js';
 import { parseProxy } from '../../src/mesh/parse-proxy.js';
 import { viewOf } from '../../src/mesh/view.js';
 import { type Rebuilt, rebuilt } from '../../src/translate/rebuilt.js';
@@ -192,6 +193,19 @@ void t.test('proxies of one scope share what is outbound', async (t) => {
   const server = translate(
     viewOf(mesh, node({ app: 'a', version: 'v1' }, { INSTANCE_IPS: '10.0.0.1' })),
   ).resources;
+  for (const typeUrl of [CLUSTER, LISTENER]) {
+    const [outbound, own] = layersOf(server.get(typeUrl) ?? new Map());
+    t.equal(
+      outbound,
+      layersOf(plain.get(typeUrl) ?? new Map())[0],
+      `${typeUrl}: one layer for all`,
+    );
+    t.ok((own?.size ?? 0) <= 3, 'besides a few of its own');
+  }
+  const replica = translate(
+    viewOf(mesh, node({ app: 'a', version: 'v1' }, { INSTANCE_IPS: '10.0.0.8' })),
+  ).resources;
+  sameMaps(t, replica, server, [CLUSTER, ENDPOINT, LISTENER, ROUTE]);
   t.equal(server.get(ENDPOINT), plain.get(ENDPOINT), 'the same assignments');
   t.equal(server.get(ROUTE), plain.get(ROUTE), 'the same routes');
   const own = [...(server.get(CLUSTER) ?? [])].filter(
