@@ -21,7 +21,7 @@ const costlyMs = 5;
 /** As many times as long as the request took: one stream has at most a quarter of the event loop. */
 const costlyPause = 3;
 /** After a stream's end its client may still send for so long, in ms. */
-const lingerMs = 2_000;
+const lingerMs = 1_000;
 
 /** What the server gives to each connection. */
 export interface ConnectionOwner {

@@ -86,6 +86,8 @@ export interface XdsTimes {
   connectionAgeMs: number;
   /** After that, streams that are still there are ended. */
   connectionGraceMs: number;
+  /** A connection without streams is closed after this; pings do not keep it. */
+  idleConnectionMs: number;
   /** A stream without a first request is ended after this. */
   firstRequestMs: number;
   /** How long a new stream may wait to be served, see `limits.newStreamsPerSecond`. */
@@ -172,6 +174,7 @@ export const defaultTimes: XdsTimes = {
   pingTimeoutMs: 10_000,
   connectionAgeMs: 30 * 60_000,
   connectionGraceMs: 10_000,
+  idleConnectionMs: 5 * 60_000,
   firstRequestMs: 60_000,
   admissionWaitMs: 10_000,
   stallMs: 90_000,

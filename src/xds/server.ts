@@ -162,7 +162,7 @@ class Server implements XdsServer {
       'grpc.max_send_message_length': -1,
       'grpc.keepalive_time_ms': times.pingMs,
       'grpc.keepalive_timeout_ms': times.pingTimeoutMs,
-      'grpc.keepalive_permit_without_calls': 1,
+      'grpc.max_connection_idle_ms': times.idleConnectionMs,
       // Nobody asks for them, and they cost each call.
       'grpc.enable_channelz': 0,
       // grpc-js adds a jitter of ± 10 % itself.

@@ -62,11 +62,14 @@ export class RawStreamClient {
       message = decodeURI(String(from['grpc-message'] ?? ''));
     };
     this.stream.on('response', note);
-    this.stream.on('trailers', note);
     this.ended = new Promise((resolve) => {
-      this.stream.on('close', () =>
-        resolve({ status, message, rstCode: this.stream.rstCode ?? 0 }),
-      );
+      const end = () => resolve({ status, message, rstCode: this.stream.rstCode ?? 0 });
+      this.stream.on('trailers', (trailers) => {
+        note(trailers);
+        end();
+      });
+      this.stream.on('response', () => status === undefined || end());
+      this.stream.on('close', end);
     });
   }
 
