@@ -34,6 +34,8 @@ interface ProxyText {
   type?: string;
   labels?: Record<string, string>;
   mode?: string;
+  /** `grpc`: a gRPC client. */
+  generator?: string;
   node?: Partial<ProxyNode>;
 }
 
@@ -79,6 +81,7 @@ function toProxy(text: ProxyText): CaseProxy {
       NAMESPACE: namespace,
       INSTANCE_IPS: ips.join(','),
       LABELS: text.labels ?? {},
+      ...(text.generator && { GENERATOR: text.generator }),
       ...(text.mode && { INTERCEPTION_MODE: text.mode }),
     },
     ...text.node,

@@ -1,11 +1,12 @@
 // Every case of test/cases: YAML in, Envoy JSON out, the same for any order of documents, and accepted by a real
-// Envoy. UPDATE=1 writes the expectations anew (CASE=name: of one case); read each before it is committed.
+// Envoy, or gRPC client. UPDATE=1 writes the expectations anew (CASE=name: of one case); read each before it is committed.
 import t, { type Test } from 'tap';
 import { CLUSTER } from '../../src/envoy/resource.js';
 import { findEnvoy, validateBootstrap } from '../envoy/envoy-process.js';
 import { staticBootstrap } from './case-bootstrap.js';
 import { type Case, findCases, readExpected, writeExpected } from './case-files.js';
 import { type CaseRun, runCase } from './case-run.js';
+import { grpcRefusals } from './grpc-validate.js';
 
 const update = process.env['UPDATE'] === '1';
 const only = process.env['CASE'];
@@ -61,6 +62,10 @@ function otherOrders({ documents }: Case): string[][] {
 
 function validate(t: Test, run: CaseRun): void {
   for (const [proxy, resources] of run.translations) {
+    if (run.views.get(proxy)?.proxy.generator === 'grpc') {
+      t.strictSame(grpcRefusals(resources), [], `a gRPC client accepts ${proxy}`);
+      continue;
+    }
     t.equal(validateBootstrap(staticBootstrap(resources)), undefined, `Envoy accepts ${proxy}`);
   }
 }

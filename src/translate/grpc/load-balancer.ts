@@ -11,8 +11,6 @@ export type GrpcLoadBalancer = Pick<
   'lb_policy' | 'ring_hash_lb_config' | 'load_balancing_policy'
 >;
 
-/** A larger ring makes gRPC refuse the cluster (gRFC A42). */
-const ringSizeMax = 8 * 1024 * 1024;
 const ringSizeDefault = 1024;
 
 const policies = 'envoy.extensions.load_balancing_policies';
@@ -58,7 +56,7 @@ export function grpcLoadBalancer(balancer: LoadBalancer | undefined): GrpcLoadBa
     const size = (hash.ringHash?.minimumRingSize ?? hash.minimumRingSize) || ringSizeDefault;
     return {
       lb_policy: 'RING_HASH',
-      ring_hash_lb_config: { minimum_ring_size: { value: Math.min(size, ringSizeMax) } },
+      ring_hash_lb_config: { minimum_ring_size: { value: size } },
     };
   }
   const least = balancer?.simple === 'LEAST_REQUEST' || balancer?.simple === 'LEAST_CONN';

@@ -8,8 +8,8 @@ import type { OutlierDetection } from '../traffic-policy.js';
 const errorsDefault = 5;
 
 /**
- * N errors in a row become: at least N calls in the interval, none of which succeeded. That ejects only where Envoy
- * would have, though later. Undefined where errors are not to be counted.
+ * N errors in a row become: at least N calls in the interval, none of which succeeded. gRPC counts every status but OK
+ * as an error. Undefined where errors are not to be counted.
  */
 export function grpcOutlierDetection(
   outlier: OutlierDetection | undefined,

@@ -19,7 +19,10 @@ export function grpcMatches(match: RouteMatch, authority: string): readonly Rout
     else if (!values.some((value) => accepts(header, value))) return [];
   }
   const { headers: _, ...path } = match;
-  return variants(headers).map((each) => ({ ...path, ...(each.length > 0 && { headers: [...each] }) }));
+  return variants(headers).map((each) => ({
+    ...path,
+    ...(each.length > 0 && { headers: [...each] }),
+  }));
 }
 
 /** Whether a call is in plain text is not known here, so both schemes hold. */
