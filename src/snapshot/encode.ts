@@ -1,8 +1,8 @@
 // Encodes each distinct resource once: by the identity of its message first, then by its bytes, so that the same
 // content is the same object everywhere. Nothing here knows who is served what.
 import { hash } from 'node:crypto';
-import { encode } from '../envoy/codec.js';
 import type { EnvoyMessage, ResourceName, TypeUrl, Version } from '../envoy/resource.js';
+import { encodeInParts } from './encode-parts.js';
 import { ResourceIntern } from './intern.js';
 import type { EncodedResource } from './snapshot.js';
 
@@ -40,7 +40,7 @@ export function encodeResource(
   encodeCounters.encodings++;
   const { encodingsByType } = encodeCounters;
   encodingsByType.set(typeUrl, (encodingsByType.get(typeUrl) ?? 0) + 1);
-  const resource = encodedResource(typeUrl, name, encode(typeUrl, message));
+  const resource = encodedResource(typeUrl, name, encodeInParts(typeUrl, message));
   if (known === undefined) byMessage.set(message, [resource]);
   else known.push(resource);
   return resource;
