@@ -39,7 +39,7 @@ export class GrpcClient {
   constructor(language: Language, folder: string, bootstrap: GrpcBootstrapOptions) {
     const file = join(folder, `grpc-${language}-${bootstrap.name}.json`);
     writeFileSync(file, JSON.stringify(buildGrpcBootstrap(bootstrap)));
-    const [command, args, env] = programOf(language);
+    const [command, args, env] = programOf(language, 'client');
     this.#process = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, GRPC_XDS_BOOTSTRAP: file, ...env },
@@ -96,9 +96,31 @@ export class GrpcClient {
   }
 }
 
-function programOf(language: Language): [string, string[], NodeJS.ProcessEnv] {
-  if (language === 'node') return [process.execPath, [here('node-client.mjs')], {}];
-  return ['python3', ['-u', here('python-client.py')], { PYTHONPATH: grpcioFolder() }];
+type Program = [command: string, args: string[], env: NodeJS.ProcessEnv];
+
+function programOf(language: Language, role: 'client' | 'server'): Program {
+  if (language === 'node') return [process.execPath, [here(`node-${role}.mjs`)], {}];
+  return ['python3', ['-u', here(`python-${role}.py`)], { PYTHONPATH: grpcioFolder() }];
+}
+
+/** A gRPC server that takes its listener from the mesh and answers with its language; gives what ends it. */
+export function startXdsServer(
+  language: Language,
+  folder: string,
+  { address, ...bootstrap }: GrpcBootstrapOptions & { address: string },
+): () => Promise<void> {
+  const file = join(folder, `grpc-${language}-server.json`);
+  writeFileSync(file, JSON.stringify(buildGrpcBootstrap(bootstrap)));
+  const [command, args, env] = programOf(language, 'server');
+  const server = spawn(command, [...args, address, language], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, GRPC_XDS_BOOTSTRAP: file, GRPC_VERBOSITY: 'NONE', ...env },
+  });
+  const ended = new Promise<void>((resolve) => server.on('exit', () => resolve()));
+  return async () => {
+    server.kill('SIGKILL');
+    await ended;
+  };
 }
 
 let folder: string | undefined;
