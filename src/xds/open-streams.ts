@@ -9,6 +9,9 @@ import type { StreamSettings } from './stream.js';
 import { Turns } from './turns.js';
 import { UnsentBytes } from './unsent-bytes.js';
 
+/** A stream is not called silent before this, in ms: its first request comes after it, if only just. */
+const silentGraceMs = 1_000;
+
 /** What goes on in a server; counts are since its start, the rest is of this moment. */
 export interface XdsServerStats extends AdmissionCounts {
   /** Open streams, and those of them whose first request has not come. */
@@ -99,22 +102,28 @@ export class OpenStreams {
     this.silent.add(connection);
     this.watchStalled();
     connection.start();
-    if (this.silent.size > this.bounds.limits.silentStreamsMax) this.endSilent();
+    this.endSilent();
   }
 
-  /** The one that has been silent for longest makes room: honest clients speak at once. */
+  /** Those that have been silent for longest make room: honest clients speak at once. */
   private endSilent(): void {
-    const [longest] = this.silent;
-    if (longest === undefined) return;
-    this.ended.silent++;
-    longest.end('too many streams without a first request');
+    const before = Date.now() - silentGraceMs;
+    for (const longest of this.silent) {
+      if (this.silent.size <= this.bounds.limits.silentStreamsMax) return;
+      if (longest.openedAt.getTime() > before) return;
+      this.ended.silent++;
+      longest.end('too many streams without a first request');
+    }
   }
 
   private watchStalled(): void {
     if (this.watch !== undefined) return;
     const { stallMs, stallWhenFullMs } = this.bounds.times;
     const everyMs = Math.max(10, Math.min(stallMs, stallWhenFullMs) / 4);
-    this.watch = setInterval(() => this.cutStalled(), everyMs);
+    this.watch = setInterval(() => {
+      this.endSilent();
+      this.cutStalled();
+    }, everyMs);
     this.watch.unref();
   }
 

@@ -63,7 +63,7 @@ export interface XdsLimits {
   streamsMax: number;
   /** Open and queued streams of one address. Clients behind one NAT are one address. */
   streamsPerPeerMax: number;
-  /** Streams whose first request has not come; the longest silent one goes when there are more. */
+  /** Streams whose first request has not come; when there are more, those go that were silent for longest. */
   silentStreamsMax: number;
   /** New streams that are served each second, and as many at once after a quiet second; 0: no limit. */
   newStreamsPerSecond: number;
@@ -117,7 +117,7 @@ export type ResourceErrors = (
 export interface XdsServerOptions {
   readonly cache: XdsCache;
   /** Which group a node is served from; default its id. Called after onNode. */
-  readonly groupOf?: (node: XdsNode) => string;
+  readonly groupOf?: (node: XdsNode, stream: XdsStream) => string;
   /** Who opens a stream; absent: anybody may, without an identity. */
   readonly authenticate?: Authenticate;
   /** Whether an identity may be the node that it says it is. */
