@@ -55,7 +55,9 @@ function subscribe(state: TypeState, names: readonly string[]): boolean {
   const legacy = names.length === 0 && !state.everNamed && state.rule.wildcard !== false;
   if (names.length > 0) state.everNamed = true;
   const wildcard = explicit || legacy;
-  const plain = explicit ? names.filter((name) => name !== '*') : names;
+  // An empty name is no resource's; some clients leave everything with it.
+  const special = explicit || names.includes('');
+  const plain = special ? names.filter((name) => name !== '*' && name !== '') : names;
   if (wildcard === state.wildcard && sameNames(state, plain)) return false;
   const before = state.names;
   const gained = wildcard && !state.wildcard;
