@@ -15,8 +15,27 @@ const finished = new FinalizationRegistry<string>((key) => {
   if (known.get(key)?.deref() === undefined) known.delete(key);
 });
 
+/**
+ * Sets by a hash of the list that they were made of, in its order: streams that ask for the same mostly do it in the
+ * same words, and sorting thousands of names for each of them is most of the work of their coming.
+ */
+const byList = new Map<string, WeakRef<NameSet>>();
+/** More lists than this are made up. One is about 200 bytes. */
+const listsMax = 10_000;
+
 /** The set of these names. */
 export function nameSet(names: Iterable<string>): NameSet {
+  const list = [...names];
+  const listKey = hash('sha256', JSON.stringify(list), 'base64');
+  const before = byList.get(listKey)?.deref();
+  if (before !== undefined) return before;
+  const made = setOf(list);
+  if (byList.size >= listsMax) byList.clear();
+  byList.set(listKey, new WeakRef(made));
+  return made;
+}
+
+function setOf(names: readonly string[]): NameSet {
   const unique = new Set(names);
   const sorted = [...unique].sort();
   const key = hash('sha256', sorted.map((name) => `${name.length}:${name}`).join(''), 'base64');
