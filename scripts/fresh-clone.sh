@@ -10,3 +10,6 @@ cd "$folder/fairlead"
 echo "> fresh clone: npm run demo"
 timeout 300 npm run --silent demo -- --seconds 5 | tee "$folder/demo.log"
 grep -q 'first answer through the mesh' "$folder/demo.log"
+
+# And what the registry would hand out works in a project of its own.
+timeout 300 node scripts/pack-test.mjs
