@@ -1,7 +1,6 @@
 // DestinationRule of networking.istio.io: the schema of its spec. Its traffic policy is in traffic-policy.ts; the
 // rules that need more than one field are in destination-rule-check.ts.
 import type { z } from 'zod';
-import { notImplemented } from './field.js';
 import { list, message } from './schema.js';
 import { trafficPolicy } from './traffic-policy.js';
 import { labels, string, strings } from './values.js';
@@ -29,9 +28,9 @@ export const destinationRuleSpec = message(
     trafficPolicy: trafficPolicy.describe('for all subsets and ports of the host'),
     subsets: list(subset).describe('one more cluster each'),
     exportTo: strings.describe('namespaces that see it: `.`, `*` or names'),
-    workloadSelector: notImplemented(
-      message({ matchLabels: labels }).describe('client proxies to which it applies'),
-    ),
+    workloadSelector: message({
+      matchLabels: labels.describe('labels of the client proxies, of the own namespace'),
+    }).describe('client proxies to which it applies, before rules without one'),
   },
   'host',
 );

@@ -12,6 +12,8 @@ import { checkMeshConfig } from './mesh-config-check.js';
 import { serviceDoc, serviceSpec } from './service.js';
 import { serviceEntryDoc, serviceEntrySpec } from './service-entry.js';
 import { checkServiceEntry } from './service-entry-check.js';
+import { sidecarDoc, sidecarSpec } from './sidecar.js';
+import { checkSidecar } from './sidecar-check.js';
 import { virtualServiceDoc, virtualServiceSpec } from './virtual-service.js';
 import { checkVirtualService } from './virtual-service-check.js';
 import { workloadEntryDoc, workloadEntrySpec } from './workload-entry.js';
@@ -86,6 +88,11 @@ export const kindTable: readonly KindEntry[] = [
     check: checkWorkloadEntry,
     doc: workloadEntryDoc,
   }),
+  implemented('Sidecar', networking, {
+    schema: sidecarSpec,
+    check: checkSidecar,
+    doc: sidecarDoc,
+  }),
   implemented('MeshConfig', ['mesh.istio.io', 'v1alpha1'], {
     schema: meshConfigSpec,
     check: checkMeshConfig,
@@ -111,7 +118,6 @@ export const kindTable: readonly KindEntry[] = [
   }),
   ...later('networking.istio.io', istioVersions, [
     'Gateway',
-    'Sidecar',
     'EnvoyFilter',
     'WorkloadGroup',
     'ProxyConfig',

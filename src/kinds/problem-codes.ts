@@ -36,7 +36,9 @@ export const problemCodes = {
   'reserved-port':
     'A service without an address of its own uses a port of the sidecar itself; it gets no listener.',
   // proxies
-  nack: 'An Envoy refused a resource; its last good version stays in force there.',
+  nack: 'An Envoy refused a response; its last good configuration of that type stays in force there.',
+  'refused-by-envoy':
+    'An Envoy refused a resource; it is held back alone, its last good version stays in force.',
   'translation-failed':
     'A bug of ours: translating for a proxy failed; its last good configuration stays.',
 } as const satisfies Record<string, string>;

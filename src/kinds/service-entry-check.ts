@@ -1,6 +1,7 @@
 // The rules of ServiceEntry beyond its schema, after Istio's validation.
 import type { Check, Findings } from './finding.js';
 import { hostProblem, isAddressOrBlock, isAnyCaseLabel } from './names.js';
+import type { FieldPath } from './problem.js';
 import type { ServiceEntrySpec } from './service-entry.js';
 import { didYouMean } from './suggest.js';
 import { checkExportTo, checkHost, checkLabels } from './value-check.js';
@@ -60,12 +61,19 @@ function checkPorts(spec: ServiceEntrySpec, findings: Findings): void {
     if (numbers.has(number)) findings.invalid([...path, 'number'], `port ${number} stands twice`);
     names.add(name);
     numbers.add(number);
-    if (protocol && !protocols.includes(protocol.toUpperCase())) {
-      const hint = didYouMean(protocol, protocols);
-      const text = `"${protocol.slice(0, 60)}" is not a protocol that the mesh knows${hint}`;
-      findings.invalid([...path, 'protocol'], text);
-    }
+    checkProtocol(findings, [...path, 'protocol'], protocol);
   }
+}
+
+/** Checks the name of a protocol; none is fine. */
+export function checkProtocol(
+  findings: Findings,
+  path: FieldPath,
+  protocol: string | undefined,
+): void {
+  if (!protocol || protocols.includes(protocol.toUpperCase())) return;
+  const hint = didYouMean(protocol, protocols);
+  findings.invalid(path, `"${protocol.slice(0, 60)}" is not a protocol that the mesh knows${hint}`);
 }
 
 function checkResolution(spec: ServiceEntrySpec, findings: Findings): void {

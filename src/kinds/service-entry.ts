@@ -1,7 +1,6 @@
 // ServiceEntry of networking.istio.io: services that no other registry has. The rules that need more than one
 // field are in service-entry-check.ts.
 import type { z } from 'zod';
-import { notImplemented } from './field.js';
 import { enumeration, list, message } from './schema.js';
 import { labels, port, string, strings } from './values.js';
 import { workloadEntrySpec } from './workload-entry.js';

@@ -24,7 +24,8 @@ export const stringMatch = message({
   regex: string.describe('all of it matches this RE2 expression'),
 });
 
-const destination = message(
+/** A service that traffic is sent to. */
+export const destination = message(
   {
     host: string.describe('the service; a short name is one of the namespace of the rule'),
     subset: string.describe(

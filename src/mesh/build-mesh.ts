@@ -14,6 +14,7 @@ import { buildRegistry, type Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
 import { newScopeCache } from './scope-cache.js';
 import type { Service } from './service.js';
+import { sidecarIndex } from './sidecar.js';
 import { meshVirtualService } from './virtual-service.js';
 
 export type { Mesh, MeshInput } from './mesh.js';
@@ -26,6 +27,7 @@ const meshKinds = [
   'WorkloadEntry',
   'VirtualService',
   'DestinationRule',
+  'Sidecar',
   'MeshConfig',
 ] as const satisfies readonly MeshKind[];
 
@@ -62,6 +64,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
     virtualServices: sameOr(previous?.virtualServices, mergeDelegates(writtenVirtualServices)),
     writtenVirtualServices,
     destinationRules: rules,
+    sidecars: sidecarIndex(sorted.Sidecar.sorted, settings),
     endpoints: joinEndpoints(endpointsByNamespace, previous),
     problems: configProblems(sorted.MeshConfig.sorted),
     parts: {

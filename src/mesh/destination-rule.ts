@@ -24,6 +24,14 @@ interface NamespaceRules {
   exported: RulesByHost;
   /** For clients of the same namespace when it is the root namespace: those that are private. */
   private: RulesByHost;
+  /** For the clients of the same namespace that they select, oldest first. */
+  selecting: readonly SelectingRule[];
+}
+
+/** A rule with a workloadSelector. */
+export interface SelectingRule {
+  labels: Readonly<Record<string, string>>;
+  rule: DestinationRule;
 }
 
 /** All DestinationRules, to be asked with findDestinationRule. */
@@ -54,13 +62,18 @@ export const destinationRules = memoize(
  * The rule in force for calls from `clientNamespace` to `service`: of the client's namespace, else of the service's,
  * else of the root namespace; in each the most specific host (Istio docs, "Cross namespace configuration"). Clients
  * in the root namespace first look at its private rules only, so that its mesh-wide rules do not hide the service's.
+ * `selecting`: rules that select the client by its labels (selectingRules); they go before all others.
  */
 export function findDestinationRule(
   rules: DestinationRules,
   clientNamespace: string,
   service: Service,
+  selecting: readonly SelectingRule[] = [],
 ): DestinationRule | undefined {
   if (rules.byNamespace.size === 0) return undefined;
+  const selected =
+    selecting.length > 0 && mostSpecific(indexSelecting(selecting), service.hostname);
+  if (selected) return selected;
   const own = rules.byNamespace.get(clientNamespace);
   if (own !== undefined) {
     const index = clientNamespace === rules.rootNamespace ? own.private : own.local;
@@ -72,6 +85,31 @@ export function findDestinationRule(
     exportedRule(rules, rules.rootNamespace, clientNamespace, service)
   );
 }
+
+/** The rules of the client's namespace whose workloadSelector selects it; the same array for equal answers. */
+export function selectingRules(
+  rules: DestinationRules,
+  { namespace, labels }: { namespace: string; labels: Readonly<Record<string, string>> },
+): readonly SelectingRule[] {
+  const selecting = rules.byNamespace.get(namespace)?.selecting ?? noRules;
+  if (selecting.length === 0) return noRules;
+  const selected = selecting.filter(({ labels: wanted }) =>
+    Object.entries(wanted).every(([key, value]) => labels[key] === value),
+  );
+  return selected.length === 0 ? noRules : sameSelection(selecting, ...selected);
+}
+
+const noRules: readonly SelectingRule[] = [];
+
+const sameSelection = memoize(
+  (_all: readonly SelectingRule[], ...selected: readonly SelectingRule[]) => selected,
+);
+
+/** Of two for one host the older counts. */
+const indexSelecting = memoize(
+  (selecting: readonly SelectingRule[]): HostIndex<DestinationRule> =>
+    hostIndex(new Map([...selecting].reverse().map(({ rule }) => [rule.host, rule]))),
+);
 
 function exportedRule(
   rules: DestinationRules,
@@ -92,10 +130,14 @@ const namespaceRules = memoize(
     const local = new Map<string, ExportedRule[]>();
     const exported = new Map<string, ExportedRule[]>();
     const privateOnly = new Map<string, ExportedRule[]>();
+    const selecting: SelectingRule[] = [];
     for (const resource of resources as readonly Resource<DestinationRuleSpec>[]) {
-      // Selecting clients is not implemented, and a rule for some must not become a rule for all.
-      if (resource.spec.workloadSelector !== undefined) continue;
       const incoming = convert(settings, resource);
+      const selector = resource.spec.workloadSelector;
+      if (selector !== undefined) {
+        selecting.push({ labels: selector.matchLabels ?? {}, rule: incoming.rule });
+        continue;
+      }
       const { exportTo } = incoming;
       const own = ['*', '.', resource.namespace].some((entry) => exportTo.has(entry));
       if (exportTo.size === 0 || own) addRule(local, incoming);
@@ -106,6 +148,7 @@ const namespaceRules = memoize(
       local: hostIndex(local),
       exported: hostIndex(exported),
       private: hostIndex(privateOnly),
+      selecting,
     };
   },
 );

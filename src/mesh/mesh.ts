@@ -10,6 +10,7 @@ import type { Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
 import type { ScopeCache } from './scope-cache.js';
 import type { Service } from './service.js';
+import type { Sidecars } from './sidecar.js';
 
 /** The accepted resources; the store's Generation is one. */
 export interface MeshInput {
@@ -28,6 +29,7 @@ export interface Mesh {
   /** The same as users wrote them, delegates included: for findings that point into files. */
   writtenVirtualServices: readonly VirtualService[];
   destinationRules: DestinationRules;
+  sidecars: Sidecars;
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */
   problems: readonly Problem[];
@@ -67,4 +69,5 @@ export type MeshKind =
   | 'WorkloadEntry'
   | 'VirtualService'
   | 'DestinationRule'
+  | 'Sidecar'
   | 'MeshConfig';

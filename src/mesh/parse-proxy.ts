@@ -47,11 +47,25 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
     workloadName: workload,
     dnsDomain: id?.dnsDomain || `${namespace}.${defaultDomain}`,
     interceptionMode: interceptionMode(metadata.INTERCEPTION_MODE),
+    virtualHostDiscovery: takesVirtualHosts(node, metadata.VIRTUAL_HOST_DISCOVERY),
     generator: text(metadata.GENERATOR),
     cluster: node.cluster,
     service: id === undefined ? node.cluster : '',
     envoyVersion: node.version ?? '',
   };
+}
+
+/** Envoy 1.37 is the first one that takes virtual hosts over an aggregated stream. */
+const virtualHostDiscoveryMinor = 37;
+
+/**
+ * VIRTUAL_HOST_DISCOVERY, which is fairlead's own: `true`, by an Envoy that can. Over state-of-the-world there are no
+ * virtual hosts as resources; whoever parses such a node says so.
+ */
+function takesVirtualHosts({ version = '' }: ProxyNode, wanted: unknown): boolean {
+  if (wanted !== true && wanted !== 'true') return false;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 1 || minor >= virtualHostDiscoveryMinor;
 }
 
 /** `namespace` and `labels` are what somebody writes who does not know Istio; its own spelling goes before. */

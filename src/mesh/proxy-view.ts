@@ -4,7 +4,7 @@
 import type { ServiceEndpoints } from './endpoint.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { InterceptionMode, Locality, ProxyType } from './proxy.js';
-import type { DestinationRule, VirtualService } from './rules.js';
+import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
 import type { Service, ServicePort } from './service.js';
 
 /** What translation may know of the proxy itself. Proxies with equal traits and scopes share one result. */
@@ -17,6 +17,8 @@ export interface ProxyTraits {
   labels: Readonly<Record<string, string>>;
   interceptionMode: InterceptionMode;
   dnsDomain: string;
+  /** Virtual hosts are resources of their own (VHDS) instead of parts of their route configuration. */
+  virtualHostDiscovery?: boolean;
   ipv4: boolean;
   ipv6: boolean;
   locality: Locality;
@@ -24,6 +26,8 @@ export interface ProxyTraits {
   /** Envoy's version for features that differ; empty = unknown. */
   envoyVersion: string;
 }
+
+type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
 
 /** A service as one client namespace sees it. The same object while service and rule are. */
 export interface ServiceView {
@@ -40,6 +44,18 @@ export interface OutboundScope {
   virtualServices: readonly VirtualService[];
   /** Endpoints of the visible services (those with resolution other than `none`). */
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
+  /**
+   * Of a Sidecar: what is seen at single ports, and (last, without a port) at all others. `services` and
+   * `virtualServices` above are then all of them together. Absent: everything is seen at every port.
+   */
+  listeners?: readonly EgressListener[];
+}
+
+/** What clients see at one port, or at all ports that have no listener of their own. */
+export interface EgressListener {
+  port?: number;
+  services: readonly ServiceView[];
+  virtualServices: readonly VirtualService[];
 }
 
 /** One port that the workload serves, because a service selects it. */
@@ -48,6 +64,10 @@ export interface InboundPort {
   port: ServicePort;
   /** The workload's port that the client's connection arrives at. */
   targetPort: number;
+  /** Where the application listens (Sidecar.ingress defaultEndpoint); an empty address: the one that was called. */
+  endpoint?: { unixSocket: string } | { address: string; port: number };
+  /** Limits that a Sidecar sets; those of the service's DestinationRule when absent. */
+  connectionPool?: ConnectionPool;
 }
 
 /** What the proxy serves, sorted by target port, then age of the service: the first of a port counts. */
@@ -55,6 +75,8 @@ export interface InboundScope {
   ports: readonly InboundPort[];
   /** The workload's own addresses (listeners of INTERCEPTION_MODE NONE bind to them; inbound clusters). */
   ips: readonly string[];
+  /** Limits that a Sidecar sets for all ports that it does not list. */
+  connectionPool?: ConnectionPool;
 }
 
 export interface ProxyView {

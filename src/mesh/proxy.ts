@@ -32,6 +32,8 @@ export interface Proxy {
   /** e.g. `default.svc.cluster.local`: what short names are relative to. */
   dnsDomain: string;
   interceptionMode: InterceptionMode;
+  /** The proxy takes virtual hosts as resources of their own (VHDS). */
+  virtualHostDiscovery: boolean;
   /** `grpc` for proxyless gRPC clients. */
   generator: string;
   /** node.cluster, as sent. */

@@ -1,10 +1,11 @@
 // The outbound scopes of one mesh, filled on demand by scope.ts, and those of the generation before, from which equal
 // parts keep their identity.
-import type { DestinationRules } from './destination-rule.js';
+import type { DestinationRules, SelectingRule } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { OutboundScope } from './proxy-view.js';
 import type { VirtualService } from './rules.js';
 import type { Service } from './service.js';
+import type { Sidecar } from './sidecar.js';
 
 /** A scope and the parts of the mesh that it was made of. */
 export interface CachedScope {
@@ -14,6 +15,8 @@ export interface CachedScope {
     virtualServices: readonly VirtualService[];
     destinationRules: DestinationRules;
     endpoints: ReadonlyMap<Service, ServiceEndpoints>;
+    sidecar: Sidecar | undefined;
+    selecting: readonly SelectingRule[];
   };
 }
 

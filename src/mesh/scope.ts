@@ -1,34 +1,64 @@
 // What the clients of a namespace may call: visible services, one for each hostname, with the DestinationRule in
-// force, and visible VirtualServices. Namespaces for which nothing is special share one scope. Sidecar resources are
-// not implemented.
+// force, and visible VirtualServices. Namespaces for which nothing is special share one scope; what a Sidecar lets see
+// of it is egress.ts.
 import { memoize, sameOr } from '../lib/memo.js';
-import { findDestinationRule } from './destination-rule.js';
+import { findDestinationRule, type SelectingRule, selectingRules } from './destination-rule.js';
+import { egressOf, unionOf, wholeService } from './egress.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { Mesh } from './mesh.js';
-import { compareText, sameKeys } from './order.js';
-import type { OutboundScope, ServiceView } from './proxy-view.js';
+import { sameKeys } from './order.js';
+import type { Proxy as ConnectedProxy } from './proxy.js';
+import type { EgressListener, OutboundScope, ServiceView } from './proxy-view.js';
 import type { DestinationRule, VirtualService } from './rules.js';
 import type { CachedScope } from './scope-cache.js';
 import type { Service } from './service.js';
+import { type Sidecar, sidecarOf } from './sidecar.js';
 import { isVisible } from './visibility.js';
+import { visibleByHostname } from './visible-services.js';
 
-/** What clients of `namespace` may call; the same object for namespaces that see the same, and while they do. */
+/** Whose scope it is. */
+interface Client {
+  namespace: string;
+  sidecar: Sidecar | undefined;
+  selecting: readonly SelectingRule[];
+}
+
+/**
+ * What a proxy may call; the same object for proxies that see the same, and while they do: those of namespaces that
+ * nothing is special for, or of one namespace, Sidecar and set of rules that select them.
+ */
 export function outboundScope(
   mesh: Mesh,
-  namespace: string,
+  proxy: ConnectedProxy,
 ): { key: string; scope: OutboundScope } {
-  const key = specialNamespaces(mesh).has(namespace) ? namespace : '';
+  const client: Client = {
+    namespace: proxy.namespace,
+    sidecar: sidecarOf(mesh.sidecars, proxy),
+    selecting: selectingRules(mesh.destinationRules, proxy),
+  };
+  const key = scopeKey(mesh, client);
   const { scopes } = mesh.parts;
   let cached = scopes.now.get(key);
   if (cached === undefined) {
     const { services, virtualServices, destinationRules, endpoints } = mesh;
+    const special = key === '' ? { ...client, namespace: '' } : client;
+    const { sidecar, selecting } = client;
     cached = {
-      scope: buildScope(mesh, key, scopes.before.get(key)),
-      from: { services, virtualServices, destinationRules, endpoints },
+      scope: buildScope(mesh, special, scopes.before.get(key)),
+      from: { services, virtualServices, destinationRules, endpoints, sidecar, selecting },
     };
     scopes.now.set(key, cached);
   }
   return { key, scope: cached.scope };
+}
+
+function scopeKey(mesh: Mesh, { namespace, sidecar, selecting }: Client): string {
+  if (sidecar === undefined && selecting.length === 0) {
+    return specialNamespaces(mesh).has(namespace) ? namespace : '';
+  }
+  const rules = selecting.flatMap(({ rule }) => rule.sources.map(({ name }) => name));
+  const by = sidecar && `${sidecar.source.namespace}/${sidecar.source.name}`;
+  return JSON.stringify([namespace, by ?? '', ...rules]);
 }
 
 /**
@@ -66,58 +96,88 @@ const serviceNamespaces = memoize((services: readonly Service[]): ReadonlySet<st
   return special;
 });
 
-function buildScope(mesh: Mesh, namespace: string, before: CachedScope | undefined): OutboundScope {
+function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined): OutboundScope {
   const old = before?.scope;
-  const from = before?.from;
+  const { sidecar, selecting } = client;
+  const from = before?.from.sidecar === sidecar ? before?.from : undefined;
+  const sameRules = from?.virtualServices === mesh.virtualServices;
   const sameServices =
-    from?.services === mesh.services && from?.destinationRules === mesh.destinationRules;
+    from?.services === mesh.services &&
+    from.destinationRules === mesh.destinationRules &&
+    from.selecting === selecting &&
+    // What rules lead to is seen as well where a Sidecar limits it.
+    (sameRules || sidecar === undefined);
+  if (old !== undefined && sameServices && sameRules) {
+    const endpoints =
+      from.endpoints === mesh.endpoints
+        ? old.endpoints
+        : visibleEndpoints(mesh, old.services, old.endpoints);
+    return endpoints === old.endpoints ? old : { ...old, endpoints };
+  }
+  const seen = sidecar ? limitedBy(mesh, { ...client, sidecar }, old) : undefined;
   const services =
-    old !== undefined && sameServices
+    seen?.services ??
+    (old !== undefined && sameServices
       ? old.services
-      : sameOr(old?.services, visibleServices(mesh, namespace));
+      : sameOr(
+          old?.services,
+          views(mesh, client, visibleByHostname(mesh.services, client.namespace)),
+        ));
   const virtualServices =
-    old !== undefined && from?.virtualServices === mesh.virtualServices
-      ? old.virtualServices
-      : sameOr(old?.virtualServices, visibleRules(mesh.virtualServices, namespace));
+    seen?.virtualServices ??
+    sameOr(old?.virtualServices, visibleRules(mesh.virtualServices, client.namespace));
   const endpoints =
     old !== undefined && services === old.services && from?.endpoints === mesh.endpoints
       ? old.endpoints
       : visibleEndpoints(mesh, services, old?.endpoints);
+  const listeners = seen?.listeners;
   const same =
     old !== undefined &&
     old.services === services &&
     old.virtualServices === virtualServices &&
-    old.endpoints === endpoints;
-  return same ? old : { services, virtualServices, endpoints };
+    old.endpoints === endpoints &&
+    old.listeners === listeners;
+  return same ? old : { services, virtualServices, endpoints, ...(listeners && { listeners }) };
 }
 
-function visibleServices(mesh: Mesh, namespace: string): readonly ServiceView[] {
-  return visibleByHostname(mesh.services, namespace).map((service) =>
-    serviceView(service, findDestinationRule(mesh.destinationRules, namespace, service)),
+/** What a Sidecar lets see; undefined when it limits nothing. */
+function limitedBy(
+  mesh: Mesh,
+  client: Client & { sidecar: Sidecar },
+  old: OutboundScope | undefined,
+): Omit<OutboundScope, 'endpoints'> | undefined {
+  const rules = visibleRules(mesh.virtualServices, client.namespace);
+  const seen = egressOf(mesh, client, rules);
+  if (seen === undefined) return undefined;
+  const services = sameOr(old?.services, views(mesh, client, unionOf(seen)));
+  const used = new Set(seen.flatMap(({ virtualServices }) => virtualServices));
+  const virtualServices = sameOr(
+    old?.virtualServices,
+    rules.filter((rule) => used.has(rule)),
   );
+  // One entry for all ports is what a scope is anyway.
+  if (seen.length === 1 && seen[0]?.port === undefined) return { services, virtualServices };
+  const listeners = seen.map(({ port, ...at }, i): EgressListener => {
+    const last = old?.listeners?.[i];
+    const next: EgressListener = {
+      ...(port !== undefined && { port }),
+      services: sameOr(last?.services, views(mesh, client, at.services)),
+      virtualServices: sameOr(last?.virtualServices, at.virtualServices),
+    };
+    const same =
+      last?.port === port &&
+      last?.services === next.services &&
+      last.virtualServices === next.virtualServices;
+    return same && last ? last : next;
+  });
+  return { services, virtualServices, listeners: sameOr(old?.listeners, listeners) };
 }
 
-/**
- * One service for each hostname, sorted by it: the client namespace's own, else a v1 Service, else what is exported
- * to the namespace by name, else the oldest (Istio's default sidecar scope).
- */
-const visibleByHostname = memoize(
-  (services: readonly Service[], namespace: string): readonly Service[] => {
-    const chosen = new Map<string, Service>();
-    for (const service of services) {
-      if (!isVisible(service.visibility, namespace)) continue;
-      const other = chosen.get(service.hostname);
-      if (other === undefined || rank(service, namespace) < rank(other, namespace)) {
-        chosen.set(service.hostname, service);
-      }
-    }
-    return [...chosen.values()].sort((a, b) => compareText(a.hostname, b.hostname));
-  },
-);
-
-function rank(service: Service, namespace: string): number {
-  if (service.namespace === namespace) return 0;
-  return (service.registry === 'kubernetes' ? 1 : 3) + (service.visibility === '*' ? 1 : 0);
+function views(mesh: Mesh, client: Client, services: readonly Service[]): readonly ServiceView[] {
+  const { namespace, selecting } = client;
+  return services.map((service) =>
+    serviceView(service, findDestinationRule(mesh.destinationRules, namespace, service, selecting)),
+  );
 }
 
 function serviceView(service: Service, rule: DestinationRule | undefined): ServiceView {
@@ -158,11 +218,12 @@ function visibleEndpoints(
   services: readonly ServiceView[],
   old: ReadonlyMap<Service, ServiceEndpoints> | undefined,
 ): ReadonlyMap<Service, ServiceEndpoints> {
-  if (services.length === mesh.services.length) return mesh.endpoints;
+  const trimmed = services.some(({ service }) => wholeService(service) !== service);
+  if (services.length === mesh.services.length && !trimmed) return mesh.endpoints;
   const visible = new Map<Service, ServiceEndpoints>();
   let same = old !== undefined;
   for (const { service } of services) {
-    const endpoints = mesh.endpoints.get(service);
+    const endpoints = mesh.endpoints.get(wholeService(service));
     if (endpoints === undefined) continue;
     if (old?.get(service) !== endpoints) same = false;
     visible.set(service, endpoints);

@@ -3,11 +3,14 @@
 import { memoize, sameOr } from '../lib/memo.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
+import { settingsOfSidecar } from './mesh-settings.js';
 import { compareText } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
 import type { VirtualService } from './rules.js';
 import { outboundScope } from './scope.js';
+import { type Sidecar, sidecarOf } from './sidecar.js';
+import { ingressPorts } from './sidecar-ingress.js';
 
 /** The last view of each connected proxy: only a source of equal objects, never an input. */
 const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
@@ -18,22 +21,24 @@ const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
  */
 export function viewOf(mesh: Mesh, proxy: ConnectedProxy): ProxyView {
   const last = lastViews.get(proxy);
-  const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy.namespace);
+  const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy);
   const traits = traitsOf(proxy, askedLabels(outbound.virtualServices));
-  const inbound = inboundScope(mesh, proxy, last?.inbound);
+  const sidecar = sidecarOf(mesh.sidecars, proxy);
+  const settings = sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
+  const inbound = inboundScope(mesh, proxy, { sidecar, last: last?.inbound });
   if (
     last !== undefined &&
     last.outbound === outbound &&
     last.inbound === inbound &&
     last.proxy === traits &&
-    last.settings === mesh.settings
+    last.settings === settings
   ) {
     return last;
   }
   const view = {
     key: viewKey(scopeKey, traits, inbound),
     proxy: traits,
-    settings: mesh.settings,
+    settings,
     outbound,
     inbound,
   };
@@ -63,6 +68,7 @@ const traitsOf = memoize((proxy: ConnectedProxy, asked: string): ProxyTraits => 
     labels: Object.fromEntries(known.map((key) => [key, proxy.labels[key] ?? ''])),
     interceptionMode: proxy.interceptionMode,
     dnsDomain: proxy.dnsDomain,
+    ...(proxy.virtualHostDiscovery && { virtualHostDiscovery: true }),
     // A proxy that does not say its addresses is taken for an IPv4 one.
     ipv4: proxy.ips.length === 0 || proxy.ips.some((ip) => !ip.includes(':')),
     ipv6: proxy.ips.some((ip) => ip.includes(':')),
@@ -75,11 +81,14 @@ const traitsOf = memoize((proxy: ConnectedProxy, asked: string): ProxyTraits => 
 function inboundScope(
   mesh: Mesh,
   proxy: ConnectedProxy,
-  last: InboundScope | undefined,
+  { sidecar, last }: { sidecar: Sidecar | undefined; last: InboundScope | undefined },
 ): InboundScope {
   if (proxy.type === 'router') return last ?? { ports: [], ips: proxy.ips };
-  const ports = sameOr(last?.ports, inboundPorts(mesh, proxy));
-  return last !== undefined && last.ports === ports ? last : { ports, ips: proxy.ips };
+  const own = sidecar && ingressPorts(sidecar);
+  const ports = sameOr(last?.ports, own ?? inboundPorts(mesh, proxy));
+  const pool = own === undefined ? sidecar?.inboundConnectionPool : undefined;
+  const same = last !== undefined && last.ports === ports && last.connectionPool === pool;
+  return same ? last : { ports, ips: proxy.ips, ...(pool && { connectionPool: pool }) };
 }
 
 function viewKey(scopeKey: string, traits: ProxyTraits, inbound: InboundScope): string {

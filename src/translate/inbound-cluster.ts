@@ -1,6 +1,7 @@
 // Clusters from a sidecar to its own application: one for each port of the workload that a service selects. Ports
 // that none declares go through InboundPassthroughCluster (cluster.ts).
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import type { Address } from '../envoy/gen/types/envoy/config/core/v3/Address.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InboundPort, ProxyView, ServiceView } from '../mesh/proxy-view.js';
@@ -10,7 +11,7 @@ import { istioMetadata, passthroughBindConfig } from './cluster.js';
 import { toDuration } from './duration.js';
 import { httpProtocolOptions } from './http-protocol-options.js';
 import { inboundClusterName, statName } from './names.js';
-import { effectivePolicy } from './traffic-policy.js';
+import { type ConnectionPool, effectivePolicy } from './traffic-policy.js';
 
 /** "Never": the longest that Istio writes. A cleaned-up host would be a connection pool lost. */
 const NEVER = { seconds: 9_223_372_035, nanos: 0 };
@@ -30,7 +31,8 @@ export function inboundClusters(view: ProxyView): readonly Cluster[] {
   return [...byPort.values()].map((ports) => {
     const host = ports[0]?.service.hostname;
     const rule = rulesByHost(outbound.services).get(host ?? '');
-    return inboundCluster(settings, rule, local, proxy.ipv4, proxy.ipv6, ...ports);
+    const way = { local, ipv4: proxy.ipv4, ipv6: proxy.ipv6 };
+    return inboundCluster(settings, rule, inbound.connectionPool, wayKey(way), ...ports);
   });
 }
 
@@ -48,14 +50,16 @@ const inboundCluster = memoize(
   (
     settings: MeshSettings,
     rule: DestinationRule | undefined,
-    local: boolean,
-    ipv4: boolean,
-    ipv6: boolean,
+    ofSidecar: ConnectionPool | undefined,
+    way: string,
     ...ports: readonly InboundPort[]
   ): Cluster => {
     const first = ports[0] as InboundPort;
     const name = inboundClusterName(first.targetPort);
-    const pool = effectivePolicy(rule, first.port.number, { settings }).connectionPool;
+    const pool =
+      first.connectionPool ??
+      ofSidecar ??
+      effectivePolicy(rule, first.port.number, { settings }).connectionPool;
     const keepalive = upstreamConnectionOptions(pool, settings);
     const http = httpProtocolOptions({
       protocol: first.port.protocol,
@@ -67,14 +71,7 @@ const inboundCluster = memoize(
     return {
       name,
       alt_stat_name: statName(name),
-      ...(local
-        ? localFields(name, first.targetPort, ipv4 || !ipv6)
-        : {
-            type: 'ORIGINAL_DST' as const,
-            lb_policy: 'CLUSTER_PROVIDED' as const,
-            cleanup_interval: NEVER,
-            upstream_bind_config: passthroughBindConfig({ ipv4, ipv6 }),
-          }),
+      ...whereTo(name, first, readWay(way)),
       connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
       common_lb_config: {},
       circuit_breakers: circuitBreakers(pool),
@@ -88,12 +85,47 @@ const inboundCluster = memoize(
   },
 );
 
+/** How the application is called where its port does not say: at 127.0.0.1, or at the address that was called. */
+interface Way {
+  local: boolean;
+  ipv4: boolean;
+  ipv6: boolean;
+}
+
+// As text, so that the clusters of equal workloads are one object.
+const wayKey = (way: Way): string => JSON.stringify(way);
+const readWay = (key: string): Way => JSON.parse(key) as Way;
+
+/** Without interception the address that was called is the sidecar's own. */
+function whereTo(
+  name: string,
+  { targetPort, endpoint }: InboundPort,
+  { local, ipv4, ipv6 }: Way,
+): Partial<Cluster> {
+  if (endpoint && 'unixSocket' in endpoint) {
+    return fixedFields(name, { pipe: { path: endpoint.unixSocket } });
+  }
+  const port = endpoint?.port ?? targetPort;
+  const address = endpoint?.address || (local ? (ipv4 || !ipv6 ? '127.0.0.1' : '::1') : '');
+  if (address !== '') {
+    return fixedFields(name, { socket_address: { address, port_value: port } });
+  }
+  return {
+    type: 'ORIGINAL_DST',
+    lb_policy: 'CLUSTER_PROVIDED',
+    cleanup_interval: NEVER,
+    upstream_bind_config: passthroughBindConfig({ ipv4, ipv6 }),
+    ...(port !== targetPort && {
+      original_dst_lb_config: { upstream_port_override: { value: port } },
+    }),
+  };
+}
+
 /**
- * The application at 127.0.0.1 (or ::1): inboundTrafficPolicy LOCALHOST, and without interception, where Envoy holds
- * the workload's own address itself.
+ * The application at one place: at 127.0.0.1 (or ::1) with inboundTrafficPolicy LOCALHOST and without interception,
+ * where Envoy holds the workload's own address itself; or where a Sidecar says.
  */
-function localFields(name: string, port: number, ipv4: boolean): Partial<Cluster> {
-  const address = { socket_address: { address: ipv4 ? '127.0.0.1' : '::1', port_value: port } };
+function fixedFields(name: string, address: Address): Partial<Cluster> {
   return {
     type: 'STATIC',
     lb_policy: 'ROUND_ROBIN',

@@ -5,7 +5,6 @@ import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
-import type { Service, ServicePort } from '../mesh/service.js';
 import { isReserved } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
 
@@ -17,13 +16,8 @@ export interface InboundPlan {
 
 /** Decides the inbound side of a view. The same object for the same ports and settings. */
 export function inboundPlan(view: ProxyView): InboundPlan {
-  // By the parts: workloads of one service have lists of their own, and still the same plan.
-  const parts = view.inbound.ports.flatMap(({ service, port, targetPort }) => [
-    service,
-    port,
-    targetPort,
-  ]);
-  return planOf(view.settings, ...parts);
+  // By the ports: workloads of one service have lists of their own, and still the same plan.
+  return planOf(view.settings, ...view.inbound.ports);
 }
 
 /**
@@ -34,22 +28,19 @@ export function boundInboundAddress(ips: readonly string[]): string | undefined 
   return ips.find((ip) => !isLoopback(ip) || (ip !== '127.0.0.1' && ip !== '::1'));
 }
 
-const planOf = memoize(
-  (settings: MeshSettings, ...parts: readonly (Service | ServicePort | number)[]): InboundPlan => {
-    const chosen = new Map<number, InboundPort>();
-    const problems: Problem[] = [];
-    for (let i = 0; i < parts.length; i += 3) {
-      const [service, port, targetPort] = parts.slice(i, i + 3) as [Service, ServicePort, number];
-      if (listenerProtocol(port.protocol) === 'none' || targetPort <= 0) continue;
-      if (isReserved(targetPort, settings)) continue;
-      const each = { service, port, targetPort };
-      const first = chosen.get(targetPort);
-      if (first === undefined) chosen.set(targetPort, each);
-      else if (contradicts(first, each)) problems.push(contradiction(first, each));
-    }
-    return { ports: [...chosen.values()].sort((a, b) => a.targetPort - b.targetPort), problems };
-  },
-);
+const planOf = memoize((settings: MeshSettings, ...ports: readonly InboundPort[]): InboundPlan => {
+  const chosen = new Map<number, InboundPort>();
+  const problems: Problem[] = [];
+  for (const each of ports) {
+    const { port, targetPort } = each;
+    if (listenerProtocol(port.protocol) === 'none' || targetPort <= 0) continue;
+    if (isReserved(targetPort, settings)) continue;
+    const first = chosen.get(targetPort);
+    if (first === undefined) chosen.set(targetPort, each);
+    else if (contradicts(first, each)) problems.push(contradiction(first, each));
+  }
+  return { ports: [...chosen.values()].sort((a, b) => a.targetPort - b.targetPort), problems };
+});
 
 /** Two services may share a port of the workload; it matters only when they call its protocol differently. */
 function contradicts(first: InboundPort, other: InboundPort): boolean {

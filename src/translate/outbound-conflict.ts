@@ -9,6 +9,7 @@ import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Protocol, Service, ServicePort } from '../mesh/service.js';
 import { servicesByName } from './destination.js';
+import { egressListeners, isAtPort } from './egress-listener.js';
 import { cidrsThatCount, namesThatCount } from './filter-chain.js';
 import { endpointAddresses, listensAtEndpoints } from './headless.js';
 import {
@@ -53,23 +54,28 @@ export function outboundEntries(view: ProxyView): {
   problems: Problem[];
 } {
   const bindToPort = view.proxy.interceptionMode === 'NONE';
-  const work: Work = {
+  const shared = {
     view,
-    context: {
-      proxy: view.proxy,
-      virtualServices: connectionRules(view.outbound.virtualServices),
-      services: servicesByName(view.outbound.services),
-    },
     bindToPort,
-    taken: bindToPort ? inboundPorts(view) : new Set(),
+    taken: bindToPort ? inboundPorts(view) : new Set<number>(),
     entries: [],
     owners: new Map(),
     problems: [],
   };
-  for (const each of oldestFirst(view.outbound.services)) {
-    for (const port of each.service.ports) addPort(work, each, port);
+  for (const seen of egressListeners(view.outbound)) {
+    const context = {
+      proxy: view.proxy,
+      virtualServices: connectionRules(seen.virtualServices),
+      services: servicesByName(view.outbound.services),
+    };
+    const work: Work = { ...shared, context };
+    for (const each of oldestFirst(seen.services)) {
+      for (const port of each.service.ports) {
+        if (isAtPort(view.outbound, seen, port.number)) addPort(work, each, port);
+      }
+    }
   }
-  return { entries: work.entries, problems: work.problems };
+  return { entries: shared.entries, problems: shared.problems };
 }
 
 const oldestFirst = memoize((services: readonly ServiceView[]): readonly ServiceView[] =>

@@ -5,6 +5,7 @@ import { interner } from '../lib/intern.js';
 import { memoize } from '../lib/memo.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
+import { seenAtPort } from './egress-listener.js';
 import { headlessKey } from './headless.js';
 import { boundAddresses } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
@@ -59,9 +60,9 @@ const nothing: OutboundPlan = { listeners: [], routes: [], problems: [] };
 /** Decides the outbound side of a view; nothing for routers. The same object for the same parts of the view. */
 export function outboundPlan(view: ProxyView): OutboundPlan {
   if (view.proxy.type !== 'sidecar') return nothing;
-  const { services, virtualServices } = view.outbound;
+  const { services, virtualServices, listeners } = view.outbound;
   const rules = connectionRules(virtualServices);
-  const last = lastPlan(services, rules, view.settings, traitsKey(view));
+  const last = lastPlan(listeners ?? services, services, rules, view.settings, traitsKey(view));
   // Only addresses of headless services make listeners, so other changes of endpoints do not come this far.
   const headless = headlessKey(view.outbound);
   if (last.plan === undefined || last.headless !== headless) {
@@ -71,7 +72,7 @@ export function outboundPlan(view: ProxyView): OutboundPlan {
   return last.plan;
 }
 
-const lastPlan = memoize((..._key: [object, object, object, string]) => {
+const lastPlan = memoize((..._key: [object, object, object, object, string]) => {
   const last: { headless?: string; plan?: OutboundPlan } = {};
   return last;
 });
@@ -100,7 +101,8 @@ function makePlan(view: ProxyView): OutboundPlan {
   }
   if (view.proxy.interceptionMode === 'NONE') {
     listeners.push(httpProxy(view));
-    const all = view.outbound.services.filter(({ service }) => service.ports.some(speaksHttp));
+    const { services } = seenAtPort(view.outbound, 0);
+    const all = services.filter(({ service }) => service.ports.some(speaksHttp));
     routes.set(HTTP_PROXY_ROUTE, routePlan(HTTP_PROXY_ROUTE, 0, all));
   }
   const sortedRoutes = [...routes.values()].sort(
@@ -151,7 +153,7 @@ function servicesOfRoute(
   port: number,
 ): ServiceView[] {
   if (http.route !== portRouteName(port)) return [http.view];
-  return view.outbound.services.filter(({ service }) =>
+  return seenAtPort(view.outbound, port).services.filter(({ service }) =>
     service.ports.some((each) => each.number === port && speaksHttp(each)),
   );
 }

@@ -6,7 +6,7 @@ import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
 import { toDuration } from './duration.js';
-import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER } from './names.js';
+import { BLACK_HOLE_CLUSTER, outboundClusterName, PASSTHROUGH_CLUSTER } from './names.js';
 
 /** Where the connections of one filter chain go. Durations in ms. */
 export interface TcpTarget {
@@ -28,10 +28,17 @@ export function singleCluster(name: string): TcpTarget {
   return { statPrefix: name, clusters: [{ name, weight: 1 }] };
 }
 
+/** The cluster of allowed traffic to unknown hosts: that of a Sidecar's egressProxy, else to where it was going. */
+export function unknownCluster({ egressProxy }: MeshSettings): string {
+  if (egressProxy === undefined) return PASSTHROUGH_CLUSTER;
+  const { host, subset, port } = egressProxy;
+  return outboundClusterName(host, port?.number ?? 0, subset);
+}
+
 /** Where connections to unknown addresses go (outboundTrafficPolicy). */
 export function unknownTarget(settings: MeshSettings): TcpTarget {
   const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
-  return singleCluster(allowed ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER);
+  return singleCluster(allowed ? unknownCluster(settings) : BLACK_HOLE_CLUSTER);
 }
 
 /** The filter. Without `settings` it has no access log (Istio's loop guards have none). */

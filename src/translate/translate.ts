@@ -14,6 +14,7 @@ import {
   ROUTE,
   SECRET,
   type TypeUrl,
+  VIRTUAL_HOST,
 } from '../envoy/resource.js';
 import { Keep, KeepMap } from '../lib/keep.js';
 import { layered } from '../lib/layered-map.js';
@@ -24,6 +25,7 @@ import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js'
 import type { Problem, VirtualService } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
+import { seenAtPort } from './egress-listener.js';
 import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
 import { inboundPlan } from './inbound-plan.js';
@@ -32,6 +34,7 @@ import { loadAssignments } from './load-assignments.js';
 import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
 import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
+import { splitRoutes } from './virtual-host-discovery.js';
 
 /** What translating a view gives: messages by type and name, and what is doubtful in what users wrote. */
 export interface Translation {
@@ -53,7 +56,7 @@ export const translate = memoize((view: ProxyView): Translation => {
     [CLUSTER, clusters(view)],
     [ENDPOINT, assignments(view)],
     [LISTENER, listeners(view)],
-    [ROUTE, routes(view)],
+    ...routeTypes(view),
   ]);
   const secrets = secretMap(clustersByService(view));
   if (secrets.size > 0) resources.set(SECRET, secrets);
@@ -96,11 +99,23 @@ const outboundListenerMap = memoize(
     kept(settings, proxy, LISTENER).same(byName(made)),
 );
 
+/** RDS, and VHDS where the proxy takes virtual hosts one by one. */
+function routeTypes(view: ProxyView): [TypeUrl, ByName][] {
+  const whole = routes(view);
+  if (!view.proxy.virtualHostDiscovery) return [[ROUTE, whole]];
+  const { routes: cut, virtualHosts } = splitRoutes(whole);
+  return [
+    [ROUTE, cut],
+    [VIRTUAL_HOST, virtualHosts],
+  ];
+}
+
 function routes(view: ProxyView): ByName {
   const plan = outboundPlan(view);
-  const { services, virtualServices } = view.outbound;
+  const { services, virtualServices, listeners } = view.outbound;
   const proxy = traitsOf(view);
-  const place = routePlace(plan, services, virtualServices, view.settings, proxy);
+  const seen = listeners ?? services;
+  const place = routePlace(plan, services, seen, virtualServices, view.settings, proxy);
   if (place.made === undefined) {
     const made = byName(plan.routes.map((planned) => routeConfiguration(view, planned)));
     place.made = kept(view.settings, proxy, ROUTE).same(made);
@@ -191,7 +206,8 @@ const assignmentMap = memoize(
 
 function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConfiguration {
   const { outbound, settings } = view;
-  const { services, virtualServices } = outbound;
+  const { services } = outbound;
+  const { virtualServices } = seenAtPort(outbound, plan.port);
   const proxy = traitsOf(view);
   return route(plan.services, services, virtualServices, settings, proxy, plan.name, plan.port);
 }

@@ -9,14 +9,10 @@ import type { ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
 import { hostsOf, overlaps, rulesFor } from './host-rules.js';
 import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
-import {
-  ALLOW_ANY_VIRTUAL_HOST,
-  BLOCK_ALL_VIRTUAL_HOST,
-  PASSTHROUGH_CLUSTER,
-  virtualHostName,
-} from './names.js';
+import { ALLOW_ANY_VIRTUAL_HOST, BLOCK_ALL_VIRTUAL_HOST, virtualHostName } from './names.js';
 import { timeouts } from './route-action.js';
 import { EVERY_REQUEST } from './route-match.js';
+import { unknownCluster } from './tcp-proxy.js';
 import {
   aliasDomains,
   hostDomain,
@@ -156,7 +152,7 @@ const catchAll = memoize((settings: MeshSettings): VirtualHost => {
   const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
   const name = allowed ? ALLOW_ANY_VIRTUAL_HOST : BLOCK_ALL_VIRTUAL_HOST;
   const action: Route = allowed
-    ? { route: { cluster: PASSTHROUGH_CLUSTER, ...timeouts(undefined) } }
+    ? { route: { cluster: unknownCluster(settings), ...timeouts(undefined) } }
     : { direct_response: { status: 502 } };
   return {
     name,

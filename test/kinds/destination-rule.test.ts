@@ -233,7 +233,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'workloadSelector',
     dr({ workloadSelector: { matchLabels: { a: 'b' } }, exportTo: ['*'] }),
-    ['error invalid-value spec.exportTo', 'warning not-implemented spec.workloadSelector'],
+    ['error invalid-value spec.exportTo'],
   ],
 ];
 

@@ -2,6 +2,10 @@
 
 export const virtualServices: unknown[] = [
   {
+    hosts: ['a'],
+    http: [{ match: [{ uri: { prefix: '/b' } }], delegate: { name: 'b', namespace: 'c' } }],
+  },
+  {
     hosts: ['reviews', '*.example.com', '10.1.2.3'],
     gateways: ['mesh'],
     exportTo: ['.', 'other'],
@@ -154,6 +158,30 @@ const outlierDetection = {
 
 export const destinationRules: unknown[] = [
   {
+    host: 'a',
+    workloadSelector: { matchLabels: { app: 'b' } },
+    trafficPolicy: {
+      tls: {
+        mode: 'MUTUAL',
+        clientCertificate: '/etc/certs/cert.pem',
+        privateKey: '/etc/certs/key.pem',
+        caCertificates: '/etc/certs/ca.pem',
+        caCrl: '/etc/certs/crl.pem',
+        subjectAltNames: ['a.example.com'],
+        sni: 'a.example.com',
+      },
+      portLevelSettings: [{ port: { number: 80 }, tls: { mode: 'DISABLE' } }],
+      proxyProtocol: { version: 'V2' },
+    },
+  },
+  {
+    host: 'a',
+    trafficPolicy: {
+      tls: { mode: 'SIMPLE', insecureSkipVerify: true },
+      tunnel: { protocol: 'CONNECT', targetHost: 'b.example.com', targetPort: 443 },
+    },
+  },
+  {
     host: 'reviews.prod.svc.cluster.local',
     exportTo: ['*'],
     trafficPolicy: {
@@ -208,7 +236,35 @@ export const destinationRules: unknown[] = [
   },
 ];
 
+export const sidecars: unknown[] = [
+  {
+    workloadSelector: { labels: { app: 'a' } },
+    ingress: [
+      {
+        port: { number: 9080, protocol: 'HTTP', name: 'http' },
+        defaultEndpoint: 'unix:///var/run/app.sock',
+        connectionPool,
+      },
+    ],
+    egress: [
+      { port: { number: 80, protocol: 'HTTP', name: 'web' }, hosts: ['prod/*'] },
+      { hosts: ['./*', '*/*.example.com', '~istio-system/*'] },
+    ],
+    inboundConnectionPool: connectionPool,
+    outboundTrafficPolicy: {
+      mode: 'ALLOW_ANY',
+      egressProxy: { host: 'proxy.example.com', subset: 'v1', port: { number: 3128 } },
+    },
+  },
+];
+
 export const serviceEntries: unknown[] = [
+  {
+    hosts: ['tls.example.com'],
+    resolution: 'DNS',
+    ports: [{ number: 443, name: 'tls', protocol: 'TLS' }],
+    subjectAltNames: ['a.example.com'],
+  },
   {
     hosts: ['db.example.com'],
     addresses: ['240.1.1.1', '10.0.0.0/24'],
@@ -286,6 +342,7 @@ export const services: unknown[] = [
 
 export const meshConfigs: unknown[] = [
   {
+    tlsDefaults: { ecdhCurves: ['P-256'], cipherSuites: ['ECDHE-ECDSA-AES128-GCM-SHA256'] },
     proxyListenPort: 15001,
     proxyInboundListenPort: 15006,
     connectTimeout: '10s',

@@ -3,7 +3,8 @@ import type { Resource } from '../../src/kinds/resource.js';
 import { buildMesh, type Mesh } from '../../src/mesh/build-mesh.js';
 import { findDestinationRule } from '../../src/mesh/destination-rule.js';
 import type { DestinationRule } from '../../src/mesh/rules.js';
-import { input, make, rule, service } from './resources.js';
+import { viewOf } from '../../src/mesh/view.js';
+import { input, make, rule, service, sidecar } from './resources.js';
 
 const reviews = service('reviews', {}, { namespace: 'prod' });
 const policy = (simple: string) => ({ trafficPolicy: { loadBalancer: { simple } } });
@@ -101,6 +102,28 @@ t.test('a rule for selected clients is not in force for all', async (t) => {
   });
   t.equal(names([selecting], 'shop'), undefined);
 });
+
+t.test(
+  'a rule with a workloadSelector goes before others, for the clients that it selects',
+  async (t) => {
+    const workloadSelector = { matchLabels: { app: 'web' } };
+    const rules = [
+      at('shop', 'all', 'reviews.prod.svc.cluster.local', policy('RANDOM')),
+      at('shop', 'some', 'reviews.prod.svc.cluster.local', { workloadSelector }),
+      at('shop', 'wide', '*.prod.svc.cluster.local', {
+        workloadSelector: { matchLabels: { app: 'web', v: '1' } },
+      }),
+    ];
+    const mesh = buildMesh(input(reviews, ...rules));
+    const seenBy = (labels: Record<string, string>, namespace = 'shop') =>
+      viewOf(mesh, sidecar(namespace, '10.9.9.9', labels)).outbound.services[0]?.destinationRule
+        ?.sources[0]?.name;
+    t.equal(seenBy({ app: 'web' }), 'some');
+    t.equal(seenBy({ app: 'web', v: '1' }), 'some', 'the most specific host');
+    t.equal(seenBy({ app: 'other' }), 'all');
+    t.equal(seenBy({ app: 'web' }, 'prod'), undefined, 'of its own namespace only');
+  },
+);
 
 t.test('the effective rule is the same object while its inputs are', async (t) => {
   const rules = [at('prod', 'a', 'reviews', policy('RANDOM')), at('prod', 'b', 'reviews')];

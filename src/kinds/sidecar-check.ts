@@ -1,0 +1,160 @@
+// The rules of Sidecar beyond its schema, after Istio's validation.
+import { isIP } from 'node:net';
+import type { Check, Findings } from './finding.js';
+import { checkDestination } from './http-route-check.js';
+import { hostProblem, isAnyCaseLabel, isDnsLabel, wildcardHostProblem } from './names.js';
+import type { FieldPath } from './problem.js';
+import { checkProtocol } from './service-entry-check.js';
+import type { SidecarSpec } from './sidecar.js';
+import { checkConnectionPool } from './traffic-policy-check.js';
+import { checkLabels } from './value-check.js';
+
+type Ingress = NonNullable<SidecarSpec['ingress']>[number];
+type Egress = NonNullable<SidecarSpec['egress']>[number];
+
+/** Checks a Sidecar beyond its schema. */
+export const checkSidecar: Check<SidecarSpec> = (spec, findings, { namespace }) => {
+  const { workloadSelector, ingress = [], egress = [] } = spec;
+  checkLabels(findings, ['workloadSelector', 'labels'], workloadSelector?.labels);
+  if (workloadSelector && Object.keys(workloadSelector.labels ?? {}).length === 0) {
+    findings.warn(['workloadSelector'], 'a selector without labels is for the whole namespace');
+  }
+  const { inboundConnectionPool, outboundTrafficPolicy } = spec;
+  if (!ingress.length && !egress.length && !inboundConnectionPool && !outboundTrafficPolicy) {
+    findings.missing(
+      [],
+      'one of ingress, egress, inboundConnectionPool and outboundTrafficPolicy must be given',
+    );
+  }
+  checkConnectionPool(findings, ['inboundConnectionPool'], inboundConnectionPool);
+  checkIngress(findings, ingress);
+  checkEgress(findings, egress, namespace);
+  checkOutboundTrafficPolicy(findings, outboundTrafficPolicy);
+};
+
+function checkIngress(findings: Findings, ingress: readonly Ingress[]): void {
+  const numbers = new Set<number>();
+  for (const [i, { port, defaultEndpoint, bind, connectionPool }] of ingress.entries()) {
+    const path = ['ingress', i];
+    checkPort(findings, [...path, 'port'], port);
+    if (numbers.has(port.number)) {
+      findings.invalid([...path, 'port', 'number'], `port ${port.number} stands twice`);
+    }
+    numbers.add(port.number);
+    if (bind && isIP(bind) === 0) findings.invalid([...path, 'bind'], 'bind is an IP address');
+    if (defaultEndpoint && parseDefaultEndpoint(defaultEndpoint) === undefined) {
+      findings.invalid(
+        [...path, 'defaultEndpoint'],
+        'an endpoint is 127.0.0.1:PORT, [::1]:PORT, 0.0.0.0:PORT, [::]:PORT, :PORT or unix:///PATH',
+      );
+    }
+    checkConnectionPool(findings, [...path, 'connectionPool'], connectionPool);
+  }
+}
+
+/** The parts of a defaultEndpoint; an empty address is the one that was called. Undefined: it is none. */
+export function parseDefaultEndpoint(
+  text: string,
+): { unixSocket: string } | { address: string; port: number } | undefined {
+  if (text.startsWith('unix://')) {
+    const unixSocket = text.slice('unix://'.length);
+    return unixSocket.startsWith('/') || unixSocket.startsWith('@') ? { unixSocket } : undefined;
+  }
+  const [, host = '', digits = ''] =
+    /^(|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === '' || port < 1 || port > 65_535) return undefined;
+  const address = host === '127.0.0.1' ? host : host === '[::1]' ? '::1' : '';
+  return { address, port };
+}
+
+function checkEgress(findings: Findings, egress: readonly Egress[], namespace: string): void {
+  const numbers = new Set<number>();
+  for (const [i, { port, hosts = [], bind = '', captureMode }] of egress.entries()) {
+    const path = ['egress', i];
+    if (port === undefined) {
+      if (i < egress.length - 1) findings.invalid(path, 'an entry without a port must be the last');
+    } else {
+      checkPort(findings, [...path, 'port'], port);
+      if (!port.number) checkUnixSocket(findings, path, { bind, captureMode });
+      else {
+        if (bind && isIP(bind) === 0) findings.invalid([...path, 'bind'], 'bind is an IP address');
+        if (numbers.has(port.number)) {
+          findings.invalid([...path, 'port', 'number'], `port ${port.number} stands twice`);
+        }
+        numbers.add(port.number);
+      }
+    }
+    if (hosts.length === 0) findings.missing([...path, 'hosts'], 'hosts must not be empty');
+    checkEgressHosts(findings, [...path, 'hosts'], { hosts, namespace });
+  }
+}
+
+function checkUnixSocket(
+  findings: Findings,
+  path: FieldPath,
+  { bind, captureMode }: { bind: string; captureMode: string | undefined },
+): void {
+  if (!/^unix:\/\/[/@]/.test(bind)) {
+    findings.invalid([...path, 'bind'], 'without a port number, bind is unix:///PATH');
+  }
+  if (captureMode === 'IPTABLES') {
+    findings.invalid([...path, 'captureMode'], 'what goes to a Unix socket cannot be captured');
+  }
+}
+
+function checkEgressHosts(
+  findings: Findings,
+  path: FieldPath,
+  { hosts, namespace }: { hosts: readonly string[]; namespace: string },
+): void {
+  const seen = new Set<string>();
+  for (const [i, entry] of hosts.entries()) {
+    const [owner = '', host, ...rest] = entry.split('/');
+    const at = [...path, i];
+    if (host === undefined || rest.length > 0) {
+      findings.invalid(at, `"${entry.slice(0, 80)}" is not NAMESPACE/HOST`);
+      continue;
+    }
+    const name = owner.startsWith('~') ? owner.slice(1) : owner;
+    const anyNamespace = ['', '.', '*'].includes(name) && (name !== '' || owner === '~');
+    if (!anyNamespace && !isDnsLabel(name)) {
+      findings.invalid(at, 'the namespace is a DNS label, `.` or `*`, with ~ in front to exclude');
+    }
+    const why = host === '*' ? undefined : wildcardHostProblem(host);
+    if (why) findings.invalid(at, why);
+    const key = `${owner === '.' ? namespace : owner}/${host}`;
+    if (seen.has(key)) findings.warn(at, `${entry} stands twice`);
+    seen.add(key);
+  }
+  if (seen.has('*/*') && [...seen].some((key) => key !== '*/*' && !key.startsWith('~'))) {
+    findings.warn(path, '*/* includes all the others');
+  }
+}
+
+function checkPort(
+  findings: Findings,
+  path: FieldPath,
+  { name, protocol }: { name?: string; protocol?: string },
+): void {
+  if (name && !isAnyCaseLabel(name)) {
+    findings.invalid([...path, 'name'], 'the name of a port is a DNS label');
+  }
+  checkProtocol(findings, [...path, 'protocol'], protocol);
+}
+
+function checkOutboundTrafficPolicy(
+  findings: Findings,
+  policy: SidecarSpec['outboundTrafficPolicy'],
+): void {
+  const proxy = policy?.egressProxy;
+  if (!proxy) return;
+  const path = ['outboundTrafficPolicy', 'egressProxy'];
+  if (policy.mode !== 'ALLOW_ANY') {
+    findings.invalid(path, 'an egressProxy is for mode ALLOW_ANY');
+  }
+  const why = hostProblem(proxy.host);
+  if (why) findings.invalid([...path, 'host'], why);
+  if (!proxy.port) findings.missing([...path, 'port'], 'the port of an egressProxy must be given');
+  checkDestination(findings, path, proxy);
+}

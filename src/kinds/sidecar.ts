@@ -1,0 +1,74 @@
+// Sidecar of networking.istio.io: what the sidecars of a namespace, or of some workloads, may call and how they serve.
+// The rules that need more than one field are in sidecar-check.ts.
+import type { z } from 'zod';
+import { noEffect, notImplemented } from './field.js';
+import { enumeration, list, message } from './schema.js';
+import { connectionPool } from './traffic-policy.js';
+import { labels, port, string, strings, struct, uint32 } from './values.js';
+import { destination } from './virtual-service.js';
+
+const targetPort = noEffect(uint32, 'Istio refuses it for Sidecars.');
+const captureMode = () => enumeration(['DEFAULT', 'IPTABLES', 'NONE']);
+
+const ingressPort = message(
+  {
+    number: port.describe('port of the workload'),
+    protocol: string.describe('HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...'),
+    name: string.describe('name of the port'),
+    targetPort,
+  },
+  'number',
+);
+
+const ingress = message(
+  {
+    port: ingressPort.describe('an inbound filter chain; only those listed are made'),
+    bind: notImplemented(string.describe('address of the listener where nothing is captured')),
+    captureMode: notImplemented(captureMode().describe('whether the port is captured')),
+    defaultEndpoint: string.describe(
+      'where the application listens: `127.0.0.1:PORT`, `[::1]:PORT`, `0.0.0.0:PORT` or `:PORT` ' +
+        '(the address that was called), `unix://PATH`; the port itself when absent',
+    ),
+    tls: notImplemented(struct.describe('TLS that the sidecar terminates')),
+    connectionPool: connectionPool.describe('limits of the inbound cluster'),
+  },
+  'port',
+);
+
+const egressPort = message({
+  number: uint32.describe('services of the listed hosts are reached at this port only'),
+  protocol: string.describe('HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...'),
+  name: string.describe('name of the port'),
+  targetPort,
+});
+
+const egress = message({
+  port: egressPort.describe('a listener for this port alone; the last entry may be without one'),
+  bind: notImplemented(string.describe('address of the listener')),
+  captureMode: notImplemented(captureMode().describe('whether traffic of the port is captured')),
+  hosts: strings.describe(
+    'what is seen, as `NAMESPACE/HOST`: `.` is the own namespace, `*` any; `~NAMESPACE/HOST` excludes',
+  ),
+});
+
+/** Opening of the page in docs/kinds/. */
+export const sidecarDoc = [
+  'What sidecars see of the mesh, and what they serve. One with a workloadSelector counts for the workloads that it',
+  'selects, else the one of the namespace without a selector, else the one of the root namespace. They are not merged.',
+].join('\n');
+
+/** The spec of a Sidecar. */
+export const sidecarSpec = message({
+  workloadSelector: message({
+    labels: labels.describe('labels of the workloads; all of the namespace when absent'),
+  }).describe('the sidecars that it is for'),
+  ingress: list(ingress).describe('ports served, instead of those that services select'),
+  egress: list(egress).describe('services and rules that are seen; all when absent'),
+  inboundConnectionPool: connectionPool.describe('limits of all inbound clusters'),
+  outboundTrafficPolicy: message({
+    mode: enumeration(['REGISTRY_ONLY', 'ALLOW_ANY']).describe('replaces that of the mesh'),
+    egressProxy: destination.describe('where traffic to unknown hosts goes (ALLOW_ANY)'),
+  }).describe('traffic to hosts that are not seen'),
+});
+
+export type SidecarSpec = z.output<typeof sidecarSpec>;

@@ -1,0 +1,160 @@
+// What a Sidecar lets clients see, listener by listener: the services and rules of its egress hosts, and the services
+// that these rules lead to (Istio's sidecar scope).
+import { memoize } from '../lib/memo.js';
+import type { Mesh } from './mesh.js';
+import { compareText } from './order.js';
+import type { VirtualService } from './rules.js';
+import type { Service } from './service.js';
+import { EgressFilter, type EgressScope, type Sidecar } from './sidecar.js';
+import { isVisible } from './visibility.js';
+import { preferred } from './visible-services.js';
+
+/** What is seen at one port, or (without a port) at all others. */
+export interface SeenAtPort {
+  port?: number;
+  services: readonly Service[];
+  virtualServices: readonly VirtualService[];
+}
+
+/**
+ * What clients of `namespace` see at each port of the Sidecar; undefined when it limits nothing. `rules` are the
+ * VirtualServices visible to the namespace, in order of precedence.
+ */
+export function egressOf(
+  mesh: Mesh,
+  client: { sidecar: Sidecar; namespace: string },
+  rules: readonly VirtualService[],
+): readonly SeenAtPort[] | undefined {
+  const { sidecar, namespace } = client;
+  if (sidecar.egress.length === 0) return undefined;
+  return sidecar.egress.map((entry) => {
+    const filter = egressFilter(entry, namespace);
+    const virtualServices = rules.filter((rule) => filter.seesRule(rule));
+    const services = new Map<string, Service>();
+    for (const service of candidates(mesh, entry)) {
+      if (!isVisible(service.visibility, namespace) || !filter.sees(service)) continue;
+      const other = services.get(service.hostname);
+      if (other === undefined || preferred(service, other, namespace)) {
+        services.set(service.hostname, service);
+      }
+    }
+    const destinations = withDestinations(mesh, { services, virtualServices, namespace });
+    const seen = [...destinations.values()].flatMap((service) => atPort(service, entry.port) ?? []);
+    return {
+      ...(entry.port !== undefined && { port: entry.port }),
+      services: seen.sort((a, b) => compareText(a.hostname, b.hostname)),
+      virtualServices,
+    };
+  });
+}
+
+const egressFilter = memoize(
+  (entry: EgressScope, namespace: string) => new EgressFilter(entry, namespace),
+);
+
+/** Few hosts by name are looked up; patterns are held against all services. */
+function candidates(mesh: Mesh, { hosts }: EgressScope): readonly Service[] {
+  const named = hosts.filter(({ excluded }) => !excluded);
+  if (named.some(({ host }) => host.startsWith('*'))) return mesh.services;
+  return named.flatMap(({ host }) => mesh.servicesByHostname.get(host) ?? []);
+}
+
+/** Services that the rules lead to are seen too; those that the hosts name go before. */
+function withDestinations(
+  mesh: Mesh,
+  seen: {
+    services: Map<string, Service>;
+    virtualServices: readonly VirtualService[];
+    namespace: string;
+  },
+): ReadonlyMap<string, Service> {
+  const { services, virtualServices, namespace } = seen;
+  const all = new Map(services);
+  const inferred = new Map<string, Set<number>>();
+  for (const rule of virtualServices) {
+    for (const [host, ports] of destinationPorts(rule, namespace)) {
+      if (services.has(host)) continue;
+      const known = inferred.get(host) ?? new Set<number>();
+      inferred.set(host, known);
+      for (const port of ports) known.add(port);
+    }
+  }
+  for (const [host, ports] of inferred) {
+    const visible = (mesh.servicesByHostname.get(host) ?? []).filter(({ visibility }) =>
+      isVisible(visibility, namespace),
+    );
+    const best = visible.reduce<Service | undefined>(
+      (best, each) => (best === undefined || preferred(each, best, namespace) ? each : best),
+      undefined,
+    );
+    const trimmed = best && (ports.has(0) ? best : withPorts(best, portKey(ports)));
+    if (trimmed !== undefined) all.set(host, trimmed);
+  }
+  return all;
+}
+
+/** Hosts that a rule sends requests of this namespace to, with the ports; 0 stands for all of them. */
+function destinationPorts(
+  { http, tcp, tls }: VirtualService,
+  namespace: string,
+): Map<string, Set<number>> {
+  const found = new Map<string, Set<number>>();
+  const add = ({ host, port }: { host: string; port?: { number?: number } | undefined }) => {
+    const ports = found.get(host) ?? new Set<number>();
+    found.set(host, ports.add(port?.number ?? 0));
+  };
+  const applies = ({ match }: { match?: { sourceNamespace?: string }[] | undefined }) =>
+    !match?.length ||
+    match.some(({ sourceNamespace }) => !sourceNamespace || sourceNamespace === namespace);
+  for (const rule of http.filter(applies)) {
+    for (const { destination } of [...(rule.route ?? []), ...(rule.mirrors ?? [])])
+      add(destination);
+    if (rule.mirror) add(rule.mirror);
+  }
+  for (const rule of [...tcp, ...tls].filter(applies)) {
+    for (const { destination } of rule.route ?? []) add(destination);
+  }
+  return found;
+}
+
+function atPort(service: Service, port: number | undefined): Service | undefined {
+  return port === undefined ? service : withPorts(service, String(port));
+}
+
+const portKey = (numbers: Iterable<number>) =>
+  [...new Set(numbers)].sort((a, b) => a - b).join(' ');
+
+/** The service with some of its ports only: itself when that is all, undefined when it has none of them. */
+const withPorts = memoize((service: Service, numbers: string): Service | undefined => {
+  const wanted = new Set(numbers.split(' ').map(Number));
+  const ports = service.ports.filter(({ number }) => wanted.has(number));
+  if (ports.length === 0) return undefined;
+  if (ports.length === service.ports.length) return service;
+  const trimmed = { ...service, ports };
+  whole.set(trimmed, service);
+  return trimmed;
+});
+
+const whole = new WeakMap<Service, Service>();
+
+/** The service that one with some of its ports was made of; endpoints are known of that. */
+export function wholeService(service: Service): Service {
+  return whole.get(service) ?? service;
+}
+
+/** All services seen at any port, one for each host, with all the ports that any of them has. */
+export function unionOf(listeners: readonly SeenAtPort[]): readonly Service[] {
+  const byHost = new Map<string, Service>();
+  for (const { services } of listeners) {
+    for (const service of services) {
+      const other = byHost.get(service.hostname);
+      const same = other && wholeService(other) === wholeService(service);
+      if (other === undefined) byHost.set(service.hostname, service);
+      else if (same && other !== service) {
+        const numbers = [...other.ports, ...service.ports].map(({ number }) => number);
+        byHost.set(service.hostname, withPorts(wholeService(service), portKey(numbers)) ?? service);
+      }
+    }
+  }
+  return [...byHost.values()].sort((a, b) => compareText(a.hostname, b.hostname));
+}

@@ -1,0 +1,50 @@
+// Sidecar.ingress: the ports that a workload serves by its own word, in place of those that services select.
+import { parseDefaultEndpoint } from '../kinds/sidecar-check.js';
+import { memoize } from '../lib/memo.js';
+import { serviceEntryProtocol } from './protocol.js';
+import type { InboundPort } from './proxy-view.js';
+import type { Service } from './service.js';
+import type { Sidecar } from './sidecar.js';
+
+/** The ports, sorted; the same objects for the same Sidecar. Undefined: services decide. */
+export const ingressPorts = memoize((sidecar: Sidecar): readonly InboundPort[] | undefined => {
+  const { ingress } = sidecar;
+  if (ingress.length === 0) return undefined;
+  const ports = ingress.map(({ port, defaultEndpoint, connectionPool }): InboundPort => {
+    const servicePort = {
+      number: port.number,
+      name: port.name ?? '',
+      protocol: serviceEntryProtocol(port.number, port.protocol),
+    };
+    const endpoint =
+      defaultEndpoint === undefined ? undefined : parseDefaultEndpoint(defaultEndpoint);
+    const pool = connectionPool ?? sidecar.inboundConnectionPool;
+    return {
+      service: servedBy(sidecar),
+      port: servicePort,
+      targetPort: port.number,
+      ...(endpoint && { endpoint }),
+      ...(pool && { connectionPool: pool }),
+    };
+  });
+  return ports.sort((a, b) => a.targetPort - b.targetPort);
+});
+
+/** There need not be a service; as in Istio, telemetry sees `NAME.NAMESPACE` of the Sidecar. */
+const servedBy = memoize(
+  ({ source }: Sidecar): Service => ({
+    hostname: `${source.name}.${source.namespace}`,
+    namespace: source.namespace,
+    name: source.name,
+    registry: 'external',
+    addresses: [],
+    headless: false,
+    ports: [],
+    resolution: 'static',
+    meshExternal: false,
+    visibility: '*',
+    labels: {},
+    age: { firstSeen: 0 },
+    source,
+  }),
+);
