@@ -61,6 +61,7 @@ export class MeshFiles {
 
 interface Change {
   weight?: number;
+  /** Of the second version, beside which there is no sidecar. */
   address?: string;
   connections?: number;
 }
@@ -72,7 +73,7 @@ function address(version: number, i: number): string {
 function serviceText(
   i: number,
   { namespace, exported }: { namespace: string; exported: boolean },
-  { weight = 90, address: first, connections = 1000 }: Change,
+  { weight = 90, address: second, connections = 1000 }: Change,
 ): string {
   const name = `service-${i}`;
   const exportTo = exported ? '' : '\n  exportTo: ["."]';
@@ -94,7 +95,7 @@ spec:
   selector: { app: ${name} }
   ports:
     - { name: http, port: 8080 }
-${workload(1, first ?? address(1, i))}${workload(2, address(2, i))}---
+${workload(1, address(1, i))}${workload(2, second ?? address(2, i))}---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: ${name}, namespace: ${namespace} }
