@@ -88,7 +88,7 @@ export function newTypeState(rule: TypeRule): TypeState {
     lastVersion: '',
     lastResources: noResources,
     lastRemoved: [],
-    lastOwed: new Set(),
+    lastOwed: noNames.names,
   };
 }
 
@@ -167,6 +167,8 @@ export function settle(state: TypeState, error: { message: string } | undefined)
   if (state.search === undefined) state.uncertain.clear();
   state.accepted = state.sent;
   state.acceptedUnknown = false;
+  // Only a refusal asks for them, and they are as many as the names asked for.
+  state.lastOwed = noNames.names;
 }
 
 /** A NACK after which nothing is sent until the content changes (xDS "ACK and NACK semantics summary"). */
