@@ -1,6 +1,7 @@
 // The answers to the questions of status/state.ts, computed from what the control plane holds at the moment of
 // asking. Reads only; nothing here changes what is served.
 import { toConfiguration } from './configuration.js';
+import type { HeldBackResources } from './held-back.js';
 import type { Problem } from './kinds/problem.js';
 import { errorMessage } from './lib/error.js';
 import { memoize } from './lib/memo.js';
@@ -13,7 +14,7 @@ import {
   locateResource,
   sortProblems,
 } from './status/problems.js';
-import { type ConnectedProxy, findProxy, proxyStatus } from './status/proxies.js';
+import { type ConnectedProxy, findProxy, type HeldCauses, proxyStatus } from './status/proxies.js';
 import type {
   ControlPlaneState,
   GenerationStatus,
@@ -24,6 +25,7 @@ import type {
   ResourceStatus,
 } from './status/state.js';
 import type { Generation, GenerationRecord } from './store/generation.js';
+import type { HeldBack } from './xds/quarantine.js';
 
 /** What the answers are read from. */
 export interface AnswerSources {
@@ -36,6 +38,9 @@ export interface AnswerSources {
   meshFailure(): unknown;
   proxies: ReadonlyMap<string, ConnectedProxy>;
   views: ServedViews;
+  /** What is behind the resources that are held back, and which ones those are now. */
+  held: HeldBackResources;
+  heldBack(): readonly HeldBack[];
 }
 
 export class Answers implements ControlPlaneState {
@@ -69,7 +74,8 @@ export class Answers implements ControlPlaneState {
   }
 
   problems(): ProblemStatus[] {
-    return sortProblems([...this.configProblems(), ...this.#proxyProblems()]);
+    const held = this.#from.held.problems(this.#from.heldBack(), this.#from.generation());
+    return sortProblems([...this.configProblems(), ...this.#proxyProblems(), ...held]);
   }
 
   /** What is wrong with what users wrote; without what went wrong between us and single proxies. */
@@ -81,14 +87,17 @@ export class Answers implements ControlPlaneState {
 
   proxies(): ProxyStatus[] {
     return [...this.#from.proxies.values()]
-      .map(proxyStatus)
+      .map((connected) => proxyStatus(connected, this.#heldCauses))
       .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 
   proxy(id: string): ProxyStatus | undefined {
     const found = findProxy(this.#from.proxies.values(), id);
-    return found && proxyStatus(found);
+    return found && proxyStatus(found, this.#heldCauses);
   }
+
+  readonly #heldCauses: HeldCauses = (held) =>
+    this.#from.held.causes(held, this.#from.generation());
 
   proxyConfiguration(id: string): ProxyConfiguration | undefined {
     const found = findProxy(this.#from.proxies.values(), id);

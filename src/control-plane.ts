@@ -2,20 +2,20 @@
 // loop runs short turns (ARCHITECTURE.md, How a change travels). Questions are answered in answers.ts.
 import { Answers } from './answers.js';
 import type { Source } from './config/source.js';
-import type { TypeUrl } from './envoy/resource.js';
-import { resourceKey } from './kinds/problem.js';
+import { type TypeUrl, VIRTUAL_HOST } from './envoy/resource.js';
+import { causesOfRefusal, HeldBackResources } from './held-back.js';
 import { errorMessage } from './lib/error.js';
 import { memoize } from './lib/memo.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
 import { parseProxy } from './mesh/parse-proxy.js';
 import type { Proxy } from './mesh/proxy.js';
 import type { ProxyView } from './mesh/proxy-view.js';
-import { causesOf, ServedViews } from './served-views.js';
+import { ServedViews } from './served-views.js';
 import { encodeCounters } from './snapshot/encode.js';
 import { createMetrics, type Metrics } from './status/metrics.js';
 import { ProblemLog } from './status/problem-log.js';
 import { locateResource } from './status/problems.js';
-import { type ConnectedProxy, type ServedView, shortTypeName } from './status/proxies.js';
+import { type ConnectedProxy, shortTypeName } from './status/proxies.js';
 import type { ControlPlaneState, Nack } from './status/state.js';
 import type { Acceptance } from './store/generation.js';
 import { Store } from './store/store.js';
@@ -23,10 +23,12 @@ import type { Translation } from './translate/translate.js';
 import {
   type Authenticate,
   createXdsServer,
+  type HeldBack,
   type ListenAddress,
   type NackEvent,
-  quotedTexts,
+  type ReleaseReason,
   SnapshotCache,
+  type Variant,
   type XdsIdentity,
   type XdsNode,
   type XdsServer,
@@ -78,6 +80,7 @@ export class ControlPlane {
   readonly #cache = new SnapshotCache();
   readonly #views: ServedViews;
   readonly #proxies = new Map<string, ConnectedProxy>();
+  readonly #held = new HeldBackResources();
   readonly #xds: XdsServer;
   readonly #answers: Answers;
   readonly #problemLog: ProblemLog;
@@ -104,6 +107,8 @@ export class ControlPlane {
       meshFailure: () => this.#meshFailure,
       proxies: this.#proxies,
       views: this.#views,
+      held: this.#held,
+      heldBack: () => this.#xds.heldBack(),
     });
     this.state = this.#answers;
     this.metrics = createMetrics({
@@ -113,11 +118,14 @@ export class ControlPlane {
       connectedProxies: () => this.#proxies.size,
       distinctViews: () => this.#views.size,
       builtResources: () => builtResources(),
+      heldBack: () => countHeld(this.#xds.heldBack()),
       xds: () => this.#xds.stats(),
     });
     this.#xds = createXdsServer({
       cache: this.#cache,
-      groupOf: (node) => groupOf(proxyOf(node)),
+      groupOf: (node, { variant }) => groupOf(proxyOf(node, variant)),
+      // Not on demand: a proxy that takes virtual hosts one by one is given all of them.
+      types: [{ typeUrl: VIRTUAL_HOST, wildcard: true }],
       unknownNamed: 'empty',
       identifier,
       ...(checks && {
@@ -135,6 +143,8 @@ export class ControlPlane {
         },
         onAck: (stream, typeUrl) => this.#onAck(stream, typeUrl),
         onNack: (stream, typeUrl, nack) => this.#onNack(stream, typeUrl as TypeUrl, nack),
+        onHeldBack: (held) => this.#onHeldBack(held),
+        onReleased: (held, reason) => this.#onReleased(held, reason),
       },
     });
   }
@@ -285,7 +295,7 @@ export class ControlPlane {
 
   /** Notes the proxy now and translates for it in a turn of its own: a fleet may come at once. */
   #onNode(stream: XdsStream, node: XdsNode): Promise<void> {
-    const proxy = proxyOf(node);
+    const proxy = proxyOf(node, stream.variant);
     const group = groupOf(proxy);
     let connected = this.#proxies.get(group);
     if (connected === undefined) {
@@ -314,7 +324,7 @@ export class ControlPlane {
   }
 
   #connectedOf(stream: XdsStream): ConnectedProxy | undefined {
-    return stream.node && this.#proxies.get(groupOf(proxyOf(stream.node)));
+    return stream.node && this.#proxies.get(groupOf(proxyOf(stream.node, stream.variant)));
   }
 
   #onAck(stream: XdsStream, typeUrl: string): void {
@@ -328,9 +338,15 @@ export class ControlPlane {
   #onNack(stream: XdsStream, typeUrl: TypeUrl, nack: NackEvent): void {
     const type = typeLabel(typeUrl);
     this.metrics.nacks.inc({ type });
+    // What is found to be at fault is said when it is held back.
+    if (nack.searching) return;
     const connected = this.#connectedOf(stream);
     const { message, resourceNames: resources } = nack;
-    const causes = connected?.served ? this.#causesOf(connected.served, typeUrl, nack) : [];
+    const generation = this.#store.current;
+    const ids = connected?.served
+      ? causesOfRefusal(connected.served, typeUrl, { ...nack, generation })
+      : [];
+    const causes = ids.map((id) => locateResource(id, generation));
     const noted: Nack = { message, timeMs: Date.now(), resources, causes };
     connected?.streams.get(stream)?.set(typeUrl, noted);
     this.#log.error(
@@ -339,17 +355,25 @@ export class ControlPlane {
     );
   }
 
-  /** The user's resources behind a refusal; only those that contain what Envoy quotes, if there are such. */
-  #causesOf(served: ServedView, typeUrl: TypeUrl, { message, resourceNames }: NackEvent) {
-    const generation = this.#store.current;
-    const quoted = quotedTexts(message).map((text) => JSON.stringify(text).slice(1, -1));
-    const ids = resourceNames.flatMap((name) => causesOf(served, typeUrl, name));
-    const all = [...new Map(ids.map((id) => [resourceKey(id), id]))];
-    const guilty = all.filter(([key]) => {
-      const spec = JSON.stringify(generation.resources.get(key)?.spec ?? '');
-      return quoted.some((text) => spec.includes(text));
-    });
-    return (guilty.length > 0 ? guilty : all).map(([, id]) => locateResource(id, generation));
+  #onHeldBack(held: HeldBack): void {
+    const { typeUrl, name, client, refusedBy, everywhere, inForce, message } = held;
+    const refusing = [...this.#proxies.values()].find(({ proxy }) => proxy.id === refusedBy[0]);
+    const causes = this.#held.note(held, refusing?.served, this.#store.current);
+    const type = typeLabel(typeUrl);
+    const instead = inForce === undefined ? 'it is left out' : 'its last good version is served';
+    this.#log.error(
+      { type, resource: name, client, proxies: refusedBy, everywhere, causes, message },
+      `a proxy refused a resource; it is held back until it changes, ${instead}`,
+    );
+  }
+
+  #onReleased(held: HeldBack, reason: ReleaseReason): void {
+    this.#held.forget(held);
+    const { typeUrl, name, client } = held;
+    this.#log.info(
+      { type: typeLabel(typeUrl), resource: name, client, reason },
+      'a resource that was refused is held back no more',
+    );
   }
 
   #logGeneration({ record }: Acceptance, turnMs: number): void {
@@ -374,6 +398,13 @@ function typeLabel(typeUrl: string): string {
   return shortTypeName(typeUrl) ?? 'other';
 }
 
+function countHeld(held: readonly HeldBack[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { typeUrl } of held)
+    counts[typeLabel(typeUrl)] = (counts[typeLabel(typeUrl)] ?? 0) + 1;
+  return counts;
+}
+
 function builtResources(): Record<string, number> {
   const counts = [...encodeCounters.encodingsByType];
   return Object.fromEntries(counts.map(([typeUrl, count]) => [typeLabel(typeUrl), count]));
@@ -384,11 +415,13 @@ function stackOf(thrown: unknown): string | undefined {
 }
 
 /** The proxy of a node; parsed once. */
-const proxyOf = memoize((node: XdsNode): Proxy => {
+const proxyOf = memoize((node: XdsNode, variant?: Variant): Proxy => {
   const { region, zone, subZone } = node.locality;
   const locality = { region, zone, sub_zone: subZone };
   const { id, cluster, metadata, userAgentVersion: version } = node;
-  return parseProxy({ id, cluster, metadata, locality, version });
+  const proxy = parseProxy({ id, cluster, metadata, locality, version });
+  // Envoy refuses routes with VHDS over state-of-the-world (xds-protocol 43).
+  return variant === 'sotw' ? { ...proxy, virtualHostDiscovery: false } : proxy;
 });
 
 /** Streams of Envoys that describe themselves alike are one group; two with one id but other labels are two. */

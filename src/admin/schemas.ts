@@ -31,24 +31,28 @@ const problem = object({
   path: text,
   position,
   proxy: text,
+  proxies: { type: 'array', items: text },
 });
+const causes = {
+  type: 'array',
+  items: object({ kind: text, namespace: text, name: text, position }),
+};
 const nack = object({
   message: text,
   timeMs: integer,
   resources: { type: 'array', items: text },
-  causes: {
-    type: 'array',
-    items: object({ kind: text, namespace: text, name: text, position }),
-  },
+  causes,
 });
+const heldResource = object({ name: text, version: text, inForce: text, message: text, causes });
 const typeStatus = object({
-  state: { type: 'string', enum: ['SYNCED', 'STALE', 'NOT SENT', 'ERROR'] },
+  state: { type: 'string', enum: ['SYNCED', 'STALE', 'NOT SENT', 'HELD', 'ERROR'] },
   sentVersion: text,
   ackedVersion: text,
   sentMs: integer,
   ackedMs: integer,
   resources: integer,
   lastNack: nack,
+  heldBack: { type: 'array', items: heldResource },
 });
 const proxy = object({
   id: text,

@@ -13,6 +13,8 @@ export interface MetricSources {
   distinctViews(): number;
   /** Envoy resources made anew since the start, by type. */
   builtResources(): Readonly<Record<string, number>>;
+  /** Resources that are held back as a proxy refused them, by type. */
+  heldBack(): Readonly<Record<string, number>>;
   /** The streams, and what waits for them. */
   xds(): XdsServerStats;
 }
@@ -82,6 +84,16 @@ function readAtScrape(sources: MetricSources, registers: Registry[]): void {
       this.reset();
       for (const [type, count] of Object.entries(sources.builtResources()))
         this.inc({ type }, count);
+    },
+  });
+  new Gauge({
+    name: 'fairlead_xds_held_back',
+    help: 'Resources that are held back because a proxy refused them, by type',
+    labelNames: ['type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [type, count] of Object.entries(sources.heldBack())) this.set({ type }, count);
     },
   });
   new Gauge({

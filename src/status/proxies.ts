@@ -6,7 +6,7 @@ import type { Proxy } from '../mesh/proxy.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import type { StreamStatus, XdsStream } from '../xds/status.js';
-import type { Nack, ProxyStatus, SyncState, TypeStatus } from './state.js';
+import type { HeldResource, Nack, ProxyStatus, SyncState, TypeStatus } from './state.js';
 
 /** One view, what it was translated to, and the encoded snapshot. Replaced, never changed. */
 export interface ServedView {
@@ -32,8 +32,15 @@ export interface ConnectedProxy {
 /** The types that operators look at, present even before the proxy asked. */
 const shown = ['CDS', 'LDS', 'EDS', 'RDS'];
 
+/** The user's resources behind one that is held back. */
+export type HeldCauses = (held: {
+  typeUrl: string;
+  name: string;
+  version: string;
+}) => Nack['causes'];
+
 /** A proxy as the API shows it. */
-export function proxyStatus(connected: ConnectedProxy): ProxyStatus {
+export function proxyStatus(connected: ConnectedProxy, heldCauses: HeldCauses): ProxyStatus {
   const streams = [...connected.streams].map(([stream, nacks]) => ({
     status: stream.status(),
     nacks,
@@ -47,7 +54,7 @@ export function proxyStatus(connected: ConnectedProxy): ProxyStatus {
   };
   const types = new Map(shown.map((name) => [name, nothing]));
   for (const { status, nacks } of streams) {
-    for (const [name, type] of typeStatuses(connected, status, nacks)) {
+    for (const [name, type] of typeStatuses(connected, status, { nacks, heldCauses })) {
       // Two Envoys that call themselves alike are one proxy here: the worse of the two is shown.
       const other = types.get(name);
       if (other === undefined || rank[type.state] >= rank[other.state]) types.set(name, type);
@@ -69,24 +76,38 @@ export function proxyStatus(connected: ConnectedProxy): ProxyStatus {
   };
 }
 
-const rank: Readonly<Record<SyncState, number>> = { 'NOT SENT': 0, SYNCED: 1, STALE: 2, ERROR: 3 };
+const rank: Readonly<Record<SyncState, number>> = {
+  'NOT SENT': 0,
+  SYNCED: 1,
+  STALE: 2,
+  HELD: 3,
+  ERROR: 4,
+};
 
 function typeStatuses(
   connected: ConnectedProxy,
   stream: StreamStatus,
-  nacks: ReadonlyMap<string, Nack>,
+  { nacks, heldCauses }: { nacks: ReadonlyMap<string, Nack>; heldCauses: HeldCauses },
 ): [string, TypeStatus][] {
   return stream.types.map((type) => {
     const nack = nacks.get(type.typeUrl);
     const served = connected.served?.snapshot.types.get(type.typeUrl as never);
+    const held = (type.heldBack ?? []).map(
+      ({ name, version, inForce, message }): HeldResource => ({
+        ...{ name, version, message },
+        ...(inForce !== undefined && { inForce }),
+        causes: heldCauses({ typeUrl: type.typeUrl, name, version }),
+      }),
+    );
     const status: TypeStatus = {
-      state: syncStates[type.state],
+      state: held.length > 0 && type.state === 'SYNCED' ? 'HELD' : syncStates[type.state],
       sentVersion: type.sent?.version ?? '',
       ackedVersion: type.acked?.version ?? '',
       ...(type.sent && { sentMs: type.sent.at.getTime() }),
       ...(type.acked && { ackedMs: type.acked.at.getTime() }),
       resources: type.subscribed === '*' ? (served?.resources.size ?? 0) : type.subscribed.length,
       ...(nack && { lastNack: nack }),
+      ...(held.length > 0 && { heldBack: held }),
     };
     return [shortTypeName(type.typeUrl) ?? type.typeUrl, status];
   });

@@ -20,13 +20,28 @@ export interface ProblemStatus {
   position?: Position;
   /** The proxy concerned, for problems that only one has (a NACK). */
   proxy?: string;
+  /** The proxies that refused a resource which is held back. */
+  proxies?: readonly string[];
 }
 
 /**
  * Where a proxy stands with one type: `SYNCED` it holds what it should; `STALE` sent, not yet acknowledged;
- * `NOT SENT` nothing sent yet; `ERROR` the last response was refused.
+ * `NOT SENT` nothing sent yet; `HELD` it holds what it should but for the resources in `heldBack`; `ERROR` the last
+ * response was refused as a whole.
  */
-export type SyncState = 'SYNCED' | 'STALE' | 'NOT SENT' | 'ERROR';
+export type SyncState = 'SYNCED' | 'STALE' | 'NOT SENT' | 'HELD' | 'ERROR';
+
+/** An Envoy resource that this proxy or another one of its release refused: held back until it changes. */
+export interface HeldResource {
+  name: string;
+  /** The version that is held back, and the one in force in its place; absent: there is none. */
+  version: string;
+  inForce?: string;
+  /** Envoy's own words. */
+  message: string;
+  /** The user's resources that it was made of, with their places. */
+  causes: readonly (ResourceId & { position?: Position })[];
+}
 
 export interface Nack {
   /** Envoy's own words. */
@@ -49,6 +64,7 @@ export interface TypeStatus {
   /** How many resources the type has for this proxy. */
   resources: number;
   lastNack?: Nack;
+  heldBack?: readonly HeldResource[];
 }
 
 export interface ProxyStatus {

@@ -1,6 +1,6 @@
 // `fairlead proxy-status`: each connected proxy, and where it stands with each type.
 import { ControlPlaneError } from '../../lib/error.js';
-import type { ProxyStatus } from '../../status/state.js';
+import type { Nack, ProxyStatus } from '../../status/state.js';
 import { getApi } from '../api-client.js';
 import { formatAge, formatTable, type OutputFormat, print } from '../output.js';
 
@@ -18,9 +18,9 @@ export async function proxyStatus(options: {
     throw new ControlPlaneError('no-proxy', `no proxy ${options.proxy} is connected`);
   }
   print(options.output, wanted, () => [table(wanted), ...nacks(wanted)].join('\n'));
-  return wanted.some((proxy) => Object.values(proxy.types).some((type) => type.state === 'ERROR'))
-    ? 1
-    : 0;
+  const refuses = (proxy: ProxyStatus) =>
+    Object.values(proxy.types).some(({ state, heldBack }) => state === 'ERROR' || heldBack);
+  return wanted.some(refuses) ? 1 : 0;
 }
 
 function matches(proxy: ProxyStatus, wanted: string | undefined): boolean {
@@ -47,17 +47,25 @@ function table(proxies: readonly ProxyStatus[]): string {
   );
 }
 
-/** Envoy's message and the user's file and line, below the table, for every type in error. */
+/** Envoy's message and the user's file and line, below the table, for every type in error and everything held back. */
 function nacks(proxies: readonly ProxyStatus[]): string[] {
   return proxies.flatMap((proxy) =>
-    Object.entries(proxy.types).flatMap(([type, { state, lastNack }]) => {
-      if (state !== 'ERROR' || lastNack === undefined) return [];
-      const causes = lastNack.causes.map(({ kind, namespace, name, position }) => {
-        const where = position ? ` at ${position.file}:${position.line}:${position.col}` : '';
-        return `\n    made of ${kind}/${namespace}/${name}${where}`;
-      });
+    Object.entries(proxy.types).flatMap(([type, { state, lastNack, heldBack }]) => {
       const who = `${proxy.name}.${proxy.namespace}`;
-      return [`\n${who} refused ${type}: ${lastNack.message}${causes.join('')}`];
+      const held = (heldBack ?? []).map(({ name, inForce, message, causes }) => {
+        const instead = inForce === undefined ? 'left out' : 'last good version in force';
+        return `\n${who} ${type} ${name} held back (${instead}): ${message}${madeOf(causes)}`;
+      });
+      if (state !== 'ERROR' || lastNack === undefined) return held;
+      return [...held, `\n${who} refused ${type}: ${lastNack.message}${madeOf(lastNack.causes)}`];
     }),
   );
+}
+
+function madeOf(causes: Nack['causes']): string {
+  const lines = causes.map(({ kind, namespace, name, position }) => {
+    const where = position ? ` at ${position.file}:${position.line}:${position.col}` : '';
+    return `\n    made of ${kind}/${namespace}/${name}${where}`;
+  });
+  return lines.join('');
 }
