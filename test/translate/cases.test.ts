@@ -12,6 +12,7 @@ const update = process.env['UPDATE'] === '1';
 const only = process.env['CASE'];
 const cases = findCases().filter(({ name }) => !only || name === only);
 
+t.setTimeout(180_000);
 t.ok(cases.length > 0, 'there are cases');
 t.doesNotThrow(findEnvoy, 'a real Envoy is there');
 
