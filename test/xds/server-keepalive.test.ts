@@ -109,20 +109,17 @@ t.test('at its age a connection is told to go, and streams have the grace', asyn
   await until(() => server.stats().streams === 0);
 });
 
-t.test(
-  'close: GOAWAY, and streams end with UNAVAILABLE',
-  async (t) => {
-    const { server, connect, ask } = await serve(t, { closeMs: 1_500 });
-    const { session, goaways } = connect();
-    const raw = ask(session);
-    await until(() => raw.messages().length === 1);
-    const startMs = performance.now();
-    const closing = server.close();
-    t.match(await raw.ended, { status: 14, message: 'the server is shutting down' });
-    await closing;
-    t.ok(performance.now() - startMs < 1_500);
-    await until(() => goaways.length > 0);
-    t.equal(goaways[0], 0);
-    t.match(server.stats(), { streams: 0, unsentBytes: 0 });
-  },
-);
+t.test('close: GOAWAY, and streams end with UNAVAILABLE', async (t) => {
+  const { server, connect, ask } = await serve(t, { closeMs: 1_500 });
+  const { session, goaways } = connect();
+  const raw = ask(session);
+  await until(() => raw.messages().length === 1);
+  const startMs = performance.now();
+  const closing = server.close();
+  t.match(await raw.ended, { status: 14, message: 'the server is shutting down' });
+  await closing;
+  t.ok(performance.now() - startMs < 1_500);
+  await until(() => goaways.length > 0);
+  t.equal(goaways[0], 0);
+  t.match(server.stats(), { streams: 0, unsentBytes: 0 });
+});
