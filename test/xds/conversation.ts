@@ -67,6 +67,8 @@ export class Talk {
   readonly nacks: string[] = [];
   /** Set to stop the transport; `flow` lets it go. */
   blocked = false;
+  /** No type is asked for as a whole: what was not named is not taken. */
+  named = false;
   outbox: Response[] = [];
   private woken = false;
   stream: ProtocolStream;
@@ -189,7 +191,7 @@ export class Talk {
     if (this.variant === 'sotw' && (type === 'CDS' || type === 'LDS')) side.held.clear();
     for (const name of response.names) {
       // Dropped in the meantime: a client has no use for it.
-      if ((type === 'EDS' || type === 'RDS') && !side.names.has(name)) continue;
+      if ((this.named || type === 'EDS' || type === 'RDS') && !side.names.has(name)) continue;
       const version = response.versions.get(name) ?? '';
       side.held.set(name, { mark: markOf(response, name), version });
     }
