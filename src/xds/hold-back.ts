@@ -16,6 +16,8 @@ export interface Held {
   readonly stream: XdsStream;
   state(typeUrl: string): TypeState | undefined;
   isAtRest(typeUrl: string): boolean;
+  /** The state of a type that the client may be brought to now, before anything is held back. */
+  target(typeUrl: string): TypeSnapshot | undefined;
   /** Calls `pump` soon, not within this call. */
   wake(): void;
 }
@@ -53,6 +55,10 @@ export class HoldBack implements Member {
 
   accepted(typeUrl: string, name: string): EncodedResource | undefined {
     return this.held.state(typeUrl)?.accepted?.resources.get(name);
+  }
+
+  underWay(typeUrl: string, name: string): string | undefined {
+    return this.held.target(typeUrl)?.resources.get(name)?.version;
   }
 
   isAtRest(typeUrl: string): boolean {

@@ -35,6 +35,8 @@ export interface Member {
   readonly node: string;
   /** All that it is to have, before anything is held back. */
   goal(): Snapshot | undefined;
+  /** The version of that name in the state that it is being taken to, which may be older than its goal. */
+  underWay(typeUrl: string, name: string): string | undefined;
   /** What it accepted last of that name. */
   accepted(typeUrl: string, name: string): EncodedResource | undefined;
   /** It was sent and has accepted all that it is to have of the type. */
@@ -71,6 +73,8 @@ const refusersMax = 1_000;
 const unseenMs = 120_000;
 /** Goals are looked through for what is over at most this often. */
 const sweepMs = 200;
+/** The same while a stream is still on its way to its goal. */
+const lingerMs = 1_000;
 
 interface Refuser {
   /** What it had before: right for itself in any case. Perhaps without bytes (a delta client told of it). */
@@ -217,25 +221,30 @@ export class Quarantine {
 
   private sweep(): void {
     const now = this.options.now();
-    let unseen = false;
+    let again: number | undefined;
     for (const [key, entry] of this.entries) {
       const { typeUrl, name, version } = entry.resource;
       let seen = false;
+      let lingers = false;
       let otherwise = false;
       for (const member of this.members) {
         if (member.client !== entry.client) continue;
         const goal = member.goal();
         const there = goal?.types.get(typeUrl)?.resources.get(name)?.version;
         if (there === version) seen = true;
+        else if (member.underWay(typeUrl, name) === version) lingers = true;
         else if (goal !== undefined && entry.refusers.has(member.node)) otherwise = true;
       }
-      if (seen) entry.seenAt = now;
+      if (seen || lingers) {
+        entry.seenAt = now;
+        if (!seen) again = lingerMs;
+      }
       // While none of those that refused it is there, they may be about to come back.
       else if (otherwise) this.drop(key, 'changed');
       else if (now - entry.seenAt >= unseenMs) this.drop(key, 'forgotten');
-      else unseen = true;
+      else again ??= unseenMs;
     }
-    if (unseen) this.sweepIn(unseenMs);
+    if (again !== undefined) this.sweepIn(again);
     this.arm();
   }
 

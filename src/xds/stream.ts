@@ -275,6 +275,7 @@ export class ProtocolStream {
     const before = state.sent;
     const reconnecting = before === undefined && state.claimed !== '';
     line.dirty = false;
+    const askedAnew = [...state.owed];
     const next = this.respond(state, released);
     if (this.keepsAlive(line)) {
       line.heartbeats.follow(state, this.settings.now(), next !== undefined);
@@ -298,6 +299,20 @@ export class ProtocolStream {
     });
     if (typeUrl === CLUSTER && (before !== undefined || reconnecting))
       this.warm(before, state.sent!);
+    if (askedAnew.length > 0) this.sendParts(typeUrl, askedAnew);
+  }
+
+  /** A client that asks for a whole anew may have dropped its parts, and does not ask for those. */
+  private sendParts(typeUrl: string, names: readonly string[]): void {
+    const partType = this.settings.rules.partsOf(typeUrl);
+    const line = partType === undefined ? undefined : this.lines.get(partType);
+    if (partType === undefined || !line?.state.opened) return;
+    const wholes = new Set(names);
+    for (const name of this.order.target(partType)?.resources.keys() ?? []) {
+      if (wholes.has(name.slice(0, name.lastIndexOf('/')))) line.state.warming.add(name);
+    }
+    line.dirty = true;
+    this.trySend(line);
   }
 
   /** What is to be sent now, with what is held back left out; undefined: nothing. */
@@ -410,6 +425,7 @@ export class ProtocolStream {
         const line = this.lines.get(typeUrl);
         return line?.acked !== undefined && !line.dirty && !line.state.inFlight;
       },
+      target: (typeUrl) => this.order.target(typeUrl),
       wake: () => this.transport.wake?.(),
     };
   }

@@ -281,7 +281,7 @@ for (const variant of ['sotw', 'delta'] as const) {
       fc.property(steps, naming, type, fc.boolean(), (worlds, naming, type, partial) => {
         random({ variant, worlds, naming, type, partial });
       }),
-      { numRuns: Number(process.env['MODEL_RUNS'] ?? 150) },
+      { numRuns: Number(process.env['MODEL_RUNS'] ?? 60) },
     );
   });
 }
