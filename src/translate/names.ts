@@ -66,6 +66,17 @@ export function virtualHostName(host: string, port: number): string {
   return `${host}:${port}`;
 }
 
+/** VHDS: the resource name, and with it the name, of a virtual host of a route configuration. */
+export function virtualHostResourceName(route: string, virtualHost: string): string {
+  return `${route}/${virtualHost}`;
+}
+
+/** The route configuration and the virtual host of a VHDS resource name; Envoy cuts at the last `/` too. */
+export function parseVirtualHostResourceName(name: string): { route: string; virtualHost: string } {
+  const slash = name.lastIndexOf('/');
+  return { route: name.slice(0, slash), virtualHost: name.slice(slash + 1) };
+}
+
 export const ALLOW_ANY_VIRTUAL_HOST = 'allow_any';
 export const BLOCK_ALL_VIRTUAL_HOST = 'block_all';
 

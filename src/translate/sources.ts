@@ -8,12 +8,17 @@ import {
   type ResourceName,
   ROUTE,
   type TypeUrl,
+  VIRTUAL_HOST,
 } from '../envoy/resource.js';
 import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { ResourceId, VirtualService } from '../mesh/rules.js';
 import { grpcSources } from './grpc/sources.js';
-import { parseClusterName, VIRTUAL_INBOUND_LISTENER } from './names.js';
+import {
+  parseClusterName,
+  parseVirtualHostResourceName,
+  VIRTUAL_INBOUND_LISTENER,
+} from './names.js';
 import { outboundPlan } from './outbound-plan.js';
 
 /**
@@ -32,6 +37,8 @@ export function sourcesOf(
       return unique(clusterSources(view, name));
     case ROUTE:
       return unique(routeSources(view, name));
+    case VIRTUAL_HOST:
+      return unique(virtualHostSources(view, name));
     case LISTENER:
       return unique(listenerSources(view, name));
     default:
@@ -72,6 +79,21 @@ function routeSources(view: ProxyView, name: ResourceName): ResourceId[] {
     ]),
     ...services.flatMap(ruleSources),
     ...services.map(({ service }) => service.source),
+  ];
+}
+
+/** The resources that are about this host; those of the whole route where it is no service. */
+function virtualHostSources(view: ProxyView, name: ResourceName): ResourceId[] {
+  const { route, virtualHost } = parseVirtualHostResourceName(name);
+  const host = virtualHost.slice(0, virtualHost.lastIndexOf(':'));
+  const found = view.outbound.services.filter(({ service }) => service.hostname === host);
+  if (found.length === 0) return routeSources(view, route);
+  return [
+    ...view.outbound.virtualServices
+      .filter(({ hosts }) => hosts.some((each) => hostCovers(each, host)))
+      .flatMap(({ source, delegates = [] }) => [source, ...delegates]),
+    ...found.flatMap(ruleSources),
+    ...found.map(({ service }) => service.source),
   ];
 }
 

@@ -245,7 +245,7 @@ export class Connection implements XdsStream, Transport {
   }
 
   private join(node: XdsNode): void {
-    const group = this.options.groupOf?.(node) ?? node.id;
+    const group = this.options.groupOf?.(node, this) ?? node.id;
     this.group = group;
     // Not within the caller's `set`: a thousand streams would hold the event loop. Several sets merge on the way.
     this.unwatch = this.options.cache.watch(group, () => {

@@ -164,7 +164,12 @@ export class PushOrder {
   }
 
   private releaseRoutes(candidate: Snapshot, gate: Gate): void {
-    this.release(this.routeTypes, (typeUrl) => this.withOld(candidate, typeUrl), gate);
+    const state = (typeUrl: string) =>
+      // Old parts beside new ones may contradict them: two virtual hosts with one domain.
+      this.rules.of(typeUrl).partOf === undefined
+        ? this.withOld(candidate, typeUrl)
+        : inGoal(candidate, typeUrl);
+    this.release(this.routeTypes, state, gate);
     this.begin('routes');
   }
 

@@ -36,6 +36,11 @@ export interface TypeRule {
    * repeated after a response of that type is answered.
    */
   readonly usedBy?: string;
+  /**
+   * The type whose resources these are parts of, by their names up to the last `/`. Parts change all at once, old ones
+   * go with that, and those of a whole that is asked for anew are sent again behind it: clients do not ask for them.
+   */
+  readonly partOf?: string;
   /** Resources with a TTL must not be sent with it in SotW (Envoy ends with a fault, envoy#24271). */
   readonly noSotwTtl?: boolean;
 }
@@ -47,7 +52,7 @@ export const envoyTypeRules: readonly TypeRule[] = [
   { typeUrl: LISTENER, wholeSet: true, order: 'routes' },
   { typeUrl: SCOPED_ROUTE, order: 'routes' },
   { typeUrl: ROUTE, wildcard: false, order: 'routes', usedBy: LISTENER },
-  { typeUrl: VIRTUAL_HOST, wildcard: false, order: 'routes' },
+  { typeUrl: VIRTUAL_HOST, wildcard: false, order: 'routes', partOf: ROUTE },
   { typeUrl: SECRET, wildcard: false },
   { typeUrl: EXTENSION_CONFIG, wildcard: false },
   { typeUrl: RUNTIME, wildcard: false },
@@ -66,6 +71,12 @@ export class TypeRules {
   /** The rule of a type; one without particulars for a type that is not in the table. */
   of(typeUrl: string): TypeRule {
     return this.rules.get(typeUrl) ?? { typeUrl };
+  }
+
+  /** The type of the parts of a type's resources; undefined when they have none. */
+  partsOf(typeUrl: string): string | undefined {
+    for (const rule of this.rules.values()) if (rule.partOf === typeUrl) return rule.typeUrl;
+    return undefined;
   }
 
   /** Types of one place in the order, in the order of the table. */

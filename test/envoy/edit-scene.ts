@@ -1,5 +1,5 @@
-// The scene of the random edits: a mesh whose files follow an edited world, two sidecars, one of each variant, and load
-// through both. Edits are applied here and waited for; which ones is random-edits.ts.
+// The scene of the random edits: a mesh whose files follow an edited world, sidecars of both variants, and load
+// through all of them. Edits are applied here and waited for; which ones is random-edits.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answersBetween, expectations, type Ground, render, type World } from './edited-world.js';
 import { Fleet } from './fleet.js';
@@ -15,10 +15,14 @@ const troubles = 'init_fetch_timeout|assignment_stale|assignment_use_cached|upda
 export interface SceneOptions {
   /** Envoy's release. */
   version?: string;
-  /** More node metadata of the sidecar that speaks delta. */
-  metadata?: Readonly<Record<string, unknown>>;
-  variants?: readonly ('delta' | 'sotw')[];
 }
+
+/** One for each way that routes go out; the last one gets virtual hosts one by one. */
+const sidecars = [
+  { name: 'delta', protocol: 'delta' },
+  { name: 'sotw', protocol: 'sotw' },
+  { name: 'vhds', protocol: 'delta', metadata: { VIRTUAL_HOST_DISCOVERY: 'true' } },
+] as const;
 
 /** How long an edit took from its first write until all proxies had it. */
 export interface Latency {
@@ -72,7 +76,7 @@ export class EditScene {
     return scene;
   }
 
-  async #begin({ version, metadata, variants = ['delta', 'sotw'] }: SceneOptions): Promise<void> {
+  async #begin({ version }: SceneOptions): Promise<void> {
     const { mesh, expected, ground, world } = this;
     const { fleet, tcpPort } = ground;
     for (const member of members) {
@@ -81,21 +85,17 @@ export class EditScene {
     }
     this.#write(render(world, ground));
     await mesh.startServer();
-    const started = variants.map((protocol, i) =>
-      mesh.sidecar(fleet.at(1 + i), {
-        name: protocol,
-        protocol,
-        ...(version && { version }),
-        ...(metadata && protocol === 'delta' && { metadata }),
-      }),
+    const started = sidecars.map((options, i) =>
+      mesh.sidecar(fleet.at(1 + i), { ...options, ...(version && { version }) }),
     );
     this.sidecars.push(...(await Promise.all(started)));
-    await mesh.synced(variants.length);
+    await mesh.synced(sidecars.length);
     const { targets, answers } = expectations(world);
     expected.begin(answers);
     expected.targets = targets;
     await sleep(50);
-    for (const { ip } of this.sidecars) this.loads.push(startMixedLoad(fleet, ip, { expected }));
+    for (const { ip } of this.sidecars)
+      this.loads.push(startMixedLoad(fleet, ip, { expected, workers: 3 }));
   }
 
   /** The failures of all loads. */

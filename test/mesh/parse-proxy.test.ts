@@ -34,11 +34,28 @@ t.test("Istio's node", async (t) => {
     workloadName: 'reviews-v1',
     dnsDomain: 'prod.svc.cluster.local',
     interceptionMode: 'TPROXY',
+    virtualHostDiscovery: false,
     generator: 'grpc',
     cluster: 'reviews.prod',
     service: '',
     envoyVersion: '1.40.0',
   });
+});
+
+t.test('virtual hosts one by one: wanted, and by an Envoy that can', async (t) => {
+  const takes = (version: string | undefined, wanted: unknown) =>
+    parseProxy({
+      id: 'x',
+      cluster: '',
+      metadata: { VIRTUAL_HOST_DISCOVERY: wanted },
+      ...(version && { version }),
+    }).virtualHostDiscovery;
+  t.equal(takes('1.40.0', 'true'), true);
+  t.equal(takes('1.37.0', true), true);
+  t.equal(takes('2.0.0', 'true'), true);
+  t.equal(takes('1.36.4', 'true'), false);
+  t.equal(takes(undefined, 'true'), false);
+  t.equal(takes('1.40.0', 'false'), false);
 });
 
 t.test('namespace and address from the id', async (t) => {
