@@ -22,6 +22,7 @@ export {
 export type { EncodedResource, Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
 export { withTtl } from '../snapshot/ttl.js';
 export { type BearerTokens, bearerTokens, type TokenClaim } from './bearer-tokens.js';
+export { withClustersAsked } from './clusters-asked.js';
 export { LinearCache, type LinearUpdate } from './linear-cache.js';
 export { MuxCache, type MuxRoutes } from './mux-cache.js';
 export type { ReloadOptions } from './reload.js';
