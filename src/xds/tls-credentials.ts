@@ -1,8 +1,8 @@
 // TLS for the xDS port from files: the server's certificate and key, and the CAs of client certificates. Rotated files
 // hold for new connections; open ones are not touched. Which client may do what is authentication.ts.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
-import { experimental, type ServerCredentials } from '@grpc/grpc-js';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { ServerCredentials } from '@grpc/grpc-js';
 import { ReloadedFiles, type ReloadOptions } from './reload.js';
 
 /** Where the keys are, all in PEM. */
@@ -19,16 +19,8 @@ export interface TlsFiles extends ReloadOptions {
   readonly clientCertificate?: 'required' | 'optional';
 }
 
-/** What a set of files holds. */
-interface Material {
-  readonly certificate: Buffer;
-  readonly privateKey: Buffer;
-  readonly caCertificate: Buffer;
-}
-
-type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
-type IdentityListener = Parameters<Provider['addIdentityCertificateListener']>[0];
-type CaListener = Parameters<Provider['addCaCertificateListener']>[0];
+/** A client that does not finish its handshake in this time is cut off; Node would wait for two minutes. */
+const handshakeTimeoutMs = 10_000;
 
 /**
  * Credentials for `listen`. The files are read at once and then looked at every few seconds while they are in use; a
@@ -36,74 +28,53 @@ type CaListener = Parameters<Provider['addCaCertificateListener']>[0];
  * ControlPlaneError when there is no good one to begin with.
  */
 export function tlsCredentials(files: TlsFiles): ServerCredentials {
-  const provider = new FileProvider(files);
-  // Its declaration has the two providers in the other order; the same one serves as both.
-  return experimental.createCertificateProviderServerCredentials(
-    provider,
-    files.clientCaFile === undefined ? null : provider,
-    (files.clientCertificate ?? 'required') === 'required',
-  );
+  return new FileCredentials(files);
 }
 
-/** Gives the content of the files to grpc-js, which sets it on its listening sockets. */
-class FileProvider implements Provider {
-  private readonly reloaded: ReloadedFiles<Material>;
-  private readonly identityListeners = new Set<IdentityListener>();
-  private readonly caListeners = new Set<CaListener>();
+/** grpc-js asks for these in the same way as for its own: a watcher for each listening socket. */
+class FileCredentials extends ServerCredentials {
+  private readonly reloaded: ReloadedFiles<SecureContextOptions>;
 
   constructor(files: TlsFiles) {
     const paths = [files.certFile, files.keyFile];
     if (files.clientCaFile !== undefined) paths.push(files.clientCaFile);
-    this.reloaded = new ReloadedFiles(paths, readMaterial, files);
+    const reloaded = new ReloadedFiles(paths, readMaterial, files);
+    super(
+      {
+        requestCert: files.clientCaFile !== undefined,
+        rejectUnauthorized: (files.clientCertificate ?? 'required') === 'required',
+        handshakeTimeout: handshakeTimeoutMs,
+      },
+      reloaded.value,
+    );
+    this.reloaded = reloaded;
   }
 
-  addIdentityCertificateListener(listener: IdentityListener): void {
-    this.identityListeners.add(listener);
-    this.begin(() => listener(this.reloaded.value));
+  override _addWatcher(watcher: Parameters<ServerCredentials['_addWatcher']>[0]): void {
+    super._addWatcher(watcher);
+    this.reloaded.watch((material) => this.updateSecureContextOptions(material));
   }
 
-  removeIdentityCertificateListener(listener: IdentityListener): void {
-    this.identityListeners.delete(listener);
-    this.endIfUnused();
+  override _removeWatcher(watcher: Parameters<ServerCredentials['_addWatcher']>[0]): void {
+    super._removeWatcher(watcher);
+    if (this.getWatcherCount() === 0) this.reloaded.stop();
   }
 
-  addCaCertificateListener(listener: CaListener): void {
-    this.caListeners.add(listener);
-    this.begin(() => listener(this.reloaded.value));
-  }
-
-  removeCaCertificateListener(listener: CaListener): void {
-    this.caListeners.delete(listener);
-    this.endIfUnused();
-  }
-
-  private begin(tell: () => void): void {
-    // grpc-js takes the credentials up after it has added itself.
-    process.nextTick(tell);
-    this.reloaded.watch((material) => {
-      for (const listener of this.identityListeners) listener(material);
-      for (const listener of this.caListeners) listener(material);
-    });
-  }
-
-  private endIfUnused(): void {
-    if (this.identityListeners.size + this.caListeners.size === 0) this.reloaded.stop();
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
   }
 }
 
-function readMaterial([certificate, privateKey, ca]: readonly Buffer[]): Material {
-  const leaf = readCertificates('certificate', certificate!);
-  if (!leaf.checkPrivateKey(createPrivateKey(privateKey!))) {
+function readMaterial([cert, key, ca]: readonly Buffer[]): SecureContextOptions {
+  const leaf = readCertificates('certificate', cert!);
+  if (!leaf.checkPrivateKey(createPrivateKey(key!))) {
     throw new Error('the key does not belong to the certificate');
   }
   if (ca !== undefined) readCertificates('client CA', ca);
+  const material = { cert: cert!, key: key!, ...(ca && { ca }) };
   // What OpenSSL would refuse later, it refuses now.
-  createSecureContext({ cert: certificate!, key: privateKey!, ...(ca && { ca }) });
-  return {
-    certificate: certificate!,
-    privateKey: privateKey!,
-    caCertificate: ca ?? Buffer.alloc(0),
-  };
+  createSecureContext(material);
+  return material;
 }
 
 /** The first of the certificates. A file that was cut off in the middle of a later one is refused too. */
