@@ -98,6 +98,8 @@ export function respond(
     state.accepted = view;
     state.acceptedUnknown = false;
     state.owed.clear();
+    // The version stands for these too, but their last answer was lost with the connection.
+    for (const name of options.lost?.(state, view) ?? []) state.owed.add(name);
     state.answerOwed = false;
   }
   state.claimed = '';

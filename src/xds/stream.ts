@@ -110,7 +110,11 @@ export class ProtocolStream {
       const error = resourceErrors?.(this.stream, typeUrl, name);
       return error && { name, ...error };
     };
-    this.respondOptions = resourceErrors ? { ...respond, errorOf } : respond;
+    this.respondOptions = {
+      ...respond,
+      ...(resourceErrors && { errorOf }),
+      lost: (state, view) => respond.aliases.lost(this.nodeId(), state, view),
+    };
     this.machine = settings.variant === 'sotw' ? sotw : delta;
     this.order = new PushOrder(settings.onlyType === undefined, settings.rules);
     const { quarantine, now } = settings;
@@ -155,7 +159,7 @@ export class ProtocolStream {
     const line = this.line(request.typeUrl);
     const { state } = line;
     if (!state.opened && this.settings.variant === 'delta' && request.held.size > 0) {
-      this.order.startFrom(state.typeUrl, heldSnapshot(state.typeUrl, request.held));
+      this.order.startFrom(state.typeUrl, heldSnapshot(request.held, state.typeUrl));
     }
     const received = this.machine.receive(state, request);
     if (state.names.names.size > this.settings.limits.namesMax) {
@@ -238,7 +242,15 @@ export class ProtocolStream {
   close(): void {
     this.holdBack?.leave();
     if (this.settings.variant !== 'sotw') return;
-    for (const { state } of this.lines.values()) this.settings.respond.aliases.remember(state);
+    const { aliases } = this.settings.respond;
+    for (const { state } of this.lines.values()) {
+      aliases.remember(state);
+      aliases.rememberHeld(this.nodeId(), state);
+    }
+  }
+
+  private nodeId(): string {
+    return this.stream.node?.id ?? '';
   }
 
   private line(typeUrl: string): Line {

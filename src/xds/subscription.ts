@@ -113,6 +113,8 @@ export interface Outgoing {
 export interface RespondOptions {
   readonly unknownNamed: UnknownNamed;
   readonly aliases: VersionAliases;
+  /** Names of a reconnecting client whose last answer did not reach it; absent: none. */
+  readonly lost?: (state: TypeState, view: TypeSnapshot) => readonly string[];
   /** Why a name that is asked for is not there; absent, or undefined: nothing is said of it. */
   readonly errorOf?: (typeUrl: string, name: string) => ResourceError | undefined;
 }
@@ -243,15 +245,16 @@ const noBytes = Buffer.alloc(0);
 
 /**
  * What a reconnecting delta client says that it holds (initial_resource_versions), as a snapshot: names and
- * versions without bytes. With it, a reconnect is a diff like any other.
+ * versions without bytes. With it, a reconnect is a diff like any other. The same object for the same map.
  */
-export function heldSnapshot(typeUrl: string, held: ReadonlyMap<string, string>): TypeSnapshot {
-  const resources = new Map<string, EncodedResource>();
-  for (const [name, version] of held) {
-    resources.set(name, { name, typeUrl, version, bytes: noBytes } as EncodedResource);
-  }
-  return { version: 'held' as Version, resources };
-}
+export const heldSnapshot: (held: ReadonlyMap<string, string>, typeUrl: string) => TypeSnapshot =
+  memoize((held: ReadonlyMap<string, string>, typeUrl: string): TypeSnapshot => {
+    const resources = new Map<string, EncodedResource>();
+    for (const [name, version] of held) {
+      resources.set(name, { name, typeUrl, version, bytes: noBytes } as EncodedResource);
+    }
+    return { version: 'held' as Version, resources };
+  });
 
 /** Whether a resource is only known from what a client holds: it can be compared and removed, never sent. */
 export function isHeldOnly(resource: EncodedResource): boolean {

@@ -10,7 +10,7 @@ import { TestClient } from './client.js';
 import { type Conversation, runConversations } from './conversation.js';
 import { snapshot } from './resources.js';
 
-/** In the order of the list in docs/xds.md; each must be named in the title of a test of this folder. */
+/** Each must be named in the title of a test of this folder. */
 const bugs: readonly string[] = [
   'GCP#431', // dropped and re-taken resource not sent
   'GCP#583', // cluster removed and added back: endpoints not sent, as the version is the same
@@ -184,6 +184,29 @@ const conversations: Conversation[] = [
       < EDS d1
       ack EDS
       ack CDS`,
+  },
+  {
+    what: 'a route that was left, asked for again and lost with the connection is sent after the reconnect',
+    only: 'sotw',
+    lines: `
+      set r q1 r1
+      > RDS +q +r
+      < RDS q1 r1
+      ack RDS
+      > RDS -r
+      > RDS +r
+      < RDS r1
+      reconnect
+      > RDS
+      < RDS r1
+      ack RDS
+      > RDS -r
+      reconnect
+      > RDS +r
+      < RDS r1
+      ack RDS
+      reconnect
+      > RDS`,
   },
   {
     what: 'osm#3252: a reconnect with an old version is brought to the newest, once',
