@@ -119,8 +119,11 @@ export class HoldBack implements Member {
   /** The client refused the last response of a type. Gives the culprits that are known now. */
   refused(state: TypeState, message: string): readonly EncodedResource[] {
     const suspects = suspectsOf(state);
+    const accepted = state.accepted?.resources;
     const search = state.search ?? new Search();
-    if (state.acceptedUnknown || suspects.length === 0 || this.isResting(state.typeUrl)) {
+    // A client that refuses what it accepted before is not argued with.
+    const isNews = suspects.some(({ name, version }) => accepted?.get(name)?.version !== version);
+    if (state.acceptedUnknown || !isNews || this.isResting(state.typeUrl)) {
       settleRefused(state, message);
       return [];
     }

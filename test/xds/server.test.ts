@@ -140,7 +140,7 @@ t.test('bad streams end with a status, the server goes on', async (t) => {
 
 t.test('callbacks: the first answer waits for onNode, which may refuse', async (t) => {
   const events: string[] = [];
-  const { cache, client } = await serve(t, {
+  const { cache, client, server } = await serve(t, {
     groupOf: (node) => `group-${node.id}`,
     callbacks: {
       onStreamOpen: (stream) => events.push(`open ${stream.variant}`),
@@ -161,13 +161,18 @@ t.test('callbacks: the first answer waits for onNode, which may refuse', async (
   const cds = await c.next();
   t.same(events, ['open sotw', 'node x']);
   c.nack(cds, 'Error adding/updating cluster(s) b: no such thing');
-  t.equal(await c.maybeNext(50), undefined, 'a refusal is not answered with the same');
+  const rest = await c.next();
+  t.same(rest.names, ['a'], 'a refusal is answered with what is good');
+  c.ack(rest);
+  t.match(server.heldBack(), [{ name: 'b', refusedBy: ['x'] }]);
+  t.equal(await c.maybeNext(50), undefined, 'and with nothing else');
   cache.set('group-x', snapshot({ ...world, clusters: { a: 1, b: 2 } }));
   c.ack(await c.next());
   c.halfClose();
   await c.end();
   t.same(events.slice(2), [
     'nack Error adding/updating cluster(s) b: no such thing b',
+    'ack Cluster',
     'ack Cluster',
     'closed',
   ]);
