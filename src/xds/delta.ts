@@ -64,7 +64,7 @@ function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean):
     if (wildcard) for (const name of wasNamed) state.owed.add(name);
   }
   if (first && held.size > 0) {
-    state.sent = viewOf(state, heldSnapshot(state.typeUrl, held));
+    state.sent = viewOf(state, heldSnapshot(held, state.typeUrl));
     state.accepted = state.sent;
   }
   if (before === noNames && state.owed.size === 0 && held.size === 0) {

@@ -272,6 +272,7 @@ export async function startServer(dist: string, directory: string) {
     nodeArgs: probe,
   });
   for await (const line of createInterface({ input: child.process.stderr! })) {
+    if (!line.startsWith('{')) throw new Error(`the server said: ${line}`);
     const entry = JSON.parse(line) as { msg: string; xds?: string[]; admin?: string };
     if (entry.msg !== 'serving') continue;
     child.process.stderr!.resume();
