@@ -238,6 +238,10 @@ export function noteSent(state: TypeState, outgoing: Outgoing, target: TypeSnaps
   state.lastVersion = outgoing.version;
   state.lastResources = outgoing.resources;
   state.lastRemoved = outgoing.removed;
+  if (state.uncertain.size > 0) {
+    const there = namesIn(outgoing.resources);
+    for (const name of state.uncertain) if (there.has(name)) state.uncertain.delete(name);
+  }
   return state.nonce;
 }
 

@@ -3,6 +3,7 @@
 // response of a type is unanswered; clusters come before what needs them and go after it.
 import fc from 'fast-check';
 import t from 'tap';
+import { defaultQuarantineTimes, Quarantine } from '../../src/xds/quarantine.js';
 import type { Variant } from '../../src/xds/status.js';
 import type { Response } from './client.js';
 import { markOf, Talk, typeUrls } from './conversation.js';
@@ -53,7 +54,7 @@ class Model {
     private readonly variant: Variant,
     private readonly named: boolean,
   ) {
-    this.talk = new Talk(variant);
+    this.talk = new Talk(variant, { quarantine: newQuarantine() });
     this.talk.named = named;
   }
 
@@ -300,4 +301,9 @@ for (const variant of ['sotw', 'delta'] as const) {
       );
     });
   }
+}
+
+/** As a server has it by default; time stands still. */
+function newQuarantine(): Quarantine {
+  return new Quarantine({ ...defaultQuarantineTimes, now: () => 1, later: () => undefined });
 }
