@@ -17,11 +17,14 @@ export interface LinearUpdate {
 /** Buckets double when they have more than this on average: 10,000 resources are 64 buckets of 156. */
 const bucketSizeMax = 256;
 
-/** Resources by type and name, the same for every node. */
+/**
+ * Resources by type and name, the same for every node. Before the first change there is no snapshot, and streams wait:
+ * a server that has just started must not tell clients that all is gone. `update({})` says that there is nothing.
+ */
 export class LinearCache implements XdsCache {
   private readonly types = new Map<TypeUrl, Buckets>();
   private readonly listeners = new Set<SnapshotListener>();
-  private snapshot: Snapshot = { types: new Map() };
+  private snapshot: Snapshot | undefined;
 
   /** Adds a resource, or replaces the one of its type and name. Many at once: `update`. */
   set(resource: EncodedResource): void {
@@ -55,11 +58,11 @@ export class LinearCache implements XdsCache {
 
   /** What is served of a type now. */
   resources(typeUrl: string): ReadonlyMap<ResourceName, EncodedResource> | undefined {
-    return this.snapshot.types.get(typeUrl as TypeUrl)?.resources;
+    return this.snapshot?.types.get(typeUrl as TypeUrl)?.resources;
   }
 
-  /** The same for every group. */
-  get(_group?: string): Snapshot {
+  /** The same for every group; undefined before the first change. */
+  get(_group?: string): Snapshot | undefined {
     return this.snapshot;
   }
 
@@ -82,8 +85,8 @@ export class LinearCache implements XdsCache {
   }
 
   private publish(touched: ReadonlySet<TypeUrl>, version: string | undefined): void {
-    if (touched.size === 0) return;
-    const types = new Map(this.snapshot.types);
+    if (touched.size === 0 && this.snapshot !== undefined) return;
+    const types = new Map(this.snapshot?.types);
     for (const typeUrl of touched) {
       const type = this.bucketsOf(typeUrl).snapshot();
       const given = version as Version | undefined;

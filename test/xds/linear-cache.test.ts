@@ -23,6 +23,7 @@ t.test('set, update, delete, replace, each told once', async (t) => {
   const cache = new LinearCache();
   const told: Snapshot[] = [];
   const unwatch = cache.watch('any', (now) => void told.push(now!));
+  t.equal(cache.get(), undefined, 'nobody is told that all is gone before there was anything');
   cache.set(thing('a'));
   cache.set(thing('a'));
   t.equal(told.length, 1, 'the same again is no change');
@@ -49,7 +50,10 @@ t.test('set, update, delete, replace, each told once', async (t) => {
   cache.delete(typeUrl, 'e');
   t.equal(told.length, 3);
   t.strictSame(contents(cache), {});
-  t.equal(cache.get().types.get(typeUrl)!.version, typeSnapshot(new Map()).version);
+  t.equal(cache.get()!.types.get(typeUrl)!.version, typeSnapshot(new Map()).version);
+  const empty = new LinearCache();
+  empty.update({});
+  t.equal(empty.get()!.types.size, 0, 'unless it is said');
 });
 
 t.test('a snapshot that was given out never changes', async (t) => {
@@ -58,12 +62,12 @@ t.test('a snapshot that was given out never changes', async (t) => {
     typeUrl,
     Array.from({ length: 1_000 }, (_, i) => thing(`r${i}`)),
   );
-  const before = cache.get().types.get(typeUrl)!;
+  const before = cache.get()!.types.get(typeUrl)!;
   cache.set(thing('r7', 'other'));
   cache.delete(typeUrl, 'r8');
   t.equal(before.resources.size, 1_000);
   t.equal(String(before.resources.get('r7')!.bytes), 'r7');
-  const diff = diffTypes(before, cache.get().types.get(typeUrl)!);
+  const diff = diffTypes(before, cache.get()!.types.get(typeUrl)!);
   t.strictSame(
     [...diff.changed].map(({ name }) => name),
     ['r7'],
@@ -89,7 +93,7 @@ t.test(
           for (const n of remove) model.delete(n);
           for (const resource of resources) model.set(resource.name, resource);
         }
-        const type = cache.get().types.get(typeUrl);
+        const type = cache.get()?.types.get(typeUrl);
         const wanted = typeSnapshot(model);
         return (
           (type?.resources.size ?? 0) === model.size &&
@@ -127,13 +131,13 @@ function median(runs: number, work: (run: number) => void): number {
 t.test('versions of the caller, of resources and of the type', async (t) => {
   const cache = new LinearCache();
   cache.update({ set: [thing('a', 'x', 'r1'), thing('b', 'x', 'r2')], version: 'v1' });
-  const type = cache.get().types.get(typeUrl)!;
+  const type = cache.get()!.types.get(typeUrl)!;
   t.equal(type.version, 'v1');
   t.equal(type.resources.get('b')!.version, 'r2');
   cache.update({ set: [thing('a', 'y', 'r3')], version: 'v2' });
-  t.equal(cache.get().types.get(typeUrl)!.version, 'v2');
+  t.equal(cache.get()!.types.get(typeUrl)!.version, 'v2');
   cache.set(thing('a', 'x', 'r1'));
-  t.match(cache.get().types.get(typeUrl)!.version, /^[0-9a-f]{16}$/, 'of the content again');
+  t.match(cache.get()!.types.get(typeUrl)!.version, /^[0-9a-f]{16}$/, 'of the content again');
 });
 
 t.test('mux: a type from the cache named for it, the rest from another', async (t) => {
@@ -145,6 +149,8 @@ t.test('mux: a type from the cache named for it, the rest from another', async (
   const unwatch = mux.watch('n1', (now) => void told.push(now));
   const whole = snapshot({ clusters: { a: 1 }, endpoints: { a: 1, hidden: 1 } });
   perNode.set('n1', whole);
+  t.equal(told.at(-1), undefined, 'the other half is missing');
+  endpoints.update({});
   t.strictSame([...told.at(-1)!.types.keys()], [CLUSTER], 'not the endpoints of the other cache');
   endpoints.update({ set: whole.types.get(ENDPOINT)!.resources.values() });
   t.strictSame([...told.at(-1)!.types.keys()], [CLUSTER, ENDPOINT]);
