@@ -47,7 +47,10 @@ export class MeshFiles {
   }
 
   #namespace(i: number): string {
-    return this.#scoped === 0 ? 'default' : `team-${Math.floor(i / this.#scoped)}`;
+    // A service more is one of the first namespace, which has sidecars.
+    return this.#scoped === 0
+      ? 'default'
+      : `team-${Math.floor((i % this.services) / this.#scoped)}`;
   }
 
   #write(i: number, change: Change): void {
