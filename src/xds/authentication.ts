@@ -44,6 +44,9 @@ export type Authenticate = (call: CallInfo) => XdsIdentity | Promise<XdsIdentity
  */
 export type Authorize = (identity: XdsIdentity | undefined, node: XdsNode) => void | Promise<void>;
 
+/** Who may ask for the state of clients (csds.ts). An exception refuses with PERMISSION_DENIED and its message. */
+export type AuthorizeClientStatus = (identity: XdsIdentity | undefined) => void | Promise<void>;
+
 /** The part of a grpc-js call that is looked at. */
 type Call = Pick<
   grpc.ServerDuplexStream<unknown, unknown>,

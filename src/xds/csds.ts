@@ -4,21 +4,22 @@ import * as grpc from '@grpc/grpc-js';
 import { decode, encode, fromJson } from '../envoy/codec.js';
 import { SECRET } from '../envoy/resource.js';
 import { errorMessage } from '../lib/error.js';
-import { type Authenticate, identify, type XdsIdentity } from './authentication.js';
+import {
+  type Authenticate,
+  type AuthorizeClientStatus,
+  identify,
+  type XdsIdentity,
+} from './authentication.js';
 import type { XdsNode } from './node.js';
 import { MatcherError, matchesNode, type NodeMatcher } from './node-matcher.js';
-import type { ResourceStatus } from './resource-status.js';
 import { bytesMethod } from './services.js';
-import type { XdsStream } from './status.js';
+import type { ResourceStatus, XdsStream } from './status.js';
 
 /** The service's name. */
 export const clientStatusService = 'envoy.service.status.v3.ClientStatusDiscoveryService';
 
 /** Bytes of one answer; a question that needs more has to be narrower. */
 const answerBytesMax = 64 * 1024 * 1024;
-
-/** Who may ask. An exception refuses with PERMISSION_DENIED and its message. */
-export type AuthorizeClientStatus = (identity: XdsIdentity | undefined) => void | Promise<void>;
 
 /** What the service needs of its server. */
 export interface ClientStatusOwner {

@@ -1,12 +1,14 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
 import type { EncodedResource } from '../snapshot/snapshot.js';
-import type { Authenticate, Authorize } from './authentication.js';
-import type { AuthorizeClientStatus } from './csds.js';
+import type { Authenticate, Authorize, AuthorizeClientStatus } from './authentication.js';
 import type { XdsNode } from './node.js';
 import type { HeldBack, ReleaseReason } from './quarantine.js';
 import type { XdsCache } from './snapshot-cache.js';
+import type { UnknownNamed } from './stand-in.js';
 import type { XdsStream } from './status.js';
 import type { TypeRule } from './type-rules.js';
+
+export type { UnknownNamed } from './stand-in.js';
 
 /** Calls into the embedding program. An exception in one ends that stream with INTERNAL and nothing else. */
 export interface XdsCallbacks {
@@ -99,13 +101,6 @@ export interface XdsTimes {
   /** The bound of close(). */
   closeMs: number;
 }
-
-/**
- * What is answered for a name of EDS, RDS and so on that the snapshot does not have: a resource to send in its place
- * (an empty assignment, so that nothing waits), or undefined: SotW keeps silent until it appears, delta says at once
- * that it does not exist.
- */
-export type UnknownNamed = (typeUrl: string, name: string) => EncodedResource | undefined;
 
 /** A gRPC status code and a text, or undefined for nothing to say. */
 export type ResourceErrors = (

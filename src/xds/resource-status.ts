@@ -1,27 +1,8 @@
 // How far each single resource of a stream has come, from what the stream knows of its type: nothing more is kept for
 // it. CSDS (csds.ts) and programs ask for it; types as a whole are in status.ts.
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
-import type { Nack } from './status.js';
+import type { Nack, ResourceStatus } from './status.js';
 import { isHeldOnly, namesIn, type TypeState } from './subscription.js';
-
-/** One resource on one stream. */
-export interface ResourceStatus {
-  readonly typeUrl: string;
-  readonly name: string;
-  /**
-   * SYNCED: sent and accepted; STALE: sent, not answered yet; ERROR: refused, as far as the client's text tells;
-   * NOT_SENT: asked for and not sent, as it does not exist or has to wait.
-   */
-  readonly state: 'SYNCED' | 'NOT_SENT' | 'STALE' | 'ERROR';
-  /** What was sent; undefined for NOT_SENT, and for bytes of an earlier stream that are gone since. */
-  readonly resource: EncodedResource | undefined;
-  /** The resource's version; empty for NOT_SENT. */
-  readonly version: string;
-  /** When it was sent, if it was in the last response of its type. */
-  readonly sentAt: Date | undefined;
-  /** Of ERROR. */
-  readonly nack: Nack | undefined;
-}
 
 /** What resourcesOf needs besides the state of the type. */
 export interface ResourceContext {
@@ -44,10 +25,17 @@ export function resourcesOf(state: TypeState, context: ResourceContext): Resourc
   return [...names].sort().map((name): ResourceStatus => {
     const held = sent.get(name);
     const base = { typeUrl: state.typeUrl, name, sentAt: undefined, nack: undefined };
-    if (held === undefined) return { ...base, state: 'NOT_SENT', resource: undefined, version: '' };
+    const isRefused = refused.has(name);
+    if (held === undefined) {
+      // A refused one may be held back since: it is still refused.
+      const found = {
+        state: isRefused ? 'ERROR' : 'NOT_SENT',
+        nack: isRefused ? nack : undefined,
+      } as const;
+      return { ...base, ...found, resource: undefined, version: '' };
+    }
     const there = target?.resources.get(name);
     const resource = !isHeldOnly(held) ? held : there?.version === held.version ? there : undefined;
-    const isRefused = refused.has(name);
     return {
       ...base,
       state: isRefused ? 'ERROR' : state.inFlight && last.has(name) ? 'STALE' : 'SYNCED',

@@ -29,7 +29,6 @@ export type { XdsNode } from './node.js';
 export type { XdsServerStats } from './open-streams.js';
 export type * from './options.js';
 export type { HeldBack, ReleaseReason } from './quarantine.js';
-export type { ResourceStatus } from './resource-status.js';
 export { SnapshotCache, type SnapshotListener, type XdsCache } from './snapshot-cache.js';
 export type * from './status.js';
 export type { TypeRule } from './type-rules.js';

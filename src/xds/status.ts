@@ -1,7 +1,8 @@
 // What can be asked of a stream: plain values, safe to keep and to print. How they come about is in stream.ts.
+
+import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { XdsIdentity } from './authentication.js';
 import type { XdsNode } from './node.js';
-import type { ResourceStatus } from './resource-status.js';
 
 /** State-of-the-world or incremental. */
 export type Variant = 'sotw' | 'delta';
@@ -57,6 +58,25 @@ export interface StreamStatus {
   readonly node?: XdsNode;
   readonly group?: string;
   readonly types: readonly TypeStatus[];
+}
+
+/** One resource on one stream. */
+export interface ResourceStatus {
+  readonly typeUrl: string;
+  readonly name: string;
+  /**
+   * SYNCED: sent and accepted; STALE: sent, not answered yet; ERROR: refused, as far as the client's text tells;
+   * NOT_SENT: asked for and not sent, as it does not exist or has to wait.
+   */
+  readonly state: 'SYNCED' | 'NOT_SENT' | 'STALE' | 'ERROR';
+  /** What was sent; undefined for NOT_SENT, and for bytes of an earlier stream that are gone since. */
+  readonly resource: EncodedResource | undefined;
+  /** The resource's version; empty for NOT_SENT. */
+  readonly version: string;
+  /** When it was sent, if it was in the last response of its type. */
+  readonly sentAt: Date | undefined;
+  /** Of ERROR. */
+  readonly nack: Nack | undefined;
 }
 
 /** A stream as callbacks see it. */

@@ -16,10 +16,17 @@ import { nackMessageMax, resourcesAtFault } from './nack.js';
 import type { ResourceErrors, XdsCallbacks, XdsLimits, XdsTimes } from './options.js';
 import { PushOrder } from './push-order.js';
 import type { Quarantine } from './quarantine.js';
-import { type ResourceStatus, resourcesOf } from './resource-status.js';
+import { resourcesOf } from './resource-status.js';
 import { responsePieces } from './response-bytes.js';
 import * as sotw from './sotw.js';
-import type { HeldBackResource, Nack, TypeStatus, Variant, XdsStream } from './status.js';
+import type {
+  HeldBackResource,
+  Nack,
+  ResourceStatus,
+  TypeStatus,
+  Variant,
+  XdsStream,
+} from './status.js';
 import {
   heldSnapshot,
   isWholeSet,
@@ -231,10 +238,10 @@ export class ProtocolStream {
 
   /** Each resource of those types. */
   resources(): ResourceStatus[] {
-    return [...this.lines.values()].flatMap(({ state, sentAt, rejected, nack }) => {
+    return [...this.lines.values()].flatMap(({ state, sentAt, nack }) => {
       if (!state.opened) return [];
       const target = this.order.target(state.typeUrl);
-      return resourcesOf(state, { target, sentAt, nack: rejected ? nack : undefined });
+      return resourcesOf(state, { target, sentAt, nack });
     });
   }
 

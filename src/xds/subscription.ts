@@ -9,7 +9,7 @@ import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import type { Search } from './bisect.js';
 import { resourcesAtFault } from './nack.js';
 import { type NameSet, nameSet, noNames } from './name-set.js';
-import type { UnknownNamed } from './options.js';
+import type { UnknownNamed } from './stand-in.js';
 import type { TypeRule } from './type-rules.js';
 import type { VersionAliases } from './version-aliases.js';
 

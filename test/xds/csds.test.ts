@@ -77,7 +77,7 @@ async function settled(ask: () => Promise<string[] | undefined>, expected: strin
 }
 
 t.test('every state of a resource, on both variants', async (t) => {
-  const { cache, ask, client } = await serve(t);
+  const { cache, ask, client } = await serve(t, { holdBack: false });
   cache.set('all', snapshot({ clusters: { a: 1, b: 1 }, endpoints: { a: 1 } }));
   for (const variant of ['sotw', 'delta'] as const) {
     const c = client(variant, variant);
