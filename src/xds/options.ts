@@ -1,5 +1,4 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
-import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { Authenticate, Authorize, AuthorizeClientStatus } from './authentication.js';
 import type { XdsNode } from './node.js';
 import type { HeldBack, ReleaseReason } from './quarantine.js';
