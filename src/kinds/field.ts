@@ -3,17 +3,26 @@
 import { z } from 'zod';
 
 /** What fairlead does with a field. Unmarked fields are `implemented`. */
-export type FieldStatus = { status: 'not-implemented' } | { status: 'no-effect'; reason: string };
-
-/** The mark of what is accepted and not acted on yet. */
-export const notImplementedStatus: FieldStatus = { status: 'not-implemented' };
+export type FieldStatus =
+  | { status: 'not-implemented'; reason?: string }
+  | { status: 'no-effect'; reason: string };
 
 const marks = z.registry<FieldStatus>();
 
-/** The API has it; we do not act on it yet. `analyze` says so wherever a user sets it. */
-export function notImplemented<S extends z.ZodType>(schema: S): S {
+/** The mark of what is accepted and not acted on yet; `reason` is a sentence for users: why, or what comes first. */
+export function notImplementedStatus(reason?: string): FieldStatus {
+  return reason === undefined
+    ? { status: 'not-implemented' }
+    : { status: 'not-implemented', reason };
+}
+
+/**
+ * The API has it; we do not act on it yet. `analyze` says so wherever a user sets it, with the reason: a sentence
+ * such as `Certificates from Secrets come with gateways.`
+ */
+export function notImplemented<S extends z.ZodType>(schema: S, reason?: string): S {
   const copy = schema.clone() as S;
-  marks.add(copy, notImplementedStatus);
+  marks.add(copy, notImplementedStatus(reason));
   return copy;
 }
 

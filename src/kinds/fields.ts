@@ -13,7 +13,7 @@ export interface Field {
   /** e.g. `string`, `duration`, `list of ports`, `object`. */
   type: string;
   status: FieldStatus['status'] | 'implemented';
-  /** What it becomes in Envoy or, without effect, why; empty where its name says it all. */
+  /** What it becomes in Envoy and, where it is not in use, why; empty where its name says it all. */
   description: string;
   required: boolean;
   /** Set when the same message is listed further up: its fields are not repeated. */
@@ -40,12 +40,13 @@ function typeOf(schema: z.ZodType): string {
 function describe(schema: z.ZodType, status: FieldStatus | undefined): string {
   const inner = required(schema);
   const text = inner.description ?? '';
-  if (status?.status === 'no-effect')
-    return text === '' ? status.reason : `${text}; ${status.reason}`;
+  if (status?.reason !== undefined)
+    return text === '' ? status.reason : `${text}. ${status.reason}`;
   const values = valueStatus(inner);
   if (!values) return text;
   const pending = Object.keys(values).join(', ');
-  return `${text}; not implemented: ${pending}`;
+  const reason = Object.values(values)[0]?.reason;
+  return `${text}; not implemented: ${pending}${reason === undefined ? '' : `. ${reason}`}`;
 }
 
 /** The message behind lists and maps, and how deep it stands in them. */

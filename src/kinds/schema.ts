@@ -48,14 +48,19 @@ export function typeName(schema: z.ZodType): string | undefined {
   return typeNames.get(schema)?.name;
 }
 
-/** An enumeration by name, as protobuf JSON writes it. `pending` names the values not acted on yet. */
+/**
+ * An enumeration by name, as protobuf JSON writes it. `pending` names the values not acted on yet, `reason` says why
+ * in a sentence.
+ */
 export function enumeration<const V extends readonly [string, ...string[]]>(
   values: V,
   pending: readonly V[number][] = [],
+  reason?: string,
 ): z.ZodEnum<{ [K in V[number]]: K }> {
   const schema = z.enum(values) as unknown as z.ZodEnum<{ [K in V[number]]: K }>;
   if (pending.length > 0) {
-    const marks = Object.fromEntries(pending.map((value) => [value, notImplementedStatus]));
+    const status = notImplementedStatus(reason);
+    const marks = Object.fromEntries(pending.map((value) => [value, status]));
     valueMarks.add(schema, { values: marks });
   }
   return schema;

@@ -46,17 +46,18 @@ function compileParts(schema: z.ZodType): MarkTree | null {
 }
 
 function findingOf(status: FieldStatus, what: string, path: FieldPath): Finding {
+  const why = status.reason === undefined ? '' : `. ${status.reason}`;
   return status.status === 'no-effect'
     ? {
         code: 'no-effect',
         severity: 'info',
-        message: `${what} has no effect. ${status.reason}`,
+        message: `${what} has no effect${why}`,
         path,
       }
     : {
         code: 'not-implemented',
         severity: 'warning',
-        message: `${what} is accepted, but fairlead does not act on it yet`,
+        message: `${what} is accepted, but fairlead does not act on it yet${why}`,
         path,
       };
 }
