@@ -69,12 +69,6 @@ export class BenchSidecar {
     this.#stream?.close();
   }
 
-  /** What is held of a type, for tests. */
-  names(typeUrl: TypeUrl): string[] {
-    const held = this.#held.get(typeUrl);
-    return held === undefined ? [] : [...held.shared.versions.keys(), ...held.own.keys()];
-  }
-
   #receive(body: Buffer): void {
     const response = readResponse(body, this.#options.variant);
     const { typeUrl, whole } = response;

@@ -1,12 +1,6 @@
 // Protobuf by hand, for the simulated sidecars: they take a response apart into slices and write requests from parts
 // that many of them share. Only what ADS messages need; everything else is src/envoy/codec.ts.
 
-/** One length-delimited field of a message. */
-export interface Field {
-  readonly number: number;
-  readonly bytes: Buffer;
-}
-
 /** Calls `each` for every length-delimited field of a message; others are skipped. */
 export function readFields(bytes: Buffer, each: (number: number, bytes: Buffer) => void): void {
   let at = 0;
