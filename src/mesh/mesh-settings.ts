@@ -4,7 +4,6 @@ import type { MeshConfigSpec } from '../kinds/mesh-config.js';
 import type { Resource } from '../kinds/resource.js';
 import type { Destination } from '../kinds/virtual-service.js';
 import { memoize } from '../lib/memo.js';
-import type { Sidecar } from './sidecar.js';
 import type { DefaultExport } from './visibility.js';
 
 export interface MeshSettings {
@@ -56,17 +55,6 @@ const settingsOf = memoize((config: MeshConfigSpec): MeshSettings => {
     config,
   };
 });
-
-/** The settings for the sidecars that a Sidecar is for: its policy for unknown hosts in place of the mesh's. */
-export const settingsOfSidecar = memoize(
-  (settings: MeshSettings, sidecar: Sidecar): MeshSettings => {
-    const policy = sidecar.outboundTrafficPolicy;
-    if (policy === undefined) return settings;
-    // REGISTRY_ONLY is the zero value of the API.
-    const { mode = 'REGISTRY_ONLY', egressProxy } = policy;
-    return { ...settings, outboundTrafficPolicy: mode, ...(egressProxy && { egressProxy }) };
-  },
-);
 
 function defaultExport(exportTo: readonly string[] | undefined): DefaultExport {
   if (exportTo === undefined || exportTo.length === 0 || exportTo.includes('*')) return '*';

@@ -3,7 +3,6 @@
 import { memoize, sameOr } from '../lib/memo.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
-import { settingsOfSidecar } from './mesh-settings.js';
 import { compareText } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
@@ -11,6 +10,7 @@ import type { VirtualService } from './rules.js';
 import { outboundScope } from './scope.js';
 import { type Sidecar, sidecarOf } from './sidecar.js';
 import { ingressPorts } from './sidecar-ingress.js';
+import { settingsOfSidecar } from './sidecar-settings.js';
 
 /** The last view of each connected proxy: only a source of equal objects, never an input. */
 const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
