@@ -114,7 +114,7 @@ t.test('a client that comes back is compared with layers as with a flat state', 
   fc.assert(
     fc.property(states, ([old, now]) => {
       const versions = [...old!.flat.resources].map(([name, { version }]) => [name, version]);
-      const held = heldSnapshot(new Map(versions as [string, string][]));
+      const held = heldSnapshot(new Map(versions as [string, string][]), CLUSTER);
       if (changes(held, now!.layered) !== changes(held, now!.flat)) throw new Error('diff');
       const union = unionTypes(held, now!.layered);
       if (content(union) !== content(unionTypes(held, now!.flat))) throw new Error('union');

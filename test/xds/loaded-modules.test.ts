@@ -30,7 +30,12 @@ t.test('only what a server needs is loaded', async (t) => {
   t.equal(status, 0, status === 0 ? 'it can be imported' : stderr);
   const matches = (pattern: RegExp) =>
     [...new Set([...stderr.matchAll(pattern)].map((match) => match[1]!))].sort();
-  t.strictSame(matches(/^(?!.*node_modules).*\/dist\/([^/]+)\//gm), ['envoy', 'lib', 'snapshot', 'xds']);
+  t.strictSame(matches(/^(?!.*node_modules).*\/dist\/([^/]+)\//gm), [
+    'envoy',
+    'lib',
+    'snapshot',
+    'xds',
+  ]);
   const packages = matches(/\/node_modules\/((?:@[^/]+\/)?[^/]+)\//g);
   t.ok(packages.includes('@grpc/grpc-js'), 'the hooks see packages');
   const ofTheControlPlane = [
