@@ -7,10 +7,12 @@ import { errorMessage } from './lib/error.js';
 import { memoize } from './lib/memo.js';
 import { analyzeMesh } from './mesh/analyze.js';
 import type { Mesh } from './mesh/build-mesh.js';
+import type { RegisteredWorkloads } from './mesh/workload-group.js';
 import type { ServedViews } from './served-views.js';
 import {
   collectProblems,
   distinctProblems,
+  locateProblem,
   locateResource,
   sortProblems,
 } from './status/problems.js';
@@ -36,6 +38,8 @@ export interface AnswerSources {
   mesh(): Mesh;
   /** Why the mesh of the present generation could not be built; undefined while all is well. */
   meshFailure(): unknown;
+  /** The WorkloadEntries that sidecars are, besides those of the generation. */
+  registered(): RegisteredWorkloads;
   proxies: ReadonlyMap<string, ConnectedProxy>;
   views: ServedViews;
   /** What is behind the resources that are held back, and which ones those are now. */
@@ -58,19 +62,26 @@ export class Answers implements ControlPlaneState {
     const generation = this.#from.generation();
     const wanted = (value: string, filtered?: string) =>
       filtered === undefined || value === filtered;
-    return [...generation.resources.values()]
+    const { entries, owners } = this.#from.registered();
+    return [...generation.resources.values(), ...entries]
       .filter(
         (resource) =>
           wanted(resource.kind, filter.kind) &&
           wanted(resource.namespace, filter.namespace) &&
           wanted(resource.name, filter.name),
       )
-      .map((resource) => ({
-        apiVersion: resource.apiVersion,
-        ...locateResource(resource, generation),
-        labels: resource.labels,
-        spec: resource.spec,
-      }));
+      .map((resource) => {
+        const proxy = entries.includes(resource as never)
+          ? owners.get(`${resource.namespace}/${resource.name}`)
+          : undefined;
+        return {
+          apiVersion: resource.apiVersion,
+          ...locateResource(resource, generation),
+          labels: resource.labels,
+          spec: resource.spec,
+          ...(proxy !== undefined && { registeredBy: proxy }),
+        };
+      });
   }
 
   problems(): ProblemStatus[] {
@@ -82,7 +93,11 @@ export class Answers implements ControlPlaneState {
   configProblems(): readonly ProblemStatus[] {
     const translated = this.#from.views.values().map(({ translation }) => translation.problems);
     const some = translated.filter((problems) => problems.length > 0);
-    return placedProblems(this.#from.generation(), this.#from.mesh(), ...some);
+    const generation = this.#from.generation();
+    const unregistered = this.#from
+      .registered()
+      .problems.map(({ proxy, problem }) => ({ ...locateProblem(problem, generation), proxy }));
+    return [...placedProblems(generation, this.#from.mesh(), ...some), ...unregistered];
   }
 
   proxies(): ProxyStatus[] {

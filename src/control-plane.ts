@@ -5,11 +5,17 @@ import type { Source } from './config/source.js';
 import { type TypeUrl, VIRTUAL_HOST } from './envoy/resource.js';
 import { causesOfRefusal, HeldBackResources } from './held-back.js';
 import { errorMessage } from './lib/error.js';
-import { memoize } from './lib/memo.js';
+import { memoize, sameOr } from './lib/memo.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
 import { parseProxy } from './mesh/parse-proxy.js';
 import type { Proxy } from './mesh/proxy.js';
 import type { ProxyView } from './mesh/proxy-view.js';
+import {
+  type RegisteredWorkloads,
+  registeredWorkloads,
+  withRegistered,
+} from './mesh/workload-group.js';
+import { Registrations } from './registrations.js';
 import { ServedViews } from './served-views.js';
 import { encodeCounters } from './snapshot/encode.js';
 import { createMetrics, type Metrics } from './status/metrics.js';
@@ -57,6 +63,8 @@ export interface ControlPlaneOptions {
   identifier?: string;
   /** Who may connect, and as what; absent: anybody as anything. */
   checks?: StreamChecks;
+  /** How long a registered sidecar may be away, in ms; 10 s, as in Istio. */
+  registrationGraceMs?: number;
   /** Instead of the translation, so that tests can make one fail. */
   translateView?: (view: ProxyView) => Translation;
 }
@@ -85,6 +93,9 @@ export class ControlPlane {
   readonly #answers: Answers;
   readonly #problemLog: ProblemLog;
   readonly #newcomers = new Turns();
+  readonly #registrations: Registrations;
+  readonly #verifies: boolean;
+  #registered: RegisteredWorkloads = registeredWorkloads([], { byKind: () => [] });
   #mesh: Mesh = buildMesh({ byKind: () => [] });
   /** The generation that the mesh was built of; 0 before the first. */
   #meshGeneration = 0;
@@ -94,9 +105,12 @@ export class ControlPlane {
   #tidying = false;
   #stopped = false;
 
-  constructor({ source, log, identifier, checks, translateView }: ControlPlaneOptions) {
+  constructor(options: ControlPlaneOptions) {
+    const { source, log, identifier, checks, translateView } = options;
     this.#source = source;
     this.#log = log;
+    this.#verifies = checks !== undefined;
+    this.#registrations = new Registrations(() => this.#ring(), options.registrationGraceMs);
     this.#views = new ServedViews(translateView);
     this.#problemLog = new ProblemLog(log);
     this.#answers = new Answers({
@@ -105,6 +119,7 @@ export class ControlPlane {
       history: () => this.#store.history,
       mesh: () => this.#mesh,
       meshFailure: () => this.#meshFailure,
+      registered: () => this.#registered,
       proxies: this.#proxies,
       views: this.#views,
       held: this.#held,
@@ -179,6 +194,7 @@ export class ControlPlane {
   /** Stops watching and ends the streams in order, within a few seconds. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#registrations.close();
     const [closed] = await Promise.allSettled([this.#source.close(), this.#xds.close()]);
     await this.#turning;
     if (closed.status === 'rejected') throw closed.reason;
@@ -203,20 +219,35 @@ export class ControlPlane {
     const state = await this.#source.read();
     const startMs = performance.now();
     const accepted = this.#store.accept(state, Date.now());
-    if (accepted.resourcesChanged && this.#buildMesh(accepted)) {
+    const changed = this.#register(accepted) || accepted.resourcesChanged;
+    if (changed && this.#buildMesh(accepted)) {
       await this.#serveAll();
       this.#logGeneration(accepted, performance.now() - startMs);
     }
-    if (!accepted.resourcesChanged && !accepted.problemsChanged) return;
+    if (!changed && !accepted.problemsChanged) return;
     // Looking for problems may take a while in a large mesh: what was just handed to the streams goes out first.
     await new Promise((resolve) => setImmediate(resolve));
     this.#problemLog.note(this.#answers.configProblems());
   }
 
+  /** Whether sidecars that register themselves change the mesh. */
+  #register({ generation }: Acceptance): boolean {
+    const before = this.#registered;
+    const now = registeredWorkloads(this.#registrations.list(), generation);
+    this.#registered = now;
+    for (const [key, proxy] of now.owners) {
+      if (!before.owners.has(key)) this.#log.info({ workload: key, proxy }, 'registered');
+    }
+    for (const [key, proxy] of before.owners) {
+      if (!now.owners.has(key)) this.#log.info({ workload: key, proxy }, 'registered no more');
+    }
+    return sameOr(before.entries, now.entries) !== before.entries;
+  }
+
   /** A bug of ours here must not stop the reports of what users can mend: the mesh of before stays, and that is said. */
   #buildMesh({ generation }: Acceptance): boolean {
     try {
-      this.#mesh = buildMesh(generation, this.#mesh);
+      this.#mesh = buildMesh(withRegistered(generation, this.#registered), this.#mesh);
       this.#meshGeneration = generation.id;
       this.#meshFailure = undefined;
       return true;
@@ -304,6 +335,7 @@ export class ControlPlane {
       this.#log.info({ proxy: proxy.id, peer: stream.peer, variant: stream.variant }, 'connected');
     }
     connected.streams.set(stream, new Map());
+    this.#registrations.join(connected, this.#verifies);
     return new Promise((resolve) => {
       this.#newcomers.add(() => {
         // It may have gone while it waited, and its group with it.
@@ -318,6 +350,7 @@ export class ControlPlane {
     if (connected === undefined || !connected.streams.delete(stream)) return;
     if (connected.streams.size > 0) return;
     this.#proxies.delete(connected.group);
+    this.#registrations.leave(connected);
     this.#cache.clear(connected.group);
     this.#tidySoon();
     this.#log.info({ proxy: connected.proxy.id }, 'disconnected');

@@ -22,9 +22,11 @@ const resource = object({
   labels: open,
   position,
   spec: anything,
+  registeredBy: text,
 });
 const problem = object({
   code: text,
+  istio: text,
   severity: { type: 'string', enum: ['error', 'warning', 'info'] },
   message: text,
   resource: resourceId,

@@ -32,6 +32,10 @@ export interface BootstrapOptions {
   /** `Kubernetes` where absent, as in Istio. */
   clusterId?: string;
   network?: string;
+  /** The WorkloadGroup that the workload registers itself in. */
+  workloadGroup?: string;
+  /** DNS queries of the workload are sent to the sidecar. */
+  dnsCapture?: boolean;
   /** `region`, `region/zone` or `region/zone/subzone`. */
   locality?: string;
   /** node.cluster; derived from workload and namespace for a sidecar, the name for `plain`. */
@@ -128,6 +132,8 @@ export function buildNode(options: BootstrapOptions): Json {
     ...(plain ? {} : { WORKLOAD_NAME: workload, CLUSTER_ID: options.clusterId ?? 'Kubernetes' }),
     ...(plain ? {} : { INTERCEPTION_MODE: options.interceptionMode ?? 'REDIRECT' }),
     ...(options.network === undefined ? {} : { NETWORK: options.network }),
+    ...(options.workloadGroup === undefined ? {} : { AUTO_REGISTER_GROUP: options.workloadGroup }),
+    ...(options.dnsCapture ? { DNS_CAPTURE: 'true' } : {}),
     ...options.metadata,
   };
   return {

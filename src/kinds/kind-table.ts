@@ -5,6 +5,8 @@ import { destinationRuleDoc, destinationRuleSpec } from './destination-rule.js';
 import { checkDestinationRule } from './destination-rule-check.js';
 import { endpointSliceDoc, endpointSliceSpec } from './endpoint-slice.js';
 import { endpointsDoc, endpointsSpec } from './endpoints.js';
+import { envoyFilterDoc, envoyFilterSpec } from './envoy-filter.js';
+import { checkEnvoyFilter } from './envoy-filter-check.js';
 import type { Check } from './finding.js';
 import { checkEndpointSlice, checkEndpoints, checkService } from './kubernetes-check.js';
 import { meshConfigDoc, meshConfigSpec } from './mesh-config.js';
@@ -18,6 +20,8 @@ import { virtualServiceDoc, virtualServiceSpec } from './virtual-service.js';
 import { checkVirtualService } from './virtual-service-check.js';
 import { workloadEntryDoc, workloadEntrySpec } from './workload-entry.js';
 import { checkWorkloadEntry } from './workload-entry-check.js';
+import { workloadGroupDoc, workloadGroupSpec } from './workload-group.js';
+import { checkWorkloadGroup } from './workload-group-check.js';
 
 /** One kind of resource. */
 export interface KindEntry {
@@ -88,10 +92,20 @@ export const kindTable: readonly KindEntry[] = [
     check: checkWorkloadEntry,
     doc: workloadEntryDoc,
   }),
+  implemented('WorkloadGroup', networking, {
+    schema: workloadGroupSpec,
+    check: checkWorkloadGroup,
+    doc: workloadGroupDoc,
+  }),
   implemented('Sidecar', networking, {
     schema: sidecarSpec,
     check: checkSidecar,
     doc: sidecarDoc,
+  }),
+  implemented('EnvoyFilter', networking, {
+    schema: envoyFilterSpec,
+    check: checkEnvoyFilter,
+    doc: envoyFilterDoc,
   }),
   implemented('MeshConfig', ['mesh.istio.io', 'v1alpha1'], {
     schema: meshConfigSpec,
@@ -116,12 +130,7 @@ export const kindTable: readonly KindEntry[] = [
     doc: endpointsDoc,
     specAt: 'top-level',
   }),
-  ...later('networking.istio.io', istioVersions, [
-    'Gateway',
-    'EnvoyFilter',
-    'WorkloadGroup',
-    'ProxyConfig',
-  ]),
+  ...later('networking.istio.io', istioVersions, ['Gateway', 'EnvoyFilter', 'ProxyConfig']),
   ...later('extensions.istio.io', ['v1alpha1'], ['WasmPlugin', 'TrafficExtension']),
   ...later(
     'security.istio.io',

@@ -14,6 +14,7 @@ export const problemCodes = {
   'missing-field': 'A field that must be given is missing.',
   'not-implemented': 'The API has the field, but fairlead does not act on it yet.',
   'no-effect': 'The API has the field, and like Istio, fairlead does nothing with it.',
+  deprecated: 'The field still works, but the API has a newer one in its place.',
   'duplicate-resource':
     'The same kind, namespace and name stands twice; the first in path order counts.',
   'file-unreadable': 'A file could not be read.',
@@ -28,14 +29,37 @@ export const problemCodes = {
   'unused-delegate': 'A VirtualService without hosts to which no other one delegates.',
   'delegate-conflict':
     'The matches of a delegate are not a part of those of the route that delegates to it.',
-  'unreachable-rule': 'A rule stands behind one that always matches, so it is never used.',
+  'unreachable-rule':
+    'Everything that a rule matches is taken by rules before it, so it is never used.',
+  'ineffective-match':
+    'What one match of a rule takes is taken by a match before it; the others of the rule count.',
+  'unregistered-host': 'A VirtualService is for a host that no Service or ServiceEntry has.',
+  'unknown-gateway': 'A VirtualService names a Gateway that does not exist.',
+  'host-not-in-gateway': 'A VirtualService is bound to a Gateway that has none of its hosts.',
+  'unknown-namespace': 'exportTo names a namespace in which there is no resource.',
+  'unmatched-selector': 'No workload that fairlead knows has the labels of the selector.',
+  'duplicate-sidecar':
+    'A namespace has two Sidecars without a workloadSelector; the oldest counts.',
+  'sidecar-conflict': 'Two Sidecars select the same workload; the oldest counts.',
+  'unverified-server':
+    'TLS to a service accepts any certificate, or one of any name; anybody may answer.',
+  'default-cas': 'Certificates are checked against the CAs that the machine of the client trusts.',
+  'ineffective-setting': 'A setting counts only together with another one, which is not there.',
   'empty-subset': 'No endpoint of the service has the labels of the subset.',
   'no-endpoints': 'The selector of the service matches no workload.',
+  'addresses-required':
+    'A TCP port of a ServiceEntry without addresses takes all traffic of that port.',
+  'service-entry-conflict':
+    'Two ServiceEntries give one port of a host different protocols; the oldest counts.',
+  'workload-conflict':
+    'Two services call one port of a workload by different ports or protocols; one of them counts.',
   'undeclared-protocol': 'The port declares no protocol; Envoy finds out by the first bytes.',
   'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
   'reserved-port':
     'A service without an address of its own uses a port of the sidecar itself; it gets no listener.',
   // proxies
+  'not-registered':
+    'A sidecar names a WorkloadGroup, but cannot be registered as a workload of it.',
   nack: 'An Envoy refused a response; its last good configuration of that type stays in force there.',
   'refused-by-envoy':
     'An Envoy refused a resource; it is held back alone, its last good version stays in force.',

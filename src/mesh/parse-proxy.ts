@@ -49,10 +49,20 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
     interceptionMode: interceptionMode(metadata.INTERCEPTION_MODE),
     virtualHostDiscovery: takesVirtualHosts(node, metadata.VIRTUAL_HOST_DISCOVERY),
     generator: text(metadata.GENERATOR),
+    workloadGroup: text(metadata.AUTO_REGISTER_GROUP),
+    dnsCapture: metadata.DNS_CAPTURE === true || metadata.DNS_CAPTURE === 'true',
     cluster: node.cluster,
     service: id === undefined ? node.cluster : '',
     envoyVersion: node.version ?? '',
+    ...(text(metadata.ISTIO_VERSION) !== '' && { istioVersion: text(metadata.ISTIO_VERSION) }),
+    ...withStrings(node.metadata),
   };
+}
+
+/** As the node has it, without what is no string. */
+function withStrings(metadata: ProxyNode['metadata']): Pick<ConnectedProxy, 'metadata'> {
+  const strings = labels(metadata);
+  return Object.keys(strings).length === 0 ? {} : { metadata: strings };
 }
 
 /** Envoy 1.37 is the first one that takes virtual hosts over an aggregated stream. */

@@ -2,8 +2,10 @@
 // while they do not change, whatever else changes: an edit of endpoints leaves `services` the same array, so that
 // listeners and routes are not even looked at again.
 import type { ServiceEndpoints } from './endpoint.js';
+import type { EnvoyFilterPatch } from './envoy-filter.js';
 import type { MeshSettings } from './mesh-settings.js';
-import type { InterceptionMode, Locality, ProxyType } from './proxy.js';
+import type { ProxyPlace } from './place.js';
+import type { InterceptionMode, ProxyType } from './proxy.js';
 import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
 import type { Service, ServicePort } from './service.js';
 
@@ -19,10 +21,12 @@ export interface ProxyTraits {
   dnsDomain: string;
   /** Virtual hosts are resources of their own (VHDS) instead of parts of their route configuration. */
   virtualHostDiscovery?: boolean;
+  /** DNS queries of the workload come here, so that services may have addresses that only the mesh knows. */
+  dnsCapture?: boolean;
   ipv4: boolean;
   ipv6: boolean;
-  locality: Locality;
-  network: string;
+  /** Absent where no rule in the scope asks about it, so that more proxies share. */
+  place?: ProxyPlace;
   /** Envoy's version for features that differ; empty = unknown. */
   envoyVersion: string;
 }
@@ -54,6 +58,10 @@ export interface OutboundScope {
 /** What clients see at one port, or at all ports that have no listener of their own. */
 export interface EgressListener {
   port?: number;
+  /** Where the listener of the port stands; by the mode of interception when absent. */
+  bind?: string;
+  /** False: the listener is really bound, and nothing is captured for it; undefined: by the mode of interception. */
+  captured?: boolean;
   services: readonly ServiceView[];
   virtualServices: readonly VirtualService[];
 }
@@ -86,4 +94,6 @@ export interface ProxyView {
   settings: MeshSettings;
   outbound: OutboundScope;
   inbound: InboundScope;
+  /** Patches in the order of application; absent when there are none. */
+  envoyFilters?: readonly EnvoyFilterPatch[];
 }

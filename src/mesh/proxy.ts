@@ -36,12 +36,20 @@ export interface Proxy {
   virtualHostDiscovery: boolean;
   /** `grpc` for proxyless gRPC clients. */
   generator: string;
+  /** The WorkloadGroup that it is registered in; empty: none. */
+  workloadGroup: string;
+  /** DNS queries of its workload come to its listener on 15053. */
+  dnsCapture: boolean;
   /** node.cluster, as sent. */
   cluster: string;
   /** The service that a node not of Istio's form says it serves (node.cluster); empty for others. */
   service: string;
   /** Envoy's version, e.g. `1.40.0`; empty when it did not say. */
   envoyVersion: string;
+  /** ISTIO_VERSION of the metadata; absent when it did not say. */
+  istioVersion?: string;
+  /** The metadata with a string as value, which EnvoyFilters may ask about; absent when there is none. */
+  metadata?: Readonly<Record<string, string>>;
 }
 
 /** The part of Envoy's node that a proxy is parsed from (xds/node.ts gives this shape). */

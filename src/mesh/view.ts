@@ -1,9 +1,12 @@
 // What one proxy may see of a mesh: the entire input of translation (DESIGN.md, invariant 2). Parts are shared between
 // proxies and between generations while they are equal.
 import { memoize, sameOr } from '../lib/memo.js';
+import { type EnvoyFilterPatch, patchesOf } from './envoy-filter.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
+import { asWorkload } from './own-workload.js';
+import { askedPlace, placeOf } from './place.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
 import type { VirtualService } from './rules.js';
@@ -16,31 +19,36 @@ import { settingsOfSidecar } from './sidecar-settings.js';
 const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
 
 /**
- * The view of `proxy`. Two calls with equal results give the same object for the same Proxy object, and the same
+ * The view of a proxy. Two calls with equal results give the same object for the same Proxy object, and the same
  * outbound scope for all proxies whose namespaces see the same. Equal keys mean equal views within one mesh.
  */
-export function viewOf(mesh: Mesh, proxy: ConnectedProxy): ProxyView {
+export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
+  const proxy = asWorkload(mesh, connected);
   const last = lastViews.get(proxy);
   const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy);
-  const traits = traitsOf(proxy, askedLabels(outbound.virtualServices));
   const sidecar = sidecarOf(mesh.sidecars, proxy);
   const settings = sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
+  const asked = askedLabels(outbound.virtualServices);
+  const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));
   const inbound = inboundScope(mesh, proxy, { sidecar, last: last?.inbound });
+  const envoyFilters = patchesOf(mesh.envoyFilters, proxy);
   if (
     last !== undefined &&
     last.outbound === outbound &&
     last.inbound === inbound &&
     last.proxy === traits &&
-    last.settings === settings
+    last.settings === settings &&
+    last.envoyFilters === envoyFilters
   ) {
     return last;
   }
   const view = {
-    key: viewKey(scopeKey, traits, inbound),
+    key: viewKey(scopeKey, traits, { inbound, envoyFilters }),
     proxy: traits,
     settings,
     outbound,
     inbound,
+    ...(envoyFilters && { envoyFilters }),
   };
   lastViews.set(proxy, view);
   return view;
@@ -59,7 +67,7 @@ const askedLabels = memoize((virtualServices: readonly VirtualService[]): string
   return [...keys].sort(compareText).join('\n');
 });
 
-const traitsOf = memoize((proxy: ConnectedProxy, asked: string): ProxyTraits => {
+const traitsOf = memoize((proxy: ConnectedProxy, asked: string, place?: string): ProxyTraits => {
   const known = asked.split('\n').filter((key) => Object.hasOwn(proxy.labels, key));
   return {
     type: proxy.type,
@@ -69,11 +77,11 @@ const traitsOf = memoize((proxy: ConnectedProxy, asked: string): ProxyTraits => 
     interceptionMode: proxy.interceptionMode,
     dnsDomain: proxy.dnsDomain,
     ...(proxy.virtualHostDiscovery && { virtualHostDiscovery: true }),
+    ...(proxy.dnsCapture && { dnsCapture: true }),
     // A proxy that does not say its addresses is taken for an IPv4 one.
     ipv4: proxy.ips.length === 0 || proxy.ips.some((ip) => !ip.includes(':')),
     ipv6: proxy.ips.some((ip) => ip.includes(':')),
-    locality: proxy.locality,
-    network: proxy.network,
+    ...(place !== undefined && { place: placeOf(proxy, place) }),
     envoyVersion: proxy.envoyVersion,
   };
 });
@@ -91,8 +99,18 @@ function inboundScope(
   return same ? last : { ports, ips: proxy.ips, ...(pool && { connectionPool: pool }) };
 }
 
-function viewKey(scopeKey: string, traits: ProxyTraits, inbound: InboundScope): string {
-  return JSON.stringify([scopeKey, traits, inbound.ips, inbound.ports.map(portKey)]);
+function viewKey(
+  scopeKey: string,
+  traits: ProxyTraits,
+  { inbound, envoyFilters = [] }: Pick<ProxyView, 'inbound' | 'envoyFilters'>,
+): string {
+  const ports = inbound.ports.map(portKey);
+  const patches = envoyFilters.map(patchKey);
+  return JSON.stringify([scopeKey, traits, inbound.ips, ports, ...patches]);
+}
+
+function patchKey({ source: { namespace, name }, index }: EnvoyFilterPatch): string {
+  return `${namespace}/${name}#${index}`;
 }
 
 function portKey({ service, port, targetPort }: InboundPort): string {

@@ -8,11 +8,15 @@ export interface ResourceStatus extends ResourceId {
   labels: Readonly<Record<string, string>>;
   position?: Position;
   spec: unknown;
+  /** node.id of the sidecar that registered itself as this WorkloadEntry; nobody wrote it. */
+  registeredBy?: string;
 }
 
 /** A problem as shown: the path as text, the position where it is known. */
 export interface ProblemStatus {
   code: string;
+  /** The code that Istio has for the same, such as IST0101. */
+  istio?: string;
   severity: Severity;
   message: string;
   resource?: ResourceId;

@@ -12,6 +12,7 @@ const documents: Record<string, unknown[]> = {
   Sidecar: samples.sidecars.map((spec) => documentOf('Sidecar', spec)),
   ServiceEntry: samples.serviceEntries.map((spec) => documentOf('ServiceEntry', spec)),
   WorkloadEntry: samples.workloadEntries.map((spec) => documentOf('WorkloadEntry', spec)),
+  WorkloadGroup: samples.workloadGroups.map((spec) => documentOf('WorkloadGroup', spec)),
   MeshConfig: samples.meshConfigs.map((spec) => documentOf('MeshConfig', spec)),
   Service: samples.services.map((spec) => documentOf('Service', spec)),
   EndpointSlice: [topLevel('EndpointSlice', samples.endpointSlice)],

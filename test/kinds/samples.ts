@@ -324,6 +324,21 @@ export const workloadEntries: unknown[] = [
   { address: 'unix://@abstract' },
 ];
 
+export const workloadGroups: unknown[] = [
+  {
+    metadata: { labels: { app: 'web' }, annotations: { team: 'a' } },
+    template: {
+      address: '10.0.0.7',
+      ports: { http: 8080 },
+      labels: { version: 'v1' },
+      locality: 'eu/a',
+      weight: 2,
+      serviceAccount: 'web',
+    },
+    probe: { periodSeconds: 5, httpGet: { path: '/health', port: 8080, scheme: 'HTTP' } },
+  },
+];
+
 export const services: unknown[] = [
   {
     ports: [

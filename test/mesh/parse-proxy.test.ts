@@ -36,6 +36,8 @@ t.test("Istio's node", async (t) => {
     interceptionMode: 'TPROXY',
     virtualHostDiscovery: false,
     generator: 'grpc',
+    workloadGroup: '',
+    dnsCapture: false,
     cluster: 'reviews.prod',
     service: '',
     envoyVersion: '1.40.0',

@@ -14,6 +14,9 @@ interface Flags {
   label?: string[];
   serviceAccount?: string;
   workload?: string;
+  workloadGroup?: string;
+  network?: string;
+  dnsCapture?: boolean;
   interception: string;
   locality?: string;
   cluster?: string;
@@ -47,6 +50,9 @@ export function addBootstrap(program: Command): void {
     .option('--label <key=value>', 'a label (repeatable, or comma-separated)', collect)
     .option('--service-account <name>', 'its service account', 'default')
     .option('--workload <name>', 'the name that instances of the workload share')
+    .option('--workload-group <name>', 'the WorkloadGroup that the workload registers itself in')
+    .option('--network <name>', 'the network that it is in')
+    .option('--dns-capture', 'its DNS queries are sent to the sidecar (interception --dns)')
     .option('--interception <mode>', 'REDIRECT, TPROXY or NONE', 'REDIRECT')
     .option('--locality <region/zone/subzone>', 'where it runs')
     .option('--cluster <name>', 'node.cluster')
@@ -106,6 +112,9 @@ function toOptions(flags: Flags, type: BootstrapOptions['type']): BootstrapOptio
     labels: keyValues(flags.label),
     serviceAccount: flags.serviceAccount,
     workloadName: flags.workload,
+    workloadGroup: flags.workloadGroup,
+    network: flags.network,
+    dnsCapture: flags.dnsCapture,
     interceptionMode: oneOf('--interception', flags.interception, ['REDIRECT', 'TPROXY', 'NONE']),
     locality: flags.locality,
     cluster: flags.cluster,

@@ -1,0 +1,47 @@
+// The rules of WorkloadGroup beyond its schema, after Istio's validation.
+import type { Check, Findings } from './finding.js';
+import { isAnyCaseLabel } from './names.js';
+import { checkLabels, checkOneOf } from './value-check.js';
+import type { WorkloadGroupSpec } from './workload-group.js';
+
+const seconds = [
+  'initialDelaySeconds',
+  'timeoutSeconds',
+  'periodSeconds',
+  'successThreshold',
+  'failureThreshold',
+] as const;
+
+function checkProbe(probe: NonNullable<WorkloadGroupSpec['probe']>, findings: Findings): void {
+  for (const name of seconds) {
+    if ((probe[name] ?? 0) < 0) findings.invalid(['probe', name], 'must not be negative');
+  }
+  const methods = ['httpGet', 'tcpSocket', 'exec', 'grpc'] as const;
+  const given = checkOneOf(findings, ['probe'], probe, methods);
+  if (given.length === 0) findings.missing(['probe'], `one of ${methods.join(', ')} must be given`);
+  if (probe.exec?.command.length === 0) {
+    findings.missing(['probe', 'exec', 'command'], 'the command must not be empty');
+  }
+  for (const [index, { name = '' }] of (probe.httpGet?.httpHeaders ?? []).entries()) {
+    if (/^[-_A-Za-z0-9]+$/.test(name)) continue;
+    findings.invalid(
+      ['probe', 'httpGet', 'httpHeaders', index, 'name'],
+      'not the name of a header',
+    );
+  }
+}
+
+/** Checks a WorkloadGroup beyond its schema. */
+export const checkWorkloadGroup: Check<WorkloadGroupSpec> = (spec, findings) => {
+  const { metadata, template, probe } = spec;
+  checkLabels(findings, ['metadata', 'labels'], metadata?.labels);
+  checkLabels(findings, ['template', 'labels'], template.labels);
+  if (template.address) {
+    findings.warn(['template', 'address'], 'each workload has the address of its own sidecar');
+  }
+  for (const name of Object.keys(template.ports ?? {})) {
+    if (isAnyCaseLabel(name)) continue;
+    findings.invalid(['template', 'ports', name], 'the name of a port is a DNS label');
+  }
+  if (probe) checkProbe(probe, findings);
+};

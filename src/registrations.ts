@@ -1,0 +1,101 @@
+// Who is registered: the sidecars that name a WorkloadGroup and are connected, or were a moment ago. A sidecar that
+// comes back within the grace time was never away, so that a stream that is renewed empties no endpoints. What a
+// registration comes to is mesh/workload-group.ts.
+import type { Proxy } from './mesh/proxy.js';
+import { type Registration, registeredName } from './mesh/workload-group.js';
+
+/** A proxy, and what tells it from others: equal ones describe themselves alike. */
+interface Comer {
+  group: string;
+  proxy: Proxy;
+}
+
+interface Place extends Registration, Comer {
+  connected: boolean;
+  /** Set while nobody is connected. */
+  leaving?: NodeJS.Timeout;
+}
+
+/** How long a sidecar may be away, in ms; Istio's PILOT_WORKLOAD_ENTRY_GRACE_PERIOD. */
+export const REGISTRATION_GRACE_MS = 10_000;
+
+/** More places than this are not kept for sidecars that are away; the bound for those that are there is xds'. */
+const AWAY_MAX = 10_000;
+
+export class Registrations {
+  readonly #graceMs: number;
+  readonly #onChange: () => void;
+  readonly #places = new Map<string, Place>();
+  #list: readonly Registration[] | undefined = [];
+  #away = 0;
+
+  /** `onChange` is called when `list` gives something new. */
+  constructor(onChange: () => void, graceMs = REGISTRATION_GRACE_MS) {
+    this.#onChange = onChange;
+    this.#graceMs = graceMs;
+  }
+
+  /** Those registered now, in a stable order; the same array while nobody comes or goes. */
+  list(): readonly Registration[] {
+    this.#list ??= [...this.#places]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, { proxy, verified }]) => ({ proxy, verified }));
+    return this.#list;
+  }
+
+  /** A proxy has connected. Of two with one group and address the one that came last counts. */
+  join({ group, proxy }: Comer, verified: boolean): void {
+    if (proxy.workloadGroup === '') return;
+    const key = placeOf(proxy);
+    const before = this.#places.get(key);
+    this.#stay(before);
+    if (before?.group === group && before.verified === verified) {
+      before.connected = true;
+      return;
+    }
+    this.#places.set(key, { group, proxy, verified, connected: true });
+    this.#changed();
+  }
+
+  /** The last stream of a proxy has ended. */
+  leave({ group, proxy }: Comer): void {
+    if (proxy.workloadGroup === '') return;
+    const key = placeOf(proxy);
+    const place = this.#places.get(key);
+    if (place?.group !== group || !place.connected) return;
+    place.connected = false;
+    if (this.#away >= AWAY_MAX) {
+      this.#places.delete(key);
+      this.#changed();
+      return;
+    }
+    this.#away++;
+    place.leaving = setTimeout(() => {
+      this.#away--;
+      this.#places.delete(key);
+      this.#changed();
+    }, this.#graceMs).unref();
+  }
+
+  /** Ends waiting for anybody. */
+  close(): void {
+    for (const place of this.#places.values()) this.#stay(place);
+  }
+
+  #stay(place: Place | undefined): void {
+    if (place?.leaving === undefined) return;
+    clearTimeout(place.leaving);
+    delete place.leaving;
+    this.#away--;
+  }
+
+  #changed(): void {
+    this.#list = undefined;
+    this.#onChange();
+  }
+}
+
+/** One place for each entry; a proxy without an address has its own. */
+function placeOf(proxy: Proxy): string {
+  return `${proxy.namespace}/${registeredName(proxy) ?? `${proxy.workloadGroup} ${proxy.id}`}`;
+}

@@ -1,0 +1,203 @@
+// Sidecars that register themselves in a WorkloadGroup: over real streams to a control plane, what the others are told
+// while they are there, for a moment after, and who is not let in.
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { MemorySource } from '../src/config/memory.js';
+import { ControlPlane, type ControlPlaneOptions } from '../src/control-plane.js';
+import { Fleet, SimulatedSidecar } from './bench/simulated-sidecar.js';
+import { until } from './envoy/live-mesh.js';
+
+t.setTimeout(60_000);
+
+const service = `apiVersion: v1
+kind: Service
+metadata: { name: backend }
+spec: { selector: { app: backend }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+`;
+const group = `apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: backends }
+spec:
+  metadata: { labels: { app: backend } }
+  template: { serviceAccount: backend, weight: 3, ports: { http: 9090 } }
+`;
+const observer = 'sidecar~10.0.0.1~client.default~default.svc.cluster.local';
+
+class Scene {
+  readonly source = new MemorySource();
+  readonly plane: ControlPlane;
+  readonly #clients = new Set<SimulatedSidecar>();
+  #address = '';
+
+  constructor(options: Partial<ControlPlaneOptions> = {}) {
+    const quiet = () => undefined;
+    const log = { info: quiet, warn: quiet, error: quiet };
+    this.source.set('service.yaml', service);
+    this.source.set('group.yaml', group);
+    this.plane = new ControlPlane({
+      source: this.source,
+      log,
+      registrationGraceMs: 300,
+      ...options,
+    });
+  }
+
+  async start(t: Test): Promise<void> {
+    t.teardown(async () => {
+      for (const client of this.#clients) client.close();
+      await this.plane.stop();
+    });
+    await this.plane.start();
+    const bound = (await this.plane.listen({ host: '127.0.0.1', port: 0 })) as { port: number };
+    this.#address = `127.0.0.1:${bound.port}`;
+    this.connect(observer, {});
+    await until(5000, () => this.plane.state.proxies().length === 1);
+  }
+
+  connect(id: string, metadata: Record<string, string>): SimulatedSidecar {
+    const fields = Object.entries(metadata).map(([key, stringValue]) => [key, { stringValue }]);
+    const node = { id, metadata: { fields: Object.fromEntries(fields) } };
+    const client = new SimulatedSidecar(this.#address, node, new Fleet());
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** A sidecar of the group at 10.0.1.N. */
+  member(n: number, metadata: Record<string, string> = {}): SimulatedSidecar {
+    const id = `sidecar~10.0.1.${n}~backend-${n}.default~default.svc.cluster.local`;
+    return this.connect(id, { AUTO_REGISTER_GROUP: 'backends', ...metadata });
+  }
+
+  /** Endpoints of the backend as the client is told, as `ADDRESS:PORT`. */
+  endpoints(): string[] {
+    const all = (this.plane.state.proxyConfiguration(observer)?.endpoints ?? []) as {
+      clusterName: string;
+      endpoints?: { lbEndpoints: { endpoint: { address: { socketAddress: Socket } } }[] }[];
+    }[];
+    const found = all.find(({ clusterName }) => clusterName.includes('backend.default'));
+    return (found?.endpoints ?? [])
+      .flatMap(({ lbEndpoints }) => lbEndpoints)
+      .map(({ endpoint }) => endpoint.address.socketAddress)
+      .map(({ address, portValue }) => `${address}:${portValue}`);
+  }
+
+  async settled(expected: readonly string[], timeoutMs = 5000): Promise<void> {
+    await until(timeoutMs, () => this.endpoints().join() === expected.join()).catch(() => {
+      throw new Error(`endpoints are ${this.endpoints()}, not ${expected}`);
+    });
+  }
+
+  problems(): string[] {
+    return this.plane.state
+      .problems()
+      .filter(({ code }) => code === 'not-registered')
+      .map(({ message, proxy }) => `${proxy?.split('~')[2]}: ${message}`);
+  }
+
+  entry(name: string) {
+    return this.plane.state.resources({ kind: 'WorkloadEntry', name })[0];
+  }
+}
+
+interface Socket {
+  address: string;
+  portValue: number;
+}
+
+t.test('a sidecar is an endpoint while it is connected, and a moment longer', async (t) => {
+  const scene = new Scene();
+  await scene.start(t);
+  const first = scene.member(1);
+  await scene.settled(['10.0.1.1:9090']);
+  const second = scene.member(2, { NETWORK: 'vm' });
+  await scene.settled(['10.0.1.1:9090', '10.0.1.2:9090']);
+  t.match(scene.entry('backends-10.0.1.2-vm'), {
+    namespace: 'default',
+    labels: { app: 'backend' },
+    spec: { address: '10.0.1.2', network: 'vm', weight: 3, serviceAccount: 'backend' },
+    registeredBy: /backend-2/,
+  });
+  t.ok(
+    (
+      (scene.plane.state.proxyConfiguration('backend-1')?.clusters ?? []) as { name: string }[]
+    ).some(({ name }) => name === 'inbound|9090||'),
+    'it serves what selects the labels of its group',
+  );
+  t.equal(scene.plane.state.generations().length, 1, 'no generation of configuration');
+
+  const leftMs = performance.now();
+  first.close();
+  await sleep(100);
+  scene.member(1);
+  await sleep(400);
+  t.same(scene.endpoints(), ['10.0.1.1:9090', '10.0.1.2:9090'], 'it came back in time');
+  second.close();
+  await scene.settled(['10.0.1.1:9090']);
+  t.ok(performance.now() - leftMs > 700, 'not before the grace time');
+  t.equal(scene.entry('backends-10.0.1.2-vm'), undefined);
+});
+
+t.test('the group may come later, change, and go', async (t) => {
+  const scene = new Scene();
+  scene.source.delete('group.yaml');
+  await scene.start(t);
+  scene.member(1);
+  await until(5000, () => scene.problems().length > 0);
+  t.match(scene.problems(), [/^backend-1.default: .*there is no WorkloadGroup default\/backends/]);
+  scene.source.set('group.yaml', group);
+  await scene.settled(['10.0.1.1:9090']);
+  t.same(scene.problems(), []);
+  scene.source.set('group.yaml', group.replace('9090', '7070'));
+  await scene.settled(['10.0.1.1:7070']);
+  scene.source.delete('group.yaml');
+  await scene.settled([]);
+});
+
+t.test("a user's WorkloadEntry of the same name counts", async (t) => {
+  const scene = new Scene();
+  scene.source.set(
+    'own.yaml',
+    `apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: backends-10.0.1.1, labels: { app: backend } }
+spec: { address: 10.0.1.1, ports: { http: 6060 } }
+`,
+  );
+  await scene.start(t);
+  scene.member(1);
+  await scene.settled(['10.0.1.1:6060']);
+  scene.source.delete('own.yaml');
+  await scene.settled(['10.0.1.1:9090']);
+});
+
+t.test('with identities, the service account must be that of the group', async (t) => {
+  const scene = new Scene({
+    checks: {
+      authenticate: () => ({ name: 'somebody' }),
+      authorize: (_identity, { namespace }) => {
+        if (namespace !== 'default') throw new Error('not yours');
+      },
+    },
+  });
+  await scene.start(t);
+  scene.member(1, { SERVICE_ACCOUNT: 'other' });
+  scene.member(2, { SERVICE_ACCOUNT: 'backend' });
+  scene.member(3, { SERVICE_ACCOUNT: 'backend', NAMESPACE: 'elsewhere' });
+  await scene.settled(['10.0.1.2:9090']);
+  await until(5000, () => scene.problems().length > 0);
+  t.match(scene.problems(), [/^backend-1.*service account backend, not "other"/]);
+  t.equal(scene.plane.state.proxies().length, 3, 'the one of another namespace is not served');
+});
+
+t.test('two at one address: the one that came last counts', async (t) => {
+  const scene = new Scene();
+  await scene.start(t);
+  const old = scene.member(1, { LABELS_: 'a' });
+  await scene.settled(['10.0.1.1:9090']);
+  const id = 'sidecar~10.0.1.1~replacement.default~default.svc.cluster.local';
+  scene.connect(id, { AUTO_REGISTER_GROUP: 'backends' });
+  await until(5000, () => scene.entry('backends-10.0.1.1')?.registeredBy === id);
+  old.close();
+  await sleep(500);
+  t.same(scene.endpoints(), ['10.0.1.1:9090'], 'the end of the other one takes nothing away');
+});
