@@ -28,7 +28,7 @@ export function addDemo(program: Command): void {
     .option('--port <port>', 'port of the frontend on 127.0.0.1', portNumber)
     .option('--admin-port <port>', 'port of the admin API on 127.0.0.1', portNumber)
     .option('--once', 'stop after the first answer through the mesh')
-    .option('--seconds <seconds>', 'stop after this time', wholeNumber)
+    .option('--seconds <seconds>', 'stop this long after the first answer', wholeNumber)
     .option('--rate <requests>', 'requests a second of the built-in load; 0 for none', wholeNumber)
     .action(async (flags: Flags) => {
       const { runDemo } = await import('../demo/demo.js');

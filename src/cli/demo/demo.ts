@@ -24,7 +24,7 @@ export interface DemoOptions {
   adminPort?: number;
   /** Stop after the first answer through the mesh. */
   once?: boolean;
-  /** Stop after this time. */
+  /** Stop this long after the first answer through the mesh. */
   seconds?: number;
   /** The built-in load; 10 where absent, 0 switches it off. */
   requestsPerSecond?: number;
@@ -36,7 +36,7 @@ const windowMs = 5_000;
 /** Runs until a signal, `once` or `seconds`; resolves with the exit code. Leaves nothing behind. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const startedAtMs = performance.now();
-  const end = endSignal(options.seconds);
+  const end = endSignal();
   const say = (line: string) => process.stdout.write(`${line}\n`);
   let demo: RunningDemo | undefined;
   try {
@@ -54,6 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await firstAnswer(demo, end.promise);
     if (!end.reached()) {
       sayReady(demo, performance.now() - startedAtMs, say);
+      if (options.seconds !== undefined) end.after(options.seconds * 1000);
       if (!options.once) await showUntil(demo, options.requestsPerSecond ?? 10, end.promise);
     }
     return 0;
@@ -121,9 +122,9 @@ async function showUntil(
 }
 
 /**
- * The wish to stop: a signal or the time given. A second signal does not cut the cleaning up short.
+ * The wish to stop: a signal, or the end of the time given by `after`. A second signal does not cut the cleaning up short.
  */
-function endSignal(seconds: number | undefined) {
+function endSignal() {
   let reached = false;
   let resolve = () => {};
   const promise = new Promise<void>((done) => {
@@ -135,10 +136,13 @@ function endSignal(seconds: number | undefined) {
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, stop);
-  const timer = seconds === undefined ? undefined : setTimeout(stop, seconds * 1000);
+  let timer: NodeJS.Timeout | undefined;
+  const after = (ms: number) => {
+    timer = setTimeout(stop, ms);
+  };
   const forget = () => {
     clearTimeout(timer);
     for (const signal of signals) process.removeListener(signal, stop);
   };
-  return { promise, reached: () => reached, forget };
+  return { promise, reached: () => reached, after, forget };
 }
