@@ -44,8 +44,10 @@ const egressPort = message({
 
 const egress = message({
   port: egressPort.describe('a listener for this port alone; the last entry may be without one'),
-  bind: notImplemented(string.describe('address of the listener')),
-  captureMode: notImplemented(captureMode().describe('whether traffic of the port is captured')),
+  bind: string.describe('address of the listener of the port; a Unix socket is not acted on'),
+  captureMode: captureMode().describe(
+    'NONE: the listener is really bound, at 127.0.0.1 without `bind`; IPTABLES: traffic is captured',
+  ),
   hosts: strings.describe(
     'what is seen, as `NAMESPACE/HOST`: `.` is the own namespace, `*` any; `~NAMESPACE/HOST` excludes',
   ),

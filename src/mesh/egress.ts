@@ -12,6 +12,8 @@ import { preferred } from './visible-services.js';
 /** What is seen at one port, or (without a port) at all others. */
 export interface SeenAtPort {
   port?: number;
+  bind?: string;
+  captured?: boolean;
   services: readonly Service[];
   virtualServices: readonly VirtualService[];
 }
@@ -41,11 +43,19 @@ export function egressOf(
     const destinations = withDestinations(mesh, { services, virtualServices, namespace });
     const seen = [...destinations.values()].flatMap((service) => atPort(service, entry.port) ?? []);
     return {
-      ...(entry.port !== undefined && { port: entry.port }),
+      ...place(entry),
       services: seen.sort((a, b) => compareText(a.hostname, b.hostname)),
       virtualServices,
     };
   });
+}
+
+function place({ port, bind, captured }: EgressScope) {
+  return {
+    ...(port !== undefined && { port }),
+    ...(bind !== undefined && { bind }),
+    ...(captured !== undefined && { captured }),
+  };
 }
 
 const egressFilter = memoize(

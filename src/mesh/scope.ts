@@ -157,15 +157,17 @@ function limitedBy(
   );
   // One entry for all ports is what a scope is anyway.
   if (seen.length === 1 && seen[0]?.port === undefined) return { services, virtualServices };
-  const listeners = seen.map(({ port, ...at }, i): EgressListener => {
+  const listeners = seen.map((at, i): EgressListener => {
     const last = old?.listeners?.[i];
     const next: EgressListener = {
-      ...(port !== undefined && { port }),
+      ...at,
       services: sameOr(last?.services, views(mesh, client, at.services)),
       virtualServices: sameOr(last?.virtualServices, at.virtualServices),
     };
     const same =
-      last?.port === port &&
+      last?.port === at.port &&
+      last?.bind === at.bind &&
+      last?.captured === at.captured &&
       last?.services === next.services &&
       last.virtualServices === next.virtualServices;
     return same && last ? last : next;

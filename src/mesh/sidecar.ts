@@ -25,6 +25,9 @@ export interface Sidecar {
 export interface EgressScope {
   /** The port that it is for; absent for all other ports. */
   port?: number;
+  /** An IP address. */
+  bind?: string;
+  captured?: boolean;
   hosts: readonly EgressHost[];
 }
 
@@ -84,8 +87,11 @@ const meshSidecar = memoize((settings: MeshSettings, resource: Resource): Sideca
   return {
     source: { kind, namespace, name },
     ...(Object.keys(labels).length > 0 && { selector: labels }),
-    egress: (spec.egress ?? []).map(({ port, hosts = [] }) => ({
+    // A Unix socket has no port number; it is not acted on.
+    egress: (spec.egress ?? []).filter(hasPlace).map(({ port, bind, captureMode, hosts = [] }) => ({
       ...(port?.number && { port: port.number }),
+      ...(port?.number && bind && { bind }),
+      ...(port?.number && captured(captureMode)),
       hosts: hosts.map(egressHost),
     })),
     ingress: spec.ingress ?? [],
@@ -103,6 +109,16 @@ const meshSidecar = memoize((settings: MeshSettings, resource: Resource): Sideca
     }),
   };
 });
+
+type Egress = NonNullable<SidecarSpec['egress']>[number];
+
+function hasPlace({ port }: Egress): boolean {
+  return port === undefined || Boolean(port.number);
+}
+
+function captured(mode: Egress['captureMode']): { captured?: boolean } {
+  return mode === 'IPTABLES' || mode === 'NONE' ? { captured: mode === 'IPTABLES' } : {};
+}
 
 function egressHost(entry: string): EgressHost {
   const at = entry.indexOf('/');

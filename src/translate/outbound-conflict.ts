@@ -40,6 +40,8 @@ interface Work {
   view: ProxyView;
   context: TcpContext;
   bindToPort: boolean;
+  /** Where all listeners stand; absent: at the addresses of the services. */
+  bound: readonly string[] | undefined;
   /** Ports of the proxy's own inbound listeners at the addresses where outbound ones are bound. */
   taken: ReadonlySet<number>;
   entries: ListenerEntry[];
@@ -68,7 +70,9 @@ export function outboundEntries(view: ProxyView): {
       virtualServices: connectionRules(seen.virtualServices),
       services: servicesByName(view.outbound.services),
     };
-    const work: Work = { ...shared, context };
+    const bindToPort = seen.captured === undefined ? shared.bindToPort : !seen.captured;
+    const bound = seen.bind ? [seen.bind] : bindToPort ? boundAddresses(view) : undefined;
+    const work: Work = { ...shared, context, bindToPort, bound };
     for (const each of oldestFirst(seen.services)) {
       for (const port of each.service.ports) {
         if (isAtPort(view.outbound, seen, port.number)) addPort(work, each, port);
@@ -101,8 +105,8 @@ function addPort(work: Work, view: ServiceView, port: ServicePort): void {
   }
 }
 
-function sites({ view, bindToPort }: Work, service: Service, port: ServicePort): readonly Site[] {
-  if (bindToPort) return [{ addresses: boundAddresses(view) }];
+function sites({ view, bound }: Work, service: Service, port: ServicePort): readonly Site[] {
+  if (bound) return [{ addresses: bound }];
   if (listenerProtocol(port.protocol) === 'http') return [{ addresses: wildcards(view.proxy) }];
   if (listensAtEndpoints(service, port)) {
     const addresses = endpointAddresses(view.outbound, service, port);
@@ -164,7 +168,7 @@ function addHttp(work: Work, entry: ListenerEntry, view: ServiceView, port: Serv
     entry.http.grpcWeb ||= grpcWeb;
     return;
   }
-  const shared = work.bindToPort || entry.addresses[0] === wildcards(work.view.proxy)[0];
+  const shared = work.bound !== undefined || entry.addresses[0] === wildcards(work.view.proxy)[0];
   const route = shared
     ? portRouteName(port.number)
     : serviceRouteName(view.service.hostname, port.number);
@@ -180,7 +184,7 @@ function addTcp(
 ): void {
   const { service } = view;
   const shared =
-    work.bindToPort ||
+    work.bound !== undefined ||
     (entry.addresses[0] === wildcards(work.view.proxy)[0] &&
       (service.addresses.length === 0 || site.cidrs !== undefined));
   const chains = tcpChains(work.context, view, port, {

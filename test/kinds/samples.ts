@@ -247,7 +247,12 @@ export const sidecars: unknown[] = [
       },
     ],
     egress: [
-      { port: { number: 80, protocol: 'HTTP', name: 'web' }, hosts: ['prod/*'] },
+      {
+        port: { number: 80, protocol: 'HTTP', name: 'web' },
+        bind: '127.0.0.1',
+        captureMode: 'NONE',
+        hosts: ['prod/*'],
+      },
       { hosts: ['./*', '*/*.example.com', '~istio-system/*'] },
     ],
     inboundConnectionPool: connectionPool,
