@@ -8,6 +8,6 @@ say('building dist/');
 run(process.execPath, ['scripts/gen.mjs']);
 rmSync(join(project, 'dist'), { recursive: true, force: true });
 bin(['typescript/bin/tsc'], ['-p', 'tsconfig.build.json']);
-for (const file of ['root.json', 'reflection.json']) {
+for (const file of ['root.json', 'extensions.json', 'reflection.json']) {
   cpSync(join(project, 'src/envoy/gen', file), join(project, 'dist/envoy/gen', file));
 }

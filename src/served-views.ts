@@ -82,7 +82,11 @@ export class ServedViews {
 // Within one key the proxy's traits are equal; the parts keep identity while they are (mesh/view.ts).
 function sameView(a: ProxyView, b: ProxyView): boolean {
   return (
-    a === b || (a.settings === b.settings && a.outbound === b.outbound && a.inbound === b.inbound)
+    a === b ||
+    (a.settings === b.settings &&
+      a.outbound === b.outbound &&
+      a.inbound === b.inbound &&
+      a.envoyFilters === b.envoyFilters)
   );
 }
 

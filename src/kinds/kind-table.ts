@@ -130,7 +130,7 @@ export const kindTable: readonly KindEntry[] = [
     doc: endpointsDoc,
     specAt: 'top-level',
   }),
-  ...later('networking.istio.io', istioVersions, ['Gateway', 'EnvoyFilter', 'ProxyConfig']),
+  ...later('networking.istio.io', istioVersions, ['Gateway', 'ProxyConfig']),
   ...later('extensions.istio.io', ['v1alpha1'], ['WasmPlugin', 'TrafficExtension']),
   ...later(
     'security.istio.io',

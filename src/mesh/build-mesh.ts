@@ -7,6 +7,7 @@ import { delegatesOf, withDelegates } from './delegate.js';
 import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
+import { envoyFilterIndex } from './envoy-filter.js';
 import type { Mesh, MeshInput, MeshKind, MeshParts, SourcesByNamespace } from './mesh.js';
 import { meshSettings } from './mesh-settings.js';
 import { byAge, groupBy, sameKeys } from './order.js';
@@ -28,6 +29,10 @@ const meshKinds = [
   'VirtualService',
   'DestinationRule',
   'Sidecar',
+  'EnvoyFilter',
+  // For references to them only.
+  'Gateway',
+  'Gateway.gateway.networking.k8s.io',
   'MeshConfig',
 ] as const satisfies readonly MeshKind[];
 
@@ -65,6 +70,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
     writtenVirtualServices,
     destinationRules: rules,
     sidecars: sidecarIndex(sorted.Sidecar.sorted, settings),
+    envoyFilters: envoyFilterIndex(sorted.EnvoyFilter.sorted, settings.rootNamespace),
     endpoints: joinEndpoints(endpointsByNamespace, previous),
     problems: configProblems(sorted.MeshConfig.sorted),
     parts: {

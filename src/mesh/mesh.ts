@@ -5,6 +5,7 @@ import type { Resource } from '../kinds/resource.js';
 import type { DestinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { EndpointSources, NamespaceEndpoints } from './endpoints.js';
+import type { EnvoyFilters } from './envoy-filter.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
@@ -30,6 +31,7 @@ export interface Mesh {
   writtenVirtualServices: readonly VirtualService[];
   destinationRules: DestinationRules;
   sidecars: Sidecars;
+  envoyFilters: EnvoyFilters;
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */
   problems: readonly Problem[];
@@ -70,4 +72,7 @@ export type MeshKind =
   | 'VirtualService'
   | 'DestinationRule'
   | 'Sidecar'
+  | 'EnvoyFilter'
+  | 'Gateway'
+  | 'Gateway.gateway.networking.k8s.io'
   | 'MeshConfig';

@@ -21,16 +21,18 @@ import { layered } from '../lib/layered-map.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
+import { canonicalPlace, type ProxyPlace } from '../mesh/place.js';
 import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem, VirtualService } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
 import { seenAtPort } from './egress-listener.js';
+import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
 import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
-import { loadAssignments } from './load-assignments.js';
+import { hasLocality, loadAssignments } from './load-assignments.js';
 import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
 import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
@@ -40,6 +42,8 @@ import { splitRoutes } from './virtual-host-discovery.js';
 export interface Translation {
   resources: ResourcesByType;
   problems: readonly Problem[];
+  /** What EnvoyFilters changed; absent for a view without any. */
+  patches?: PatchReport;
 }
 
 type ByName = ReadonlyMap<ResourceName, EnvoyMessage>;
@@ -56,11 +60,20 @@ export const translate = memoize((view: ProxyView): Translation => {
     [CLUSTER, clusters(view)],
     [ENDPOINT, assignments(view)],
     [LISTENER, listeners(view)],
-    ...routeTypes(view),
+    [ROUTE, routes(view)],
   ]);
   const secrets = secretMap(clustersByService(view));
   if (secrets.size > 0) resources.set(SECRET, secrets);
-  return { resources, problems: [...plan.problems, ...inboundPlan(view).problems] };
+  const problems = [...plan.problems, ...inboundPlan(view).problems];
+  if (view.envoyFilters === undefined) {
+    return { resources: withVirtualHosts(resources, view), problems };
+  }
+  const patched = applyEnvoyFilters(resources, view);
+  return {
+    resources: withVirtualHosts(patched.resources, view),
+    problems: [...problems, ...patched.problems],
+    patches: patched.report,
+  };
 });
 
 /**
@@ -83,10 +96,21 @@ const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {
   return byName(all);
 });
 
+/** What all proxies are sent alike is one layer; what depends on the place of the client is another. */
 function assignments(view: ProxyView): ByName {
   const { endpoints } = view.outbound;
-  return assignmentMap(clustersByService(view), endpoints, view.settings, traitsOf(view));
+  const { settings } = view;
+  const proxy = traitsOf(view);
+  const { anywhere, placed } = byPlace(clustersByService(view));
+  const shared = assignmentMap(anywhere, endpoints, settings, proxy, undefined);
+  if (placed.length === 0) return shared;
+  return together(shared, assignmentMap(placed, endpoints, settings, proxy, placeOf(view)));
 }
+
+const byPlace = memoize((all: readonly ServiceClusters[]) => ({
+  anywhere: all.filter(({ clusters }) => !hasLocality(clusters)),
+  placed: all.filter(({ clusters }) => hasLocality(clusters)),
+}));
 
 /** Endpoints come into listeners by the plan only. */
 function listeners(view: ProxyView): ByName {
@@ -99,15 +123,12 @@ const outboundListenerMap = memoize(
     kept(settings, proxy, LISTENER).same(byName(made)),
 );
 
-/** RDS, and VHDS where the proxy takes virtual hosts one by one. */
-function routeTypes(view: ProxyView): [TypeUrl, ByName][] {
-  const whole = routes(view);
-  if (!view.proxy.virtualHostDiscovery) return [[ROUTE, whole]];
+/** VHDS beside RDS where the proxy takes virtual hosts one by one. */
+function withVirtualHosts(resources: ResourcesByType, { proxy }: ProxyView): ResourcesByType {
+  const whole = resources.get(ROUTE);
+  if (!proxy.virtualHostDiscovery || whole === undefined) return resources;
   const { routes: cut, virtualHosts } = splitRoutes(whole);
-  return [
-    [ROUTE, cut],
-    [VIRTUAL_HOST, virtualHosts],
-  ];
+  return new Map(resources).set(ROUTE, cut).set(VIRTUAL_HOST, virtualHosts);
 }
 
 function routes(view: ProxyView): ByName {
@@ -132,7 +153,8 @@ function byName(messages: readonly { name?: string }[]): ByName {
 
 /** The map of before where nothing of the type changed. Kept apart by what proxies may differ in. */
 const kept = memoize(
-  (..._key: [MeshSettings, ProxyTraits, TypeUrl]) => new KeepMap<ResourceName, EnvoyMessage>(),
+  (..._key: [MeshSettings, ProxyTraits, TypeUrl, ProxyPlace?]) =>
+    new KeepMap<ResourceName, EnvoyMessage>(),
 );
 
 /** The clusters of one visible service. */
@@ -145,7 +167,8 @@ interface ServiceClusters {
 function clustersByService(view: ProxyView): readonly ServiceClusters[] {
   const { outbound, settings } = view;
   const dns = dnsServices(outbound.services).map((service) => outbound.endpoints.get(service));
-  return clustersOfScope(outbound.services, settings, traitsOf(view), ...dns);
+  const place = dns.length > 0 ? placeOf(view) : undefined;
+  return clustersOfScope(outbound.services, settings, traitsOf(view), place, ...dns);
 }
 
 const dnsServices = memoize((services: readonly ServiceView[]) =>
@@ -157,14 +180,16 @@ const clustersOfScope = memoize(
     services: readonly ServiceView[],
     settings: MeshSettings,
     proxy: ProxyTraits,
+    place: ProxyPlace | undefined,
     ...dnsEndpoints: readonly (ServiceEndpoints | undefined)[]
   ): readonly ServiceClusters[] => {
     const dns = dnsServices(services);
     const inline = new Map(dns.map((service, index) => [service, dnsEndpoints[index]]));
-    return services.map((view) => ({
-      service: view.service,
-      clusters: outboundClusters(view, settings, { proxy, endpoints: inline.get(view.service) }),
-    }));
+    return services.map((view) => {
+      const { service } = view;
+      const options = { proxy, endpoints: inline.get(service), place };
+      return { service, clusters: outboundClusters(view, settings, options) };
+    });
   },
 );
 
@@ -193,14 +218,16 @@ const assignmentMap = memoize(
     endpoints: ReadonlyMap<Service, ServiceEndpoints>,
     settings: MeshSettings,
     proxy: ProxyTraits,
+    place: ProxyPlace | undefined,
   ): ByName => {
     const all = new Map<ResourceName, EnvoyMessage>();
     for (const { service, clusters: ofService } of outbound) {
-      for (const assignment of loadAssignments(service, ofService, endpoints.get(service))) {
+      const listed = endpoints.get(service);
+      for (const assignment of loadAssignments(service, ofService, listed, place)) {
         all.set(assignment.cluster_name ?? '', assignment);
       }
     }
-    return kept(settings, proxy, ENDPOINT).same(all);
+    return kept(settings, proxy, ENDPOINT, place).same(all);
   },
 );
 
@@ -232,12 +259,13 @@ const keptRoute = memoize(
   (..._key: [MeshSettings, ProxyTraits, string]) => new Keep<RouteConfiguration>(),
 );
 
-/** One object for all proxies of equal traits, so that what is made for one serves the others. */
+/** One object for all proxies of equal traits, wherever they are, so that what is made for one serves the others. */
 function traitsOf({ proxy }: ProxyView): ProxyTraits {
   return canonicalTraits(proxy);
 }
 
-const canonicalTraits = memoize((proxy: ProxyTraits): ProxyTraits => {
+const canonicalTraits = memoize((traits: ProxyTraits): ProxyTraits => {
+  const { place: _, ...proxy } = traits;
   const labels = Object.entries(proxy.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return traitsOfText(JSON.stringify({ ...proxy, labels }));
 });
@@ -246,3 +274,8 @@ const traitsOfText = memoize((text: string): ProxyTraits => {
   const traits = JSON.parse(text) as ProxyTraits & { labels: [string, string][] };
   return { ...traits, labels: Object.fromEntries(traits.labels) };
 });
+
+/** One object for all proxies of one place. */
+function placeOf({ proxy }: ProxyView): ProxyPlace | undefined {
+  return proxy.place && canonicalPlace(proxy.place);
+}

@@ -1,0 +1,165 @@
+// EnvoyFilters: which patches count for a proxy, and in which order. What a patch does is translation's business
+// (translate/envoy-filter/).
+import type { EnvoyFilterSpec } from '../kinds/envoy-filter.js';
+import type { Resource } from '../kinds/resource.js';
+import { memoize } from '../lib/memo.js';
+import type { Proxy as ConnectedProxy } from './proxy.js';
+import type { ResourceId } from './rules.js';
+
+type ConfigPatch = NonNullable<EnvoyFilterSpec['configPatches']>[number];
+type Match = NonNullable<ConfigPatch['match']>;
+
+/** What a patch changes. */
+export type ApplyTo = ConfigPatch['applyTo'];
+/** How it does. */
+export type Operation = ConfigPatch['patch']['operation'];
+export type PatchContext = 'SIDECAR_INBOUND' | 'SIDECAR_OUTBOUND' | 'GATEWAY';
+export type ListenerMatch = NonNullable<Match['listener']>;
+export type RouteConfigurationMatch = NonNullable<Match['routeConfiguration']>;
+export type ClusterMatch = NonNullable<Match['cluster']>;
+
+/** One patch of an EnvoyFilter. The same object while the resource is. */
+export interface EnvoyFilterPatch {
+  source: ResourceId;
+  /** Its place in `configPatches`. */
+  index: number;
+  applyTo: ApplyTo;
+  context: 'ANY' | 'WAYPOINT' | PatchContext;
+  operation: Operation;
+  /** Absent: everything of the sort. */
+  listener?: ListenerMatch;
+  routeConfiguration?: RouteConfigurationMatch;
+  cluster?: ClusterMatch;
+  /** ProtoJSON as the user wrote it. */
+  value?: object;
+}
+
+/** Conditions on the proxy, beside the selector of the whole. */
+interface ProxyMatch {
+  version?: RegExp;
+  metadata: readonly (readonly [string, string])[];
+}
+
+/** An EnvoyFilter as the mesh keeps it. */
+export interface EnvoyFilter {
+  source: ResourceId;
+  priority: number;
+  /** Labels of the workloads that it is for; absent: all. */
+  selector?: Readonly<Record<string, string>>;
+  /** Is for what fairlead does not have (targetRefs). */
+  isForNobody: boolean;
+  patches: readonly { patch: EnvoyFilterPatch; proxy: ProxyMatch }[];
+}
+
+/** EnvoyFilters by namespace, each list in the order of application. */
+export interface EnvoyFilters {
+  byNamespace: ReadonlyMap<string, readonly EnvoyFilter[]>;
+  rootNamespace: string;
+}
+
+/** Indexes EnvoyFilters that are sorted oldest first. */
+export const envoyFilterIndex = memoize(
+  (resources: readonly Resource[], rootNamespace: string): EnvoyFilters => {
+    const byNamespace = new Map<string, EnvoyFilter[]>();
+    for (const resource of resources) {
+      const all = byNamespace.get(resource.namespace) ?? [];
+      byNamespace.set(resource.namespace, all);
+      all.push(meshEnvoyFilter(resource));
+    }
+    for (const all of byNamespace.values()) all.sort(byPriority);
+    return { byNamespace, rootNamespace };
+  },
+);
+
+/**
+ * The patches for a proxy: by priority, those of the root namespace before those of its own, then by age (Istio API,
+ * EnvoyFilter). The same array for all proxies with the same patches; undefined when there are none.
+ */
+export function patchesOf(
+  { byNamespace, rootNamespace }: EnvoyFilters,
+  proxy: ConnectedProxy,
+): readonly EnvoyFilterPatch[] | undefined {
+  if (byNamespace.size === 0 || proxy.generator === 'grpc') return undefined;
+  const namespaces = [...new Set([rootNamespace, proxy.namespace])];
+  const patches = namespaces
+    .flatMap((namespace) => byNamespace.get(namespace) ?? [])
+    .sort(byPriority)
+    .filter((filter) => isFor(filter, proxy))
+    .flatMap((filter) => filter.patches)
+    .filter((each) => hasContext(each.patch, proxy) && isForProxy(each.proxy, proxy))
+    .map(({ patch }) => patch);
+  return patches.length === 0 ? undefined : shared(...patches);
+}
+
+/** All patches of the mesh, for reports. */
+export function allPatches({ byNamespace }: EnvoyFilters): readonly EnvoyFilterPatch[] {
+  return [...byNamespace.values()].flat().flatMap(({ patches }) => patches.map((p) => p.patch));
+}
+
+/** A sort by it keeps the order of age. */
+function byPriority(a: EnvoyFilter, b: EnvoyFilter): number {
+  return a.priority - b.priority;
+}
+
+const shared = memoize(
+  (...patches: readonly EnvoyFilterPatch[]): readonly EnvoyFilterPatch[] => patches,
+);
+
+function isFor({ selector = {}, isForNobody }: EnvoyFilter, { labels }: ConnectedProxy): boolean {
+  if (isForNobody) return false;
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+function hasContext({ context }: EnvoyFilterPatch, { type }: ConnectedProxy): boolean {
+  if (context === 'ANY') return true;
+  return type === 'router' ? context === 'GATEWAY' : context.startsWith('SIDECAR_');
+}
+
+/** A proxy that does not say its version matches no expression, as in Istio. */
+function isForProxy({ version, metadata }: ProxyMatch, proxy: ConnectedProxy): boolean {
+  if (version && !(proxy.istioVersion && version.test(proxy.istioVersion))) return false;
+  return metadata.every(([key, value]) => proxy.metadata?.[key] === value);
+}
+
+const meshEnvoyFilter = memoize((resource: Resource): EnvoyFilter => {
+  const spec = resource.spec as EnvoyFilterSpec;
+  const { kind, namespace, name } = resource;
+  const source = { kind, namespace, name };
+  const labels = spec.workloadSelector?.labels ?? {};
+  return {
+    source,
+    priority: spec.priority ?? 0,
+    ...(Object.keys(labels).length > 0 && { selector: labels }),
+    isForNobody: (spec.targetRefs ?? []).length > 0,
+    patches: (spec.configPatches ?? []).map((entry, index) => ({
+      patch: meshPatch(entry, source, index),
+      proxy: proxyMatch(entry.match?.proxy),
+    })),
+  };
+});
+
+function meshPatch(
+  { applyTo, match = {}, patch }: ConfigPatch,
+  source: ResourceId,
+  index: number,
+): EnvoyFilterPatch {
+  const { context = 'ANY', listener, routeConfiguration, cluster } = match;
+  return {
+    source,
+    index,
+    applyTo,
+    context,
+    operation: patch.operation,
+    ...(listener && { listener }),
+    ...(routeConfiguration && { routeConfiguration }),
+    ...(cluster && { cluster }),
+    ...(patch.value && { value: patch.value }),
+  };
+}
+
+function proxyMatch({ proxyVersion = '', metadata = {} }: NonNullable<Match['proxy']> = {}) {
+  return {
+    ...(proxyVersion !== '' && { version: new RegExp(proxyVersion) }),
+    metadata: Object.entries(metadata),
+  };
+}
