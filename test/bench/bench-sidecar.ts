@@ -122,24 +122,16 @@ export class BenchSidecar {
 
   /** Takes the names that a response gave: all there are, or those that came (and went) with a delta. */
   #subscribe(typeUrl: TypeUrl, named: AdsResponse['clusters'], whole: boolean): void {
-    const before = this.#asked.get(typeUrl)?.names ?? new Set<string>();
-    const added = named.added.filter((name) => !before.has(name));
-    const now = new Set(named.added);
-    const gone = whole
-      ? [...before].filter((name) => !now.has(name))
-      : named.removed.filter((name) => before.has(name));
-    if (added.length + gone.length === 0 && this.#open.has(typeUrl)) return;
-    if (whole) this.#asked.set(typeUrl, NameList.of(named.added));
-    else {
-      const left = [...before].filter((name) => !gone.includes(name));
-      this.#asked.set(typeUrl, NameList.of([...left, ...added]));
-    }
+    const before = this.#asked.get(typeUrl) ?? NameList.empty;
+    const { now, added, gone } = before.after(named, whole);
+    if (now === before && this.#open.has(typeUrl)) return;
+    this.#asked.set(typeUrl, now);
     const held = this.#held.get(typeUrl);
     if (!this.#open.has(typeUrl)) this.#ask(typeUrl);
     else if (this.#options.variant === 'sotw' && held) this.#askAgain(typeUrl, held);
     else {
       const unsubscribe = gone.map((name) => field(4, name));
-      this.#stream?.write(field(2, typeUrl), NameList.of(added).bytes, ...unsubscribe);
+      this.#stream?.write(field(2, typeUrl), added.bytes, ...unsubscribe);
     }
     if (held) {
       held.shared = held.shared.apply(gone.map((name) => ({ name, version: undefined })));

@@ -12,18 +12,17 @@ export interface Change {
 export class HeldTable {
   static readonly empty = new HeldTable(new Map());
   readonly versions: ReadonlyMap<string, string>;
-  readonly #next = new Map<string, WeakRef<HeldTable>>();
+  readonly #next = new WeakMap<readonly Change[], WeakRef<HeldTable>>();
   #initialVersions: Buffer | undefined;
 
   private constructor(versions: ReadonlyMap<string, string>) {
     this.versions = versions;
   }
 
-  /** The table after these changes. */
+  /** The table after these changes; the same one for the same array. */
   apply(changes: readonly Change[]): HeldTable {
     if (changes.length === 0) return this;
-    const key = changes.map(({ name, version }) => `${name} ${version ?? '-'}`).join('\n');
-    const known = this.#next.get(key)?.deref();
+    const known = this.#next.get(changes)?.deref();
     if (known !== undefined) return known;
     const versions = new Map(this.versions);
     for (const { name, version } of changes) {
@@ -31,8 +30,7 @@ export class HeldTable {
       else versions.set(name, version);
     }
     const next = new HeldTable(versions);
-    if (this.#next.size >= 8) this.#next.clear();
-    this.#next.set(key, new WeakRef(next));
+    this.#next.set(changes, new WeakRef(next));
     return next;
   }
 
@@ -47,26 +45,48 @@ export class HeldTable {
   }
 }
 
-const encodedNames = new Map<string, WeakRef<NameList>>();
+/** Names that come to be asked for, and names no longer asked for. */
+export interface Named {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
 
-/** Names asked for, with the bytes of a request's `resource_names`; the same object for equal lists. */
+/** What a response makes of the names asked for. */
+export interface Asked {
+  readonly now: NameList;
+  readonly added: NameList;
+  readonly gone: readonly string[];
+}
+
+/** Names asked for, with the bytes of a request's `resource_names`. */
 export class NameList {
+  static readonly empty = new NameList([]);
   readonly names: ReadonlySet<string>;
   /** Field 3: resource_names in SotW, resource_names_subscribe in delta. */
   readonly bytes: Buffer;
+  readonly #next = new WeakMap<Named, Asked>();
 
   private constructor(names: readonly string[]) {
     this.names = new Set(names);
     this.bytes = Buffer.concat(names.map((name) => field(3, name)));
   }
 
-  /** The list of these names. */
-  static of(names: readonly string[]): NameList {
-    const key = names.join('\n');
-    const known = encodedNames.get(key)?.deref();
+  /** After these names came and went (`whole`: the added ones are all there are); the same for the same object. */
+  after(named: Named, whole: boolean): Asked {
+    const known = this.#next.get(named);
     if (known !== undefined) return known;
-    const list = new NameList(names);
-    encodedNames.set(key, new WeakRef(list));
-    return list;
+    const added = named.added.filter((name) => !this.names.has(name));
+    const stays = new Set(whole ? named.added : this.names);
+    if (!whole) for (const name of named.removed) stays.delete(name);
+    const gone = [...this.names].filter((name) => !stays.has(name));
+    const changes = added.length + gone.length > 0;
+    const names = whole ? named.added : [...stays, ...added];
+    const asked = {
+      now: changes ? new NameList(names) : this,
+      added: added.length > 0 ? new NameList(added) : NameList.empty,
+      gone,
+    };
+    this.#next.set(named, asked);
+    return asked;
   }
 }
