@@ -57,6 +57,11 @@ export const problemCodes = {
   'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
   'reserved-port':
     'A service without an address of its own uses a port of the sidecar itself; it gets no listener.',
+  // EnvoyFilters
+  'patch-matches-nothing':
+    'A patch of an EnvoyFilter changes nothing at any proxy that is connected.',
+  'patch-refused':
+    'A patch of an EnvoyFilter would spoil a resource; it is left out there, others are applied.',
   // proxies
   'not-registered':
     'A sidecar names a WorkloadGroup, but cannot be registered as a workload of it.',
