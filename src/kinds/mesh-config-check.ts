@@ -2,14 +2,13 @@
 // whose mistakes are easily made. Istio fills defaults in first; here only what was written is looked at.
 import type { Check, Findings } from './finding.js';
 import { checkRetries } from './http-route-check.js';
+import { checkLocalityLb, checkZoneAwareLb } from './locality-check.js';
 import type { MeshConfigSpec } from './mesh-config.js';
 import { isAnyCaseLabel } from './names.js';
 import {
   checkConnectionPool,
-  checkLocalityLb,
   checkOutlierDetection,
   checkTcpKeepalive,
-  checkZoneAwareLb,
 } from './traffic-policy-check.js';
 import { checkDuration, checkOneOf } from './value-check.js';
 

@@ -77,6 +77,8 @@ const traffic = {
     connectionPool: connectionPool.describe('where a DestinationRule has no connectionPool'),
     outlierDetection: outlierDetection.describe('where a DestinationRule has no outlierDetection'),
   }).describe('below the rules of all hosts'),
+  localityLbSetting: localityLbSetting.describe('where a DestinationRule has none'),
+  zoneAwareLbSetting: zoneAwareLbSetting.describe('where a DestinationRule has none'),
   trustDomain: string.describe('trust domain of identities (cluster.local)'),
   accessLogFile: string.describe('file of the access log, such as /dev/stdout; empty: none'),
   accessLogFormat: string.describe('format of the access log'),
@@ -92,8 +94,6 @@ const pending = {
   disableEnvoyListenerLog: notImplemented(bool.describe('no log of unmatched connections')),
   enableAutoMtls: notImplemented(bool.describe('TLS between sidecars without a DestinationRule')),
   trustDomainAliases: notImplemented(strings.describe('other names of the trust domain')),
-  localityLbSetting: notImplemented(localityLbSetting.describe('locality load balancing')),
-  zoneAwareLbSetting: notImplemented(zoneAwareLbSetting.describe('zone aware load balancing')),
   inboundClusterStatName: notImplemented(string.describe('alt_stat_name of inbound clusters')),
   outboundClusterStatName: notImplemented(string.describe('alt_stat_name of outbound clusters')),
   serviceSettings: notImplemented(

@@ -58,7 +58,9 @@ export const serviceSpec = message({
     enumeration(['SingleStack', 'PreferDualStack', 'RequireDualStack']),
     'The addresses in clusterIPs say it.',
   ),
-  trafficDistribution: noEffect(string, nodes),
+  trafficDistribution: string.describe(
+    'PreferSameZone (PreferClose) or PreferSameNode: priorities by locality',
+  ),
 });
 
 export type ServiceSpec = z.output<typeof serviceSpec>;

@@ -1,6 +1,7 @@
 // The rules of a traffic policy and of its parts, after Istio's validation. MeshConfig shares the parts.
 import type { Findings } from './finding.js';
 import { matchHeaderProblem } from './header-check.js';
+import { checkLocalityLb, checkZoneAwareLb } from './locality-check.js';
 import { hostProblem, isAddress } from './names.js';
 import type { FieldPath } from './problem.js';
 import type {
@@ -8,12 +9,10 @@ import type {
   ConnectionPool,
   ConsistentHash,
   LoadBalancer,
-  LocalityLbSetting,
   OutlierDetection,
   PortTrafficPolicy,
   TcpKeepalive,
   TrafficPolicy,
-  ZoneAwareLbSetting,
 } from './traffic-policy.js';
 import { checkDuration, checkDurationOrZero, checkOneOf } from './value-check.js';
 
@@ -111,8 +110,7 @@ function checkConsistentHash(
     }
   }
   if (hash.minimumRingSize) {
-    const text = 'minimumRingSize is deprecated; use ringHash.minimumRingSize';
-    findings.warn([...path, 'minimumRingSize'], text);
+    findings.deprecated([...path, 'minimumRingSize'], 'ringHash.minimumRingSize');
     if (hash.ringHash || hash.maglev) {
       const conflict = 'minimumRingSize and ringHash or maglev exclude each other';
       findings.invalid([...path, 'minimumRingSize'], conflict);
@@ -140,49 +138,6 @@ function checkConsistentHash(
   }
 }
 
-function checkFailover(
-  findings: Findings,
-  path: FieldPath,
-  failover: readonly { from?: string; to?: string }[] = [],
-): void {
-  for (const [index, { from = '', to = '' }] of failover.entries()) {
-    const at = [...path, index];
-    if (from === to) findings.invalid(at, 'from and to must be different regions');
-    if (/[/*]/.test(from + to)) findings.invalid(at, 'from and to are regions, without / and *');
-  }
-}
-
-/** Checks locality load balancing. */
-export function checkLocalityLb(
-  findings: Findings,
-  path: FieldPath,
-  setting: LocalityLbSetting | undefined,
-): void {
-  if (!setting) return;
-  const { distribute = [], failover = [] } = setting;
-  if (distribute.length > 0 && failover.length > 0) {
-    findings.invalid([...path, 'failover'], 'failover and distribute exclude each other');
-  }
-  for (const [index, { to = {} }] of distribute.entries()) {
-    const at = [...path, 'distribute', index, 'to'];
-    const weights = Object.values(to);
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    if (weights.some((weight) => weight < 1 || weight > 100)) {
-      findings.invalid(at, 'each percentage is from 1 to 100');
-    } else if (sum !== 100) findings.invalid(at, `the sum of percentages must be 100, not ${sum}`);
-  }
-  checkFailover(findings, [...path, 'failover'], failover);
-}
-
-/** Checks zone aware load balancing. */
-export function checkZoneAwareLb(
-  findings: Findings,
-  path: FieldPath,
-  setting: ZoneAwareLbSetting | undefined,
-): void {
-  checkFailover(findings, [...path, 'failover'], setting?.failover);
-}
-
 function checkLoadBalancer(
   findings: Findings,
   path: FieldPath,
@@ -195,6 +150,9 @@ function checkLoadBalancer(
   checkLocalityLb(findings, [...path, 'localityLbSetting'], balancer.localityLbSetting);
   checkZoneAwareLb(findings, [...path, 'zoneAwareLbSetting'], balancer.zoneAwareLbSetting);
   checkDuration(findings, [...path, 'warmupDurationSecs'], balancer.warmupDurationSecs);
+  if (balancer.warmupDurationSecs !== undefined) {
+    findings.deprecated([...path, 'warmupDurationSecs'], 'warmup.duration');
+  }
   const { warmup } = balancer;
   if (!warmup) return;
   checkDuration(findings, [...path, 'warmup', 'duration'], warmup.duration);
@@ -252,7 +210,21 @@ function checkSections(
   checkOutlierDetection(findings, [...path, 'outlierDetection'], policy.outlierDetection);
   checkConnectionPool(findings, [...path, 'connectionPool'], policy.connectionPool);
   checkLoadBalancer(findings, [...path, 'loadBalancer'], policy.loadBalancer);
+  checkNeedOfOutliers(findings, path, policy);
   checkTls(findings, [...path, 'tls'], policy.tls);
+}
+
+/** A subset may have the outlier detection of its host. */
+function checkNeedOfOutliers(
+  findings: Findings,
+  path: FieldPath,
+  { loadBalancer, outlierDetection }: TrafficPolicy | PortTrafficPolicy,
+): void {
+  if (outlierDetection || path.includes('subsets')) return;
+  const { failover = [], failoverPriority = [] } = loadBalancer?.localityLbSetting ?? {};
+  if (failover.length + failoverPriority.length === 0) return;
+  const text = 'failover needs outlierDetection beside it, or in MeshConfig.defaultTrafficPolicy';
+  findings.warn([...path, 'loadBalancer', 'localityLbSetting'], text);
 }
 
 /** Checks the traffic policy of a host or of a subset. */

@@ -20,7 +20,9 @@ import {
 const count = named('integer', z.int32().min(0));
 const wholePercent = named('integer 0-100', z.int32().min(0).max(100));
 
-const failover = list(message({ from: string, to: string })).describe('from a region to another');
+const failover = list(message({ from: string, to: string })).describe(
+  'the region whose endpoints are next when those of one are gone',
+);
 
 /** Locality load balancing; MeshConfig has one as its default. */
 export const localityLbSetting = message({
@@ -29,18 +31,18 @@ export const localityLbSetting = message({
       from: string.describe('locality of the client: region/zone/subzone, * as the last step'),
       to: map(uint32).describe('locality -> percent; the sum is 100'),
     }),
-  ).describe('locality weights'),
+  ).describe('weights of localities; those not named get nothing'),
   failover,
-  failoverPriority: strings.describe('labels compared between client and endpoint'),
-  enabled: bool.describe('on or off for the host'),
+  failoverPriority: strings.describe('priorities by labels that endpoint and client share'),
+  enabled: bool.describe('false: endpoints anywhere are alike'),
 });
 
 /** Zone aware load balancing; MeshConfig has one as its default. */
 export const zoneAwareLbSetting = message({
-  enabled: bool,
+  enabled: bool.describe('false: endpoints anywhere are alike'),
   failover,
-  failoverPriority: strings,
-  minClusterSize: uint64,
+  failoverPriority: strings.describe('priorities by labels that endpoint and client share'),
+  minClusterSize: uint64.describe('min_cluster_size'),
 });
 
 const httpCookie = message(
@@ -90,9 +92,14 @@ const loadBalancer = message({
     'LEAST_REQUEST',
   ]).describe('lb_policy; LEAST_REQUEST when absent'),
   consistentHash: consistentHash.describe('RING_HASH or MAGLEV and the hash_policy of routes'),
-  localityLbSetting: notImplemented(localityLbSetting.describe('locality load balancing')),
-  zoneAwareLbSetting: notImplemented(zoneAwareLbSetting.describe('zone aware load balancing')),
-  backendUtilization: notImplemented(struct.describe('weights by the load that endpoints report')),
+  localityLbSetting: localityLbSetting.describe('weights or priorities of endpoints by locality'),
+  zoneAwareLbSetting: zoneAwareLbSetting.describe(
+    'priorities by region; zone_aware_lb_config, which needs local_cluster in the bootstrap',
+  ),
+  backendUtilization: noEffect(
+    struct,
+    'Istio has it in its API only: its control plane does not act on it either.',
+  ),
   warmupDurationSecs: duration.describe('deprecated form of warmup.duration'),
   warmup: warmup.describe('slow_start_config'),
 });

@@ -11,6 +11,16 @@ import { resolveVisibility } from './visibility.js';
 /** Comma-separated exportTo of a v1 Service (Istio, annotation reference). */
 const exportToAnnotation = 'networking.istio.io/exportTo';
 
+/** Istio's form of trafficDistribution from before Kubernetes had the field. */
+const distributionAnnotation = 'networking.istio.io/traffic-distribution';
+
+/** PreferClose is the older name of the first. */
+const distributions = new Map<string, NonNullable<Service['trafficDistribution']>>([
+  ['preferclose', 'PreferSameZone'],
+  ['prefersamezone', 'PreferSameZone'],
+  ['prefersamenode', 'PreferSameNode'],
+]);
+
 /** The service that a v1 Service is; the same object for the same resource and settings. */
 export const kubernetesService = memoize((settings: MeshSettings, resource: Resource): Service => {
   const spec = resource.spec as ServiceSpec;
@@ -29,6 +39,7 @@ export const kubernetesService = memoize((settings: MeshSettings, resource: Reso
     meshExternal: external !== undefined,
     ...(hasKeys(spec.selector) && external === undefined ? { selector: spec.selector } : {}),
     ...(spec.publishNotReadyAddresses ? { publishNotReady: true } : {}),
+    ...trafficDistribution(resource as Resource<ServiceSpec>),
     ...(external === undefined ? {} : { externalName: external.replace(/\.$/, '') }),
     visibility: resolveVisibility(
       annotated(resource.annotations[exportToAnnotation]),
@@ -54,6 +65,14 @@ function servicePort(port: NonNullable<ServiceSpec['ports']>[number]): ServicePo
     // Kubernetes writes 0 or "" for "the same as port".
     ...(port.targetPort ? { targetPort: port.targetPort } : {}),
   };
+}
+
+/** The field, else the annotation; an unknown value is none. */
+function trafficDistribution({ spec, annotations }: Resource<ServiceSpec>) {
+  const ofField = distributions.get(spec.trafficDistribution?.toLowerCase() ?? '');
+  const ofAnnotation = distributions.get(annotations[distributionAnnotation]?.toLowerCase() ?? '');
+  const chosen = ofField ?? ofAnnotation;
+  return chosen === undefined ? {} : { trafficDistribution: chosen };
 }
 
 function annotated(value: string | undefined): readonly string[] | undefined {

@@ -45,6 +45,8 @@ export interface Service {
   registry: 'kubernetes' | 'external';
   /** Virtual addresses: IPs, or CIDRs from a ServiceEntry. Empty when there is none (then listeners are 0.0.0.0). */
   addresses: readonly string[];
+  /** Addresses of the mesh's own for a service without any; for proxies with DNS capture only. First IPv4, then IPv6. */
+  autoAddresses?: readonly string[];
   /** clusterIP None. */
   headless: boolean;
   ports: readonly ServicePort[];
@@ -55,6 +57,8 @@ export interface Service {
   selector?: Readonly<Record<string, string>>;
   /** endpoints count as ready whatever they say (v1 Service publishNotReadyAddresses). */
   publishNotReady?: boolean;
+  /** Endpoints near the client are preferred (v1 Service trafficDistribution). */
+  trafficDistribution?: 'PreferSameZone' | 'PreferSameNode';
   /** Target of a v1 Service of type ExternalName that no service of the mesh has: the one DNS endpoint. */
   externalName?: string;
   /** Hosts of v1 Services of type ExternalName that stand for this one; domains of its virtual hosts, as in Istio. */

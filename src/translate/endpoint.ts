@@ -1,5 +1,5 @@
 // Endpoints in Envoy's form, grouped by locality. One place for both ways they are sent: EDS, and inline in clusters
-// that resolve names. All endpoints have priority 0: priorities by locality would be set here, per group.
+// that resolve names. Weights and priorities by the client's place are placement.ts.
 
 import type { Locality as EnvoyLocality } from '../envoy/gen/types/envoy/config/core/v3/Locality.js';
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
@@ -7,7 +7,9 @@ import type { LbEndpoint } from '../envoy/gen/types/envoy/config/endpoint/v3/LbE
 import type { LocalityLbEndpoints } from '../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
 import type { Endpoint } from '../mesh/endpoint.js';
 import { isIp } from '../mesh/make-endpoint.js';
+import { labelOf } from '../mesh/place.js';
 import type { Locality } from '../mesh/proxy.js';
+import { group, type Placement, placed, weightOf } from './placement.js';
 import { struct } from './struct.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -24,44 +26,46 @@ export interface EndpointFilter {
 export function loadAssignment(
   clusterName: string,
   endpoints: readonly Endpoint[],
-  filter: EndpointFilter,
+  options: { filter: EndpointFilter; placement?: Placement | undefined },
 ): ClusterLoadAssignment {
   // Envoy resolves no names in EDS: it would refuse the whole assignment.
   const usable = endpoints.filter(({ address, unixSocket }) => unixSocket || isIp(address));
-  const groups = localityLbEndpoints(usable, filter);
+  const groups = localityLbEndpoints(usable, options.filter, options.placement);
   return { cluster_name: clusterName, ...(groups.length > 0 && { endpoints: groups }) };
 }
 
-/** The endpoints that pass the filter, by locality in order of its name; weights of groups are sums. */
+/**
+ * The endpoints that pass the filter, by locality in order of its name; weights of groups are sums. `placement`: what
+ * the client's place makes of that.
+ */
 export function localityLbEndpoints(
   endpoints: readonly Endpoint[],
   filter: EndpointFilter,
+  placement?: Placement,
 ): LocalityLbEndpoints[] {
-  const groups = new Map<string, { locality: Locality; members: LbEndpoint[]; weight: number }>();
+  const byLocality = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
     if (!endpoint.healthy && !filter.unhealthy) continue;
-    if (!hasLabels(endpoint.labels, filter.labels)) continue;
+    if (!hasLabels(endpoint, filter.labels)) continue;
     const key = localityKey(endpoint.locality);
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = { locality: endpoint.locality, members: [], weight: 0 };
-      groups.set(key, group);
-    }
-    group.members.push(lbEndpoint(endpoint));
-    group.weight += weightOf(endpoint);
+    const same = byLocality.get(key);
+    if (same === undefined) byLocality.set(key, [endpoint]);
+    else same.push(endpoint);
   }
-  return [...groups.entries()]
+  const groups = [...byLocality]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, group]) => ({
-      locality: envoyLocality(group.locality),
-      lb_endpoints: group.members,
-      load_balancing_weight: { value: Math.min(group.weight, 2 ** 32 - 1) },
-    }));
+    .map(([, members]) => group((members[0] as Endpoint).locality, members));
+  return (placement ? placed(groups, placement) : groups).map((each) => ({
+    locality: envoyLocality(each.locality),
+    lb_endpoints: each.endpoints.map(lbEndpoint),
+    load_balancing_weight: { value: each.weight },
+    ...(each.priority > 0 && { priority: each.priority }),
+  }));
 }
 
-/** Whether labels hold all of those wanted. */
-export function hasLabels(labels: Labels, wanted: Labels): boolean {
-  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+/** Whether an endpoint has all labels wanted; those of its locality count too. */
+function hasLabels(endpoint: Endpoint, wanted: Labels): boolean {
+  return Object.entries(wanted).every(([key, value]) => labelOf(endpoint, key) === value);
 }
 
 /** One address and port, or a unix socket, as Envoy's core.Address. */
@@ -77,11 +81,6 @@ function lbEndpoint(endpoint: Endpoint): LbEndpoint {
     load_balancing_weight: { value: weightOf(endpoint) },
     metadata: { filter_metadata: { istio: struct({ workload: workloadText(endpoint) }) } },
   };
-}
-
-/** Envoy needs at least 1; 0 is "not given". */
-function weightOf(endpoint: Endpoint): number {
-  return Math.max(1, endpoint.weight);
 }
 
 /**

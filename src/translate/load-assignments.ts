@@ -3,43 +3,71 @@
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import { memoize } from '../lib/memo.js';
 import type { Endpoint, ServiceEndpoints } from '../mesh/endpoint.js';
+import type { ProxyPlace } from '../mesh/place.js';
 import type { Service } from '../mesh/service.js';
 import { type Labels, loadAssignment } from './endpoint.js';
+import { placementAt } from './locality.js';
 import type { OutboundCluster } from './outbound-cluster.js';
+import type { Placement } from './placement.js';
 
 const none: readonly Endpoint[] = [];
 
-/** The assignments of one service's clusters, in their order. */
-export const loadAssignments = memoize(
+/**
+ * The assignments of one service's clusters, in their order. They are the same for all clients where nothing in the
+ * service's rules asks for the client's place, and for clients of places that come to the same.
+ */
+export function loadAssignments(
+  service: Service,
+  clusters: readonly OutboundCluster[],
+  endpoints: ServiceEndpoints | undefined,
+  place?: ProxyPlace,
+): readonly ClusterLoadAssignment[] {
+  const where = hasLocality(clusters) ? place : undefined;
+  return assignmentsAt(service, clusters, endpoints, where);
+}
+
+/** Whether some of these clusters have other endpoints for other places. */
+export const hasLocality = memoize((clusters: readonly OutboundCluster[]): boolean =>
+  clusters.some(({ assignment }) => assignment?.locality !== undefined),
+);
+
+const assignmentsAt = memoize(
   (
     service: Service,
     clusters: readonly OutboundCluster[],
     endpoints: ServiceEndpoints | undefined,
+    place: ProxyPlace | undefined,
   ): readonly ClusterLoadAssignment[] => {
     const assignments: ClusterLoadAssignment[] = [];
     for (const { name, assignment } of clusters) {
       if (assignment === undefined) continue;
       const listed = endpoints?.byPort.get(assignment.port) ?? none;
-      const labels = labelsText(assignment.labels);
-      assignments.push(oneAssignment(service, listed, name, labels, assignment.unhealthy));
+      const placement = place && placementAt(assignment.locality, place);
+      const filter = JSON.stringify([sorted(assignment.labels), assignment.unhealthy]);
+      const seen = placement === undefined ? '' : JSON.stringify(placement);
+      assignments.push(oneAssignment(service, listed, name, filter, seen));
     }
     return assignments;
   },
 );
 
-/** Keyed on the text of the labels: an edit of a rule that leaves a subset's labels alone changes no endpoints. */
+/** Keyed on texts: an edit of a rule that leaves labels and placement alone changes no endpoints. */
 const oneAssignment = memoize(
   (
     _service: Service,
     endpoints: readonly Endpoint[],
     name: string,
-    labels: string,
-    unhealthy: boolean,
-  ): ClusterLoadAssignment =>
-    loadAssignment(name, endpoints, { labels: JSON.parse(labels) as Labels, unhealthy }),
+    filter: string,
+    placement: string,
+  ): ClusterLoadAssignment => {
+    const [labels, unhealthy] = JSON.parse(filter) as [Labels, boolean];
+    return loadAssignment(name, endpoints, {
+      filter: { labels, unhealthy },
+      ...(placement !== '' && { placement: JSON.parse(placement) as Placement }),
+    });
+  },
 );
 
-function labelsText(labels: Labels): string {
-  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify(Object.fromEntries(sorted));
+function sorted(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

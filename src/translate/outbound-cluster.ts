@@ -6,6 +6,7 @@ import { unreachable } from '../lib/error.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
+import { askedByService, type ProxyPlace } from '../mesh/place.js';
 import type { ProxyType } from '../mesh/proxy.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { DestinationRule, Subset } from '../mesh/rules.js';
@@ -16,8 +17,14 @@ import { toDuration } from './duration.js';
 import { type EndpointFilter, localityLbEndpoints } from './endpoint.js';
 import { httpProtocolOptions, speaksHttp2, type UpstreamHttp } from './http-protocol-options.js';
 import { isPassthrough, loadBalancerFields } from './load-balancer.js';
+import {
+  type ClusterLocality,
+  clusterLocality,
+  type LocalityPolicy,
+  placementAt,
+} from './locality.js';
 import { outboundClusterName, statName } from './names.js';
-import { healthyPanicThreshold, outlierDetection, sendsUnhealthy } from './outlier-detection.js';
+import { healthyPanicThreshold, outlierDetection } from './outlier-detection.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
 import { upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
@@ -28,7 +35,7 @@ type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST';
 export interface OutboundCluster {
   name: string;
   cluster: Cluster;
-  assignment?: { port: number } & EndpointFilter;
+  assignment?: { port: number; locality?: LocalityPolicy } & EndpointFilter;
   /** What its TLS names. */
   secrets?: readonly Secret[];
 }
@@ -37,13 +44,18 @@ export interface OutboundCluster {
 export function outboundClusters(
   view: ServiceView,
   settings: MeshSettings,
-  options: { proxy: ProxyTraits; endpoints: ServiceEndpoints | undefined },
+  options: {
+    proxy: ProxyTraits;
+    endpoints: ServiceEndpoints | undefined;
+    place?: ProxyPlace | undefined;
+  },
 ): readonly OutboundCluster[] {
   const { type, interceptionMode, ipv4, ipv6 } = options.proxy;
   const intercepted = type === 'sidecar' && interceptionMode !== 'NONE';
   // Only names to be resolved are part of a cluster; all other endpoints must not rebuild it.
   const inline = isDns(view.service) ? options.endpoints : undefined;
-  return build(view, settings, inline, type, intercepted, dnsLookupFamily(ipv4, ipv6));
+  const place = inline && askedByService(view, settings) ? options.place : undefined;
+  return build(view, settings, inline, place, type, intercepted, dnsLookupFamily(ipv4, ipv6));
 }
 
 /** Addresses that the workload can reach. */
@@ -62,6 +74,7 @@ interface Context {
   rule: DestinationRule | undefined;
   settings: MeshSettings;
   endpoints: ServiceEndpoints | undefined;
+  place: ProxyPlace | undefined;
   proxyType: ProxyType;
   intercepted: boolean;
   family: DnsLookupFamily;
@@ -72,12 +85,13 @@ const build = memoize(
     view: ServiceView,
     settings: MeshSettings,
     endpoints: ServiceEndpoints | undefined,
+    place: ProxyPlace | undefined,
     proxyType: ProxyType,
     intercepted: boolean,
     family: DnsLookupFamily,
   ): readonly OutboundCluster[] => {
     const { service, destinationRule: rule } = view;
-    const context = { service, rule, settings, endpoints, proxyType, intercepted, family };
+    const context = { service, rule, settings, endpoints, place, proxyType, intercepted, family };
     const clusters: OutboundCluster[] = [];
     for (const port of service.ports) {
       if (port.protocol === 'UDP') continue;
@@ -100,11 +114,14 @@ function outboundCluster(
   const { service, rule, settings } = context;
   const policy = effectivePolicy(rule, port.number, { settings, ...(subset && { subset }) });
   const name = outboundClusterName(service.hostname, port.number, subset?.name);
+  const panicThreshold = healthyPanicThreshold(policy.outlierDetection, service);
   const filter: EndpointFilter = {
     labels: subset?.labels ?? {},
-    unhealthy: sendsUnhealthy(policy.outlierDetection),
+    // Left out where the panic threshold could bring them into use.
+    unhealthy: panicThreshold === 0,
   };
-  const discovery = discoveryFields({ context, port, policy, name, filter });
+  const locality = clusterLocality(policy, service, settings);
+  const discovery = discoveryFields({ context, port, policy, name, filter, locality });
   if (discovery === undefined) return undefined;
   const pool = policy.connectionPool;
   const keepalive = upstreamConnectionOptions(pool, settings);
@@ -127,7 +144,8 @@ function outboundCluster(
       ? { lb_policy: 'CLUSTER_PROVIDED' as const }
       : loadBalancerFields(policy.loadBalancer)),
     common_lb_config: {
-      healthy_panic_threshold: { value: healthyPanicThreshold(policy.outlierDetection) },
+      healthy_panic_threshold: { value: panicThreshold },
+      ...(discovery.type !== 'ORIGINAL_DST' && locality.lbConfig),
     },
     circuit_breakers: circuitBreakers(pool, policy.retryBudget),
     ...(policy.outlierDetection && {
@@ -143,7 +161,11 @@ function outboundCluster(
       external: service.meshExternal && subset === undefined,
     }),
   };
-  const assignment = { port: port.number, ...filter };
+  const assignment = {
+    port: port.number,
+    ...filter,
+    ...(locality.policy && { locality: locality.policy }),
+  };
   const secrets = upstreamSecrets(policy, settings);
   return {
     name,
@@ -159,6 +181,7 @@ interface Discovery {
   policy: EffectivePolicy;
   name: string;
   filter: EndpointFilter;
+  locality: ClusterLocality;
 }
 
 /** How the endpoints are found; undefined for a name that has none. */
@@ -197,12 +220,14 @@ function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
 }
 
 function dnsFields(
-  { context, port, name, filter }: Discovery,
+  { context, port, name, filter, locality }: Discovery,
   type: 'STRICT_DNS' | 'LOGICAL_DNS',
 ): Partial<Cluster> | undefined {
   const listed = context.endpoints?.byPort.get(port.number) ?? [];
-  const groups = localityLbEndpoints(listed, filter);
-  const first = groups[0];
+  const placement = context.place && placementAt(locality.policy, context.place);
+  const unplaced = localityLbEndpoints(listed, filter);
+  const groups = placement ? localityLbEndpoints(listed, filter, placement) : unplaced;
+  const first = groups.find(({ priority = 0 }) => priority === 0) ?? unplaced[0];
   if (first === undefined) return undefined;
   // Envoy takes exactly one name in a LOGICAL_DNS cluster.
   const one = { ...first, lb_endpoints: first.lb_endpoints?.slice(0, 1) ?? [] };

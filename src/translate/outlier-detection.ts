@@ -1,6 +1,7 @@
 // DestinationRule outlierDetection as Envoy's outlier_detection and panic threshold. Locality failover, which its
-// presence turns on in Istio, is a matter of endpoints.
+// presence turns on, is locality.ts.
 import type { OutlierDetection as EnvoyOutlierDetection } from '../envoy/gen/types/envoy/config/cluster/v3/OutlierDetection.js';
+import type { Service } from '../mesh/service.js';
 import { toDuration } from './duration.js';
 import type { OutlierDetection } from './traffic-policy.js';
 
@@ -39,13 +40,11 @@ export function outlierDetection(outlier: OutlierDetection): EnvoyOutlierDetecti
 
 /**
  * Percent of healthy endpoints below which Envoy uses the unhealthy ones too. Off (0) by default, since unready
- * endpoints are sent (mesh-semantics 2.7).
+ * endpoints are sent (mesh-semantics 2.7); always off for trafficDistribution, which goes by them.
  */
-export function healthyPanicThreshold(outlier: OutlierDetection | undefined): number {
-  return outlier?.minHealthPercent ?? 0;
-}
-
-/** Unready endpoints are left out where the panic threshold could bring them into use. */
-export function sendsUnhealthy(outlier: OutlierDetection | undefined): boolean {
-  return healthyPanicThreshold(outlier) === 0;
+export function healthyPanicThreshold(
+  outlier: OutlierDetection | undefined,
+  service?: Service,
+): number {
+  return service?.trafficDistribution ? 0 : (outlier?.minHealthPercent ?? 0);
 }

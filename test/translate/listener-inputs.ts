@@ -155,8 +155,6 @@ export function view(parts: ViewParts): ProxyView {
       dnsDomain: 'default.svc.cluster.local',
       ipv4: true,
       ipv6: false,
-      locality: { region: '', zone: '', subzone: '' },
-      network: '',
       envoyVersion: '1.40.0',
       ...parts.proxy,
     },

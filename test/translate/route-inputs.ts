@@ -23,8 +23,6 @@ export function proxy(some: Partial<ProxyTraits> = {}): ProxyTraits {
     dnsDomain: `${namespace}.${suffix}`,
     ipv4: true,
     ipv6: false,
-    locality: { region: '', zone: '', subzone: '' },
-    network: '',
     envoyVersion: '1.40.0',
     ...some,
   };

@@ -9,9 +9,10 @@ import type { ServiceView } from '../../mesh/proxy-view.js';
 import type { Subset } from '../../mesh/rules.js';
 import type { ServicePort } from '../../mesh/service.js';
 import { localityLbEndpoints } from '../endpoint.js';
+import { clusterLocality } from '../locality.js';
 import { outboundClusterName, statName } from '../names.js';
 import type { OutboundCluster } from '../outbound-cluster.js';
-import { sendsUnhealthy } from '../outlier-detection.js';
+import { healthyPanicThreshold } from '../outlier-detection.js';
 import { type ConnectionPool, effectivePolicy } from '../traffic-policy.js';
 import { grpcLoadBalancer } from './load-balancer.js';
 import { grpcOutlierDetection } from './outlier-detection.js';
@@ -58,7 +59,8 @@ function grpcCluster(
   });
   const name = outboundClusterName(service.hostname, port.number, subset?.name);
   const labels = subset?.labels ?? {};
-  const unhealthy = sendsUnhealthy(policy.outlierDetection);
+  const unhealthy = healthyPanicThreshold(policy.outlierDetection, service) === 0;
+  const locality = clusterLocality(policy, service, settings).policy;
   const outlier = grpcOutlierDetection(policy.outlierDetection);
   const common: Cluster = {
     name,
@@ -72,7 +74,7 @@ function grpcCluster(
     return {
       name,
       cluster: { ...common, type: 'EDS', eds_cluster_config: eds },
-      assignment: { port: port.number, labels, unhealthy },
+      assignment: { port: port.number, labels, unhealthy, ...(locality && { locality }) },
     };
   }
   const listed = endpoints?.byPort.get(port.number) ?? [];

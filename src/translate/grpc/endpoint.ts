@@ -3,6 +3,7 @@ import type { ClusterLoadAssignment } from '../../envoy/gen/types/envoy/config/e
 import type { LbEndpoint } from '../../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
 import { memoize } from '../../lib/memo.js';
 import type { ServiceEndpoints } from '../../mesh/endpoint.js';
+import type { ProxyPlace } from '../../mesh/place.js';
 import type { Service } from '../../mesh/service.js';
 import { loadAssignments } from '../load-assignments.js';
 import type { OutboundCluster } from '../outbound-cluster.js';
@@ -12,8 +13,9 @@ export function grpcAssignments(
   service: Service,
   clusters: readonly OutboundCluster[],
   endpoints: ServiceEndpoints | undefined,
+  place?: ProxyPlace,
 ): readonly ClusterLoadAssignment[] {
-  return loadAssignments(service, clusters, endpoints).map(withoutRefused);
+  return loadAssignments(service, clusters, endpoints, place).map(withoutRefused);
 }
 
 /** gRPC has no unix sockets in EDS and takes an address once (validation of EDS in gRFC A27 and after). */

@@ -13,6 +13,7 @@ import {
 import { memoize } from '../../lib/memo.js';
 import type { ServiceEndpoints } from '../../mesh/endpoint.js';
 import type { MeshSettings } from '../../mesh/mesh-settings.js';
+import { canonicalPlace, type ProxyPlace } from '../../mesh/place.js';
 import type { InboundScope, ProxyTraits, ProxyView, ServiceView } from '../../mesh/proxy-view.js';
 import type { VirtualService } from '../../mesh/rules.js';
 import type { Service } from '../../mesh/service.js';
@@ -31,10 +32,11 @@ type ByName = ReadonlyMap<ResourceName, EnvoyMessage>;
 export function translateGrpc(view: ProxyView): ResourcesByType {
   const { outbound, inbound, settings } = view;
   const { services, virtualServices, endpoints } = outbound;
-  const proxy = canonical(view.proxy);
+  const { place, ...traits } = view.proxy;
+  const proxy = canonical(traits);
   return new Map([
     [CLUSTER, clusters(services, settings, ...dnsEndpoints(services, endpoints))],
-    [ENDPOINT, assignments(services, settings, endpoints)],
+    [ENDPOINT, assignments(services, settings, endpoints, place && canonicalPlace(place))],
     [LISTENER, listeners(services, inbound, proxy.dnsDomain)],
     [ROUTE, routes(services, virtualServices, settings, proxy)],
   ]);
@@ -57,6 +59,7 @@ const assignments = memoize(
     services: readonly ServiceView[],
     settings: MeshSettings,
     endpoints: ReadonlyMap<Service, ServiceEndpoints>,
+    place: ProxyPlace | undefined,
   ): ByName => {
     const all = services
       .filter((view) => !isNamed(view))
@@ -65,6 +68,7 @@ const assignments = memoize(
           view.service,
           grpcClusters(view, settings, undefined),
           endpoints.get(view.service),
+          place,
         ),
       );
     return new Map(all.map((each) => [each.cluster_name ?? '', each]));
