@@ -33,6 +33,12 @@ export class Findings {
     this.list.push({ code: 'invalid-value', severity: 'warning', message, path });
   }
 
+  /** In force, but the API has something newer for it; `use` names that. */
+  deprecated(path: FieldPath, use: string): void {
+    const message = `${String(path.at(-1))} is deprecated; use ${use}`;
+    this.list.push({ code: 'deprecated', severity: 'warning', message, path });
+  }
+
   /** In the API and accepted, but not acted on yet. */
   pending(path: FieldPath, message: string): void {
     this.list.push({ code: 'not-implemented', severity: 'warning', message, path });

@@ -34,6 +34,7 @@ export function checkFault(
     if (delay.percent !== undefined && (delay.percent < 0 || delay.percent > 100)) {
       findings.invalid([...at, 'percent'], 'a percentage is from 0 to 100');
     }
+    if (delay.percent) findings.deprecated([...at, 'percent'], 'percentage');
     checkDuration(findings, [...at, 'fixedDelay'], delay.fixedDelay);
     checkOneOf(findings, at, delay, ['fixedDelay', 'exponentialDelay']);
   }
@@ -72,6 +73,7 @@ const methods = new Set([
 /** Checks a CORS policy. */
 export function checkCors(findings: Findings, path: FieldPath, cors: CorsPolicy | undefined): void {
   if (!cors) return;
+  if (cors.allowOrigin?.length) findings.deprecated([...path, 'allowOrigin'], 'allowOrigins');
   for (const [index, origin] of (cors.allowOrigins ?? []).entries()) {
     const at = [...path, 'allowOrigins', index];
     checkOneOf(findings, at, origin, ['exact', 'prefix', 'regex']);

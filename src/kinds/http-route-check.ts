@@ -255,7 +255,7 @@ function checkMirrors(findings: Findings, path: FieldPath, http: HttpRoute): voi
     const percent = http[field];
     if (percent === undefined) continue;
     if (percent > 100) findings.invalid([...path, field], 'a percentage is at most 100');
-    findings.warn([...path, field], `${field} is deprecated; use mirrorPercentage`);
+    findings.deprecated([...path, field], 'mirrorPercentage');
   }
 }
 

@@ -51,8 +51,7 @@ export const problemCodes = {
     'A TCP port of a ServiceEntry without addresses takes all traffic of that port.',
   'service-entry-conflict':
     'Two ServiceEntries give one port of a host different protocols; the oldest counts.',
-  'workload-conflict':
-    'Two services call one port of a workload by different ports or protocols; one of them counts.',
+  'workload-conflict': 'One port of a workload stands behind different ports of two services.',
   'undeclared-protocol': 'The port declares no protocol; Envoy finds out by the first bytes.',
   'protocol-conflict': 'Two services want different protocols on one listener; the first counts.',
   'reserved-port':

@@ -30,6 +30,8 @@ export interface Problem {
   resource?: ResourceId;
   /** Where in the document, e.g. `['spec', 'http', 0, 'route']`. */
   path?: FieldPath;
+  /** Istio's code where it is not the one that istio-codes.ts has for `code`. */
+  istio?: string;
   /** Filled in by the source that read the document, where one did. */
   position?: Position;
 }

@@ -2,10 +2,11 @@
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
+import { analyzeTrafficPolicies } from './analyze-traffic-policies.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import type { Service } from './service.js';
-import { selects } from './workload-index.js';
+import { selects, selectWorkloads, workloadIndex } from './workload-index.js';
 
 type Rule = Resource<DestinationRuleSpec>;
 
@@ -20,6 +21,8 @@ export function analyzeDestinationRules(mesh: Mesh): Problem[] {
         ...duplicatePolicy(rule, host, firstPolicies),
         ...unknownHost(rule, host, services),
         ...emptySubsets(mesh, rule, services),
+        ...unmatchedSelector(mesh, rule),
+        ...analyzeTrafficPolicies(mesh, rule, services),
       ];
     });
   });
@@ -31,7 +34,8 @@ function servicesOf(mesh: Mesh, host: string): readonly Service[] {
 }
 
 function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Problem[] {
-  if (rule.spec.trafficPolicy === undefined) return [];
+  // Rules for other clients do not meet, and of those that select clients each counts for its own.
+  if (rule.spec.trafficPolicy === undefined || rule.spec.workloadSelector) return [];
   const key = `${host} ${[...(rule.spec.exportTo ?? [])].sort().join()}`;
   const older = first.get(key);
   if (older === undefined) {
@@ -86,6 +90,22 @@ function emptySubsets(mesh: Mesh, rule: Rule, services: readonly Service[]): Pro
       },
     ];
   });
+}
+
+function unmatchedSelector(mesh: Mesh, rule: Rule): Problem[] {
+  const labels = rule.spec.workloadSelector?.matchLabels ?? {};
+  if (Object.keys(labels).length === 0) return [];
+  const all = mesh.parts.sourcesByNamespace.workloads.get(rule.namespace) ?? [];
+  if (selectWorkloads(workloadIndex(all), labels).length > 0) return [];
+  return [
+    {
+      code: 'unmatched-selector',
+      severity: 'info',
+      message: `no WorkloadEntry of ${rule.namespace} has these labels; sidecars of others may`,
+      resource: idOf(rule),
+      path: ['spec', 'workloadSelector'],
+    },
+  ];
 }
 
 function idOf({ kind, namespace, name }: Rule) {

@@ -1,5 +1,6 @@
 // Findings about v1 Services and ServiceEntries.
 import type { Problem } from '../kinds/problem.js';
+import type { Resource } from '../kinds/resource.js';
 import type { Mesh } from './mesh.js';
 import type { RegistryEntry } from './registry.js';
 
@@ -29,6 +30,7 @@ function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
           code: 'undeclared-protocol',
           severity: 'info',
           message: `port ${name} declares no protocol: Envoy finds out by the first bytes`,
+          ...(isExternalName(resource) && { istio: 'IST0150' }),
           resource: service.source,
           path: ['spec', 'ports', i],
         },
@@ -36,6 +38,9 @@ function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
     });
   });
 }
+
+const isExternalName = ({ kind, spec }: Resource) =>
+  kind === 'Service' && (spec as { type?: string }).type === 'ExternalName';
 
 function withoutEndpoints(mesh: Mesh, { service, definitions }: RegistryEntry): Problem[] {
   const byPort = mesh.endpoints.get(service)?.byPort;

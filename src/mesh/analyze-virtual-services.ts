@@ -1,14 +1,14 @@
 // Findings about VirtualServices: destinations that lead nowhere, hosts claimed twice, rules that are never reached.
-// What one resource alone says, such as gateways, is found in kinds.
+// References to Gateways are analyze-gateways.ts; what one resource alone says is found in kinds.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Destination } from '../kinds/virtual-service.js';
 import { findDestinationRule } from './destination-rule.js';
 import { isWildcard } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import type { HttpRule, TcpRule, TlsRule, VirtualService } from './rules.js';
-import type { Service, Visibility } from './service.js';
+import type { Service } from './service.js';
 import { unreachableRules } from './unreachable-rules.js';
-import { isVisible } from './visibility.js';
+import { isVisible, overlaps } from './visibility.js';
 
 /** Everything about VirtualServices, oldest first. */
 export function analyzeVirtualServices(mesh: Mesh): Problem[] {
@@ -44,13 +44,8 @@ function hostProblems(
       return [];
     }
     const message = `no service has the host ${host}; as in Istio the rule holds on port 80 only`;
-    return [{ code: 'unknown-host', severity: 'info', message, resource: rule.source, path }];
+    return [{ code: 'unregistered-host', severity: 'info', message, resource: rule.source, path }];
   });
-}
-
-function overlaps(a: Visibility, b: Visibility): boolean {
-  if (a === '*') return b === '*' || b.size > 0;
-  return [...a].some((namespace) => isVisible(b, namespace));
 }
 
 /** The services that an ExternalName service stands for. */

@@ -3,7 +3,11 @@
 import type { Problem } from '../kinds/problem.js';
 import { analyzeDelegates } from './analyze-delegates.js';
 import { analyzeDestinationRules } from './analyze-destination-rules.js';
+import { analyzeGateways } from './analyze-gateways.js';
+import { analyzeNamespaces } from './analyze-namespaces.js';
+import { analyzePorts } from './analyze-ports.js';
 import { analyzeServices } from './analyze-services.js';
+import { analyzeSidecars } from './analyze-sidecars.js';
 import { analyzeVirtualServices } from './analyze-virtual-services.js';
 import type { Mesh } from './mesh.js';
 
@@ -14,8 +18,12 @@ import type { Mesh } from './mesh.js';
 export function analyzeMesh(mesh: Mesh): readonly Problem[] {
   return [
     ...analyzeServices(mesh),
+    ...analyzePorts(mesh),
     ...analyzeDestinationRules(mesh),
     ...analyzeVirtualServices(mesh),
     ...analyzeDelegates(mesh),
+    ...analyzeGateways(mesh),
+    ...analyzeSidecars(mesh),
+    ...analyzeNamespaces(mesh),
   ];
 }

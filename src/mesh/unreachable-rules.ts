@@ -1,80 +1,64 @@
-// Rules of a VirtualService that come too late: behind one that always matches, or behind the same match. Whether one
-// pattern covers another (a prefix of a prefix, a regular expression) is not asked.
+// Rules of a VirtualService that come too late: everything that they take is taken by rules before them. When that is
+// so is match-covers.ts.
 import type { FieldPath, Problem } from '../kinds/problem.js';
-import type { HttpMatch, TcpRule, VirtualService } from './rules.js';
+import { httpMatchCovers, l4MatchCovers } from './match-covers.js';
+import type { HttpMatch, TcpRule, TlsRule, VirtualService } from './rules.js';
 
-type TcpMatch = NonNullable<TcpRule['match']>[number];
+type L4Match = NonNullable<(TcpRule | TlsRule)['match']>[number];
+
+type Covers<Match> = (wide: Match, narrow: Match, gateways: readonly string[]) => boolean;
+
+/** Matches of one resource beyond which they are not compared with each other: it takes time squared. */
+const comparedMax = 1000;
 
 /** What can never be used, at the rule, or at the match when others of its rule can. */
 export function unreachableRules(rule: VirtualService): Problem[] {
   return [
-    ...tooLate(rule, 'http', rule.http, isHttpCatchAll),
-    ...tooLate(rule, 'tcp', rule.tcp, isTcpCatchAll),
+    ...tooLate<HttpMatch>(rule, 'http', httpMatchCovers),
+    ...tooLate<L4Match>(rule, 'tcp', l4MatchCovers),
+    ...tooLate<L4Match>(rule, 'tls', l4MatchCovers),
   ];
 }
 
-function tooLate<Match extends object, Rule extends { match?: Match[] | undefined }>(
-  { source }: VirtualService,
-  section: 'http' | 'tcp',
-  rules: readonly Rule[],
-  isCatchAll: (match: Match) => boolean,
+interface Earlier<Match> {
+  match: Match;
+  where: string;
+}
+
+function tooLate<Match extends object>(
+  rule: VirtualService,
+  section: 'http' | 'tcp' | 'tls',
+  covers: Covers<Match>,
 ): Problem[] {
+  const rules = rule[section] as readonly { match?: readonly Match[] }[];
   const out: Problem[] = [];
-  const seen = new Map<string, string>();
-  let catchAll: number | undefined;
-  const report = (path: FieldPath, message: string) => {
-    out.push({ code: 'unreachable-rule', severity: 'warning', message, resource: source, path });
+  const earlier: Earlier<Match>[] = [];
+  const report = (code: 'unreachable-rule' | 'ineffective-match', path: FieldPath, why: string) => {
+    out.push({
+      code,
+      severity: code === 'unreachable-rule' ? 'warning' : 'info',
+      message: `never reached: ${why}`,
+      resource: rule.source,
+      path: ['spec', section, ...path],
+    });
   };
-  for (const [i, { match }] of rules.entries()) {
-    if (catchAll !== undefined) {
-      report(['spec', section, i], `never reached: ${section}[${catchAll}] always matches`);
-      continue;
-    }
-    if (match === undefined || match.length === 0) catchAll = i;
-    for (const [j, one] of (match ?? []).entries()) {
-      const key = canonical(conditionsOf(one));
-      const earlier = seen.get(key);
-      if (earlier !== undefined) {
-        report(['spec', section, i, 'match', j], `never reached: same as ${earlier}`);
-      } else {
-        seen.set(key, `${section}[${i}].match[${j}]`);
+  for (const [i, { match = [] }] of rules.entries()) {
+    const given = match.length === 0 ? [{} as Match] : match;
+    const late = given.flatMap((one, j): { j: number; by: Earlier<Match> }[] => {
+      const by = earlier.find(({ match: other }) => covers(other, one, rule.gateways));
+      const where = match.length === 0 ? `${section}[${i}]` : `${section}[${i}].match[${j}]`;
+      if (by !== undefined) return [{ j, by }];
+      if (earlier.length < comparedMax) earlier.push({ match: one, where });
+      return [];
+    });
+    if (late.length === given.length) {
+      const takers = [...new Set(late.map(({ by }) => by.where))].slice(0, 3).join(', ');
+      report('unreachable-rule', [i], `${takers} takes the same or more`);
+    } else {
+      for (const { j, by } of late) {
+        report('ineffective-match', [i, 'match', j], `${by.where} takes the same or more`);
       }
-      if (isCatchAll(one)) catchAll = i;
     }
   }
   return out;
-}
-
-/** Names do not decide what matches. */
-function conditionsOf(match: object): Record<string, unknown> {
-  const { name: _name, statPrefix: _statPrefix, ...conditions } = match as Partial<HttpMatch>;
-  return conditions;
-}
-
-function isHttpCatchAll(match: HttpMatch): boolean {
-  const { uri, ignoreUriCase: _case, ...others } = conditionsOf(match) as Partial<HttpMatch>;
-  const anyPath = uri === undefined || uri.prefix === '/' || uri.regex === '.*';
-  return anyPath && isEmpty(others);
-}
-
-function isTcpCatchAll(match: TcpMatch): boolean {
-  return isEmpty(conditionsOf(match));
-}
-
-/** True when no condition is left; a `gateways` of mesh alone is none for a sidecar. */
-function isEmpty(conditions: Record<string, unknown>): boolean {
-  return Object.entries(conditions).every(([key, value]) => {
-    if (value === undefined || value === '') return true;
-    if (key === 'gateways') return Array.isArray(value) && value.includes('mesh');
-    return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-  });
-}
-
-/** JSON with sorted keys. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
 }

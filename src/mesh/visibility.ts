@@ -26,3 +26,9 @@ export function resolveVisibility(
 export function isVisible(visibility: Visibility, namespace: string): boolean {
   return visibility === '*' || visibility.has(namespace);
 }
+
+/** True when somebody may see both. */
+export function overlaps(a: Visibility, b: Visibility): boolean {
+  if (a === '*') return b === '*' || b.size > 0;
+  return [...a].some((namespace) => isVisible(b, namespace));
+}

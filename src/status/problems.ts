@@ -1,5 +1,6 @@
 // Problems as shown: each with file:line:col, whichever stage found it. Stages after the sources know only the
 // resource and the path; the place is looked up here.
+import { istioCode } from '../kinds/istio-codes.js';
 import {
   formatPath,
   formatPosition,
@@ -19,8 +20,10 @@ export function locateProblem(problem: Problem, generation: Generation): Problem
     (problem.resource
       ? generation.origin(resourceKey(problem.resource))?.locate(problem.path ?? [])
       : undefined);
+  const istio = istioCode(problem);
   return {
     code: problem.code,
+    ...(istio && { istio }),
     severity: problem.severity,
     message: problem.message,
     ...(problem.resource && { resource: problem.resource }),
@@ -58,12 +61,13 @@ export function sortProblems(problems: readonly ProblemStatus[]): ProblemStatus[
   );
 }
 
-/** One line: `file:3:5: error unknown-field: … [spec.http] (VirtualService/default/reviews)`. */
+/** One line: `file:3:5: error unknown-field (IST0106): … [spec.http] (VirtualService/default/reviews)`. */
 export function formatProblemStatus(problem: ProblemStatus): string {
   const where = problem.position ? `${formatPosition(problem.position)}: ` : '';
   const path = problem.path ? ` [${problem.path}]` : '';
   const who = problem.resource ? ` (${resourceKey(problem.resource)})` : '';
-  return `${where}${problem.severity} ${problem.code}: ${problem.message}${path}${who}`;
+  const istio = problem.istio ? ` (${problem.istio})` : '';
+  return `${where}${problem.severity} ${problem.code}${istio}: ${problem.message}${path}${who}`;
 }
 
 /** The resource with the place it was read from. */

@@ -2,6 +2,7 @@
 // port. No Envoy message is made here.
 import { isLoopback } from '../lib/ip.js';
 import { memoize } from '../lib/memo.js';
+import { inboundConflict } from '../mesh/inbound-conflict.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
@@ -37,7 +38,9 @@ const planOf = memoize((settings: MeshSettings, ...ports: readonly InboundPort[]
     if (isReserved(targetPort, settings)) continue;
     const first = chosen.get(targetPort);
     if (first === undefined) chosen.set(targetPort, each);
-    else if (contradicts(first, each)) problems.push(contradiction(first, each));
+    else if (contradicts(first, each)) {
+      problems.push(inboundConflict({ ...first, target: first.targetPort }, each));
+    }
   }
   return { ports: [...chosen.values()].sort((a, b) => a.targetPort - b.targetPort), problems };
 });
@@ -45,17 +48,4 @@ const planOf = memoize((settings: MeshSettings, ...ports: readonly InboundPort[]
 /** Two services may share a port of the workload; it matters only when they call its protocol differently. */
 function contradicts(first: InboundPort, other: InboundPort): boolean {
   return first.service !== other.service && first.port.protocol !== other.port.protocol;
-}
-
-function contradiction(first: InboundPort, other: InboundPort): Problem {
-  return {
-    code: 'protocol-conflict',
-    severity: 'warning',
-    message:
-      `${other.service.hostname} calls port ${other.targetPort} of a workload ` +
-      `${other.port.protocol}, but the older ${first.service.hostname} calls it ` +
-      `${first.port.protocol}, which counts`,
-    resource: other.service.source,
-    path: ['spec', 'ports'],
-  };
 }

@@ -233,7 +233,7 @@ t.test('analyze on a directory', async (t) => {
 
   const human = await fairlead(['analyze', '--config', bad]);
   t.equal(human.code, 1);
-  t.match(human.stdout, /bad\/a\.yaml:8:\d+: error wrong-type: /, 'file:line:col of the value');
+  t.match(human.stdout, /bad\/a\.yaml:8:\d+: error wrong-type \(IST0106\): /, 'file:line:col of the value');
   t.match(human.stdout, /\n2 errors, 0 warnings, 1 info\n$/);
 
   const json = await fairlead(['analyze', '--config', bad, '-o', 'json']);
@@ -365,7 +365,7 @@ t.test(
     ]);
     t.equal(code, 1);
     t.ok(JSON.parse(stdout).listeners.length > 0);
-    t.match(stderr, /a\.yaml:8:58: error wrong-type: /);
+    t.match(stderr, /a\.yaml:8:58: error wrong-type \(IST0106\): /);
   },
 );
 
@@ -391,7 +391,7 @@ spec:
     ]);
     t.equal(code, 0);
     t.match(stdout, 'outbound|80||nobody.example.com');
-    t.match(stderr, /rule\.yaml:6:\d+: error unknown-host: /);
+    t.match(stderr, /rule\.yaml:6:\d+: error unknown-host \(IST0101\): /);
   },
 );
 

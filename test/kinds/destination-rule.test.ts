@@ -97,7 +97,7 @@ const cases: [string, unknown, string[]][] = [
     'old ring size and ringHash',
     hash({ useSourceIp: true, minimumRingSize: 5, ringHash: {} }),
     [
-      `warning invalid-value ${base}.loadBalancer.consistentHash.minimumRingSize`,
+      `warning deprecated ${base}.loadBalancer.consistentHash.minimumRingSize`,
       `error invalid-value ${base}.loadBalancer.consistentHash.minimumRingSize`,
     ],
   ],

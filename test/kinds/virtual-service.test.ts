@@ -441,7 +441,7 @@ const notes: [string, unknown, string[]][] = [
   [
     'mirrorPercent',
     http({ mirror: { host: 'a' }, mirrorPercent: 5 }),
-    ['warning invalid-value spec.http[0].mirrorPercent'],
+    ['warning deprecated spec.http[0].mirrorPercent'],
   ],
 ];
 

@@ -1,0 +1,221 @@
+// Findings about references between resources: gateways, namespaces, selectors, Sidecars, ports. Those of routes and
+// subsets are in analyze.test.ts.
+import t from 'tap';
+import { istioCode } from '../../src/kinds/istio-codes.js';
+import { formatPath } from '../../src/kinds/problem.js';
+import type { Resource } from '../../src/kinds/resource.js';
+import { analyzeMesh } from '../../src/mesh/analyze.js';
+import { buildMesh } from '../../src/mesh/build-mesh.js';
+import { input, make, routeTo, rule, service, workload } from './resources.js';
+
+/** `severity code ISTIO Kind/name path`, sorted; what is said of ports without a protocol and the like is left out. */
+function findings(...resources: readonly Resource[]): string[] {
+  return analyzeMesh(buildMesh(input(...resources)))
+    .filter(({ code }) => code !== 'no-endpoints' && code !== 'undeclared-protocol')
+    .map((problem) => {
+      const { severity, code, resource, path } = problem;
+      const who = resource && `${resource.kind}/${resource.name}`;
+      return `${severity} ${code} ${istioCode(problem) ?? '-'} ${who} ${formatPath(path ?? [])}`;
+    })
+    .sort();
+}
+
+const a = service('a');
+const one = workload('w', { address: '10.0.0.1', labels: { app: 'a', version: 'v1' } });
+
+t.test('gateways', async (t) => {
+  const servers = (...hosts: string[]) => ({ servers: [{ port: { number: 80 }, hosts }] });
+  const bound = (...gateways: string[]) => routeTo('v', 'a.com', {}, { gateways });
+  const entry = make('ServiceEntry', 'e', {
+    hosts: ['a.com'],
+    ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+  });
+  const gateway = (hosts: string[], namespace = 'default') =>
+    make('Gateway', 'gw', servers(...hosts), { namespace });
+  t.strictSame(findings(entry, bound('gw')), [
+    'error unknown-gateway IST0101 VirtualService/v spec.gateways[0]',
+  ]);
+  for (const [hosts, fits] of [
+    [['*'], true],
+    [['*.com'], true],
+    [['a.com'], true],
+    [['./a.com'], true],
+    [['default/*'], true],
+    [['*/a.com'], true],
+    [['other/*'], false],
+    [['b.com'], false],
+    [[], false],
+  ] as const) {
+    t.strictSame(
+      findings(entry, gateway([...hosts]), bound('mesh', 'gw')),
+      fits ? [] : ['warning host-not-in-gateway IST0132 VirtualService/v spec.gateways[1]'],
+      hosts.join(),
+    );
+  }
+  t.strictSame(findings(entry, gateway(['*'], 'infra'), bound('infra/gw')), []);
+  t.strictSame(findings(entry, gateway(['*'], 'infra'), bound('gw')).length, 1);
+  const kubernetes = make('Gateway.gateway.networking.k8s.io', 'gw', { listeners: [{}] });
+  t.strictSame(findings(entry, kubernetes, bound('gw')), [], 'a listener for any host');
+  for (const spec of [undefined, { servers: 1 }, { servers: [null, { hosts: [1] }] }]) {
+    const odd = make('Gateway', 'gw', spec as object);
+    t.equal(findings(entry, odd, bound('gw')).length, 1, 'whatever stands in it');
+  }
+  const http = [
+    { match: [{ gateways: ['gw', 'mesh'] }], route: [{ destination: { host: 'a.com' } }] },
+  ];
+  t.strictSame(findings(entry, routeTo('v', 'a.com', {}, { http })), [
+    'error unknown-gateway IST0101 VirtualService/v spec.http[0].match[0].gateways[0]',
+  ]);
+});
+
+t.test('Sidecars', async (t) => {
+  const sidecar = (name: string, labels?: object, more: object = {}) =>
+    make('Sidecar', name, {
+      ...(labels && { workloadSelector: { labels } }),
+      egress: [{ hosts: ['./*'] }],
+      ...more,
+    });
+  t.strictSame(findings(a, one, sidecar('x'), sidecar('y')), [
+    'warning duplicate-sidecar IST0111 Sidecar/y ',
+  ]);
+  t.strictSame(findings(a, one, sidecar('x'), sidecar('y', { app: 'a' })), []);
+  t.strictSame(findings(a, one, sidecar('x', { version: 'v1' }), sidecar('y', { app: 'a' })), [
+    'warning sidecar-conflict IST0110 Sidecar/y spec.workloadSelector',
+  ]);
+  t.strictSame(findings(a, one, sidecar('x', { app: 'b' })), [
+    'info unmatched-selector IST0101 Sidecar/x spec.workloadSelector',
+  ]);
+  const hosts = [
+    './*.com',
+    '*/a',
+    './a.default.svc.cluster.local',
+    'far/a.default.svc.cluster.local',
+  ];
+  t.strictSame(findings(a, one, sidecar('x', undefined, { egress: [{ hosts }] })), [
+    'info unknown-host - Sidecar/x spec.egress[0].hosts[1]',
+    'info unknown-host - Sidecar/x spec.egress[0].hosts[3]',
+  ]);
+  const egressProxy = { host: 'b', port: { number: 80 } };
+  const outboundTrafficPolicy = { mode: 'ALLOW_ANY', egressProxy };
+  t.strictSame(findings(a, one, sidecar('x', undefined, { outboundTrafficPolicy })), [
+    'error unknown-host - Sidecar/x spec.outboundTrafficPolicy.egressProxy.host',
+  ]);
+});
+
+t.test('exportTo', async (t) => {
+  const rules = (...exportTo: string[]) => routeTo('v', 'a', {}, { exportTo });
+  t.strictSame(findings(a, one, rules('.', 'default')), []);
+  t.strictSame(findings(a, one, rules('.', 'nowhere')), [
+    'info unknown-namespace - VirtualService/v spec.exportTo[1]',
+  ]);
+});
+
+t.test('TLS of DestinationRules', async (t) => {
+  const tls = (settings: object) => rule('r', 'a', { trafficPolicy: { tls: settings } });
+  const at = 'DestinationRule/r spec.trafficPolicy.tls';
+  const table: [settings: object, expected: string[]][] = [
+    [{ mode: 'DISABLE' }, []],
+    [{ mode: 'SIMPLE', caCertificates: '/ca.pem' }, []],
+    [{ mode: 'SIMPLE' }, [`info default-cas IST0128 ${at}.mode`]],
+    [
+      { mode: 'SIMPLE', insecureSkipVerify: true },
+      [`warning unverified-server IST0128 ${at}.insecureSkipVerify`],
+    ],
+    [
+      { mode: 'SIMPLE', caCertificates: '/ca.pem', sni: 'x' },
+      [`warning unverified-server IST0128 ${at}.sni`],
+    ],
+    [{ mode: 'SIMPLE', caCertificates: '/ca.pem', sni: 'x', subjectAltNames: ['x'] }, []],
+    [{ mode: 'SIMPLE', credentialName: 'c' }, []],
+  ];
+  for (const [settings, expected] of table) {
+    t.strictSame(findings(a, one, tls(settings)), expected, JSON.stringify(settings));
+  }
+  const portLevelSettings = [
+    { port: { number: 8080 }, tls: { mode: 'SIMPLE' } },
+    { port: { number: 1 }, tls: { mode: 'DISABLE' } },
+  ];
+  const ports = 'DestinationRule/r spec.trafficPolicy.portLevelSettings';
+  t.strictSame(findings(a, one, rule('r', 'a', { trafficPolicy: { portLevelSettings } })), [
+    `info default-cas IST0129 ${ports}[0].tls.mode`,
+    `warning unknown-port - ${ports}[1].port.number`,
+  ]);
+});
+
+t.test('settings that wait for others', async (t) => {
+  const localityLbSetting = { failover: [{ from: 'a', to: 'b' }] };
+  const loadBalancer = { localityLbSetting };
+  const at = 'loadBalancer.localityLbSetting.failover';
+  t.strictSame(findings(a, one, rule('r', 'a', { trafficPolicy: { loadBalancer } })), [
+    `warning ineffective-setting - DestinationRule/r spec.trafficPolicy.${at}`,
+  ]);
+  const outlierDetection = { consecutive5xxErrors: 1 };
+  t.strictSame(
+    findings(a, one, rule('r', 'a', { trafficPolicy: { loadBalancer, outlierDetection } })),
+    [],
+  );
+  const subset = (trafficPolicy: object) => [
+    { name: 'v1', labels: { version: 'v1' }, trafficPolicy },
+  ];
+  const inherits = { trafficPolicy: { outlierDetection }, subsets: subset({ loadBalancer }) };
+  t.strictSame(findings(a, one, rule('r', 'a', inherits)), [], 'the host has it');
+  const lacks = { subsets: subset({ loadBalancer }) };
+  t.strictSame(findings(a, one, rule('r', 'a', lacks)), [
+    `warning ineffective-setting - DestinationRule/r spec.subsets[0].trafficPolicy.${at}`,
+  ]);
+  const meshConfig = make('MeshConfig', 'istio', { defaultTrafficPolicy: { outlierDetection } });
+  t.strictSame(findings(a, one, meshConfig, rule('r', 'a', lacks)), [], 'the mesh has it');
+});
+
+t.test('selectors of rules', async (t) => {
+  const selecting = (app: string) => rule('r', 'a', { workloadSelector: { matchLabels: { app } } });
+  t.strictSame(findings(a, one, selecting('a')), []);
+  t.strictSame(findings(a, one, selecting('b')), [
+    'info unmatched-selector IST0127 DestinationRule/r spec.workloadSelector',
+  ]);
+});
+
+t.test('ports of ServiceEntries', async (t) => {
+  const entry = (name: string, protocol: string, more: object = {}) =>
+    make('ServiceEntry', name, {
+      hosts: ['x.com'],
+      ports: [{ number: 80, name: 'p', protocol }],
+      resolution: 'DNS',
+      ...more,
+    });
+  t.strictSame(findings(entry('e', 'HTTP')), []);
+  t.strictSame(findings(entry('e', 'TLS')), []);
+  t.strictSame(findings(entry('e', 'TCP', { addresses: ['10.1.1.1'] })), []);
+  t.strictSame(findings(entry('e', 'HTTP'), entry('f', 'HTTPS')), [
+    'warning service-entry-conflict IST0177 ServiceEntry/f spec.ports[0]',
+  ]);
+  t.strictSame(
+    findings(
+      entry('e', 'HTTP', { exportTo: ['.'] }),
+      make(
+        'ServiceEntry',
+        'f',
+        {
+          ...(entry('f', 'HTTPS').spec as object),
+          exportTo: ['.'],
+        },
+        { namespace: 'other' },
+      ),
+    ),
+    [],
+    'nobody sees both',
+  );
+});
+
+t.test("a workload's port behind two services", async (t) => {
+  const other = (port: object) => service('b', { selector: { app: 'a' }, ports: [port] });
+  const same = { name: 'http', port: 8080, targetPort: 9090 };
+  t.strictSame(findings(a, one, other(same)), []);
+  t.strictSame(findings(a, one, other({ ...same, port: 81 })), [
+    'info workload-conflict IST0137 Service/b spec.ports[0]',
+  ]);
+  t.strictSame(findings(a, one, other({ ...same, name: 'tcp' })), [
+    'warning protocol-conflict IST0116 Service/b spec.ports',
+  ]);
+  t.strictSame(findings(a, one, other({ ...same, name: 'tcp', targetPort: 9091 })), []);
+});
