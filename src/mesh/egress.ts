@@ -1,5 +1,5 @@
 // What a Sidecar lets clients see, listener by listener: the services and rules of its egress hosts, and the services
-// that these rules lead to (Istio's sidecar scope).
+// that these rules lead to, which have clusters but no listeners or hosts of their own (Istio's sidecar scope).
 import { memoize } from '../lib/memo.js';
 import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
@@ -15,6 +15,8 @@ export interface SeenAtPort {
   bind?: string;
   captured?: boolean;
   services: readonly Service[];
+  /** Services that only the rules lead to. */
+  destinations: readonly Service[];
   virtualServices: readonly VirtualService[];
 }
 
@@ -40,11 +42,11 @@ export function egressOf(
         services.set(service.hostname, service);
       }
     }
-    const destinations = withDestinations(mesh, { services, virtualServices, namespace });
-    const seen = [...destinations.values()].flatMap((service) => atPort(service, entry.port) ?? []);
+    const inferred = destinationsOf(mesh, { services, virtualServices, namespace });
     return {
       ...place(entry),
-      services: seen.sort((a, b) => compareText(a.hostname, b.hostname)),
+      services: sortedAtPort([...services.values()], entry.port),
+      destinations: sortedAtPort(inferred, entry.port),
       virtualServices,
     };
   });
@@ -69,17 +71,17 @@ function candidates(mesh: Mesh, { hosts }: EgressScope): readonly Service[] {
   return named.flatMap(({ host }) => mesh.servicesByHostname.get(host) ?? []);
 }
 
-/** Services that the rules lead to are seen too; those that the hosts name go before. */
-function withDestinations(
+/** Services that the rules lead to and the hosts do not name. */
+function destinationsOf(
   mesh: Mesh,
   seen: {
-    services: Map<string, Service>;
+    services: ReadonlyMap<string, Service>;
     virtualServices: readonly VirtualService[];
     namespace: string;
   },
-): ReadonlyMap<string, Service> {
+): readonly Service[] {
   const { services, virtualServices, namespace } = seen;
-  const all = new Map(services);
+  const found: Service[] = [];
   const inferred = new Map<string, Set<number>>();
   for (const rule of virtualServices) {
     for (const [host, ports] of destinationPorts(rule, namespace)) {
@@ -98,9 +100,9 @@ function withDestinations(
       undefined,
     );
     const trimmed = best && (ports.has(0) ? best : withPorts(best, portKey(ports)));
-    if (trimmed !== undefined) all.set(host, trimmed);
+    if (trimmed !== undefined) found.push(trimmed);
   }
-  return all;
+  return found;
 }
 
 /** Hosts that a rule sends requests of this namespace to, with the ports; 0 stands for all of them. */
@@ -127,8 +129,10 @@ function destinationPorts(
   return found;
 }
 
-function atPort(service: Service, port: number | undefined): Service | undefined {
-  return port === undefined ? service : withPorts(service, String(port));
+function sortedAtPort(services: readonly Service[], port: number | undefined): readonly Service[] {
+  return services
+    .flatMap((each) => (port === undefined ? each : (withPorts(each, String(port)) ?? [])))
+    .sort((a, b) => compareText(a.hostname, b.hostname));
 }
 
 const portKey = (numbers: Iterable<number>) =>
@@ -152,11 +156,11 @@ export function wholeService(service: Service): Service {
   return whole.get(service) ?? service;
 }
 
-/** All services seen at any port, one for each host, with all the ports that any of them has. */
+/** All services seen at any port or led to, one for each host, with all the ports that any of them has. */
 export function unionOf(listeners: readonly SeenAtPort[]): readonly Service[] {
   const byHost = new Map<string, Service>();
-  for (const { services } of listeners) {
-    for (const service of services) {
+  for (const { services, destinations } of listeners) {
+    for (const service of [...services, ...destinations]) {
       const other = byHost.get(service.hostname);
       const same = other && wholeService(other) === wholeService(service);
       if (other === undefined) byHost.set(service.hostname, service);

@@ -155,9 +155,12 @@ function limitedBy(
     old?.virtualServices,
     rules.filter((rule) => used.has(rule)),
   );
-  // One entry for all ports is what a scope is anyway.
-  if (seen.length === 1 && seen[0]?.port === undefined) return { services, virtualServices };
-  const listeners = seen.map((at, i): EgressListener => {
+  // One entry for all ports is what a scope is anyway, unless rules lead beyond it.
+  const [first] = seen;
+  if (seen.length === 1 && first?.port === undefined && first?.destinations.length === 0) {
+    return { services, virtualServices };
+  }
+  const listeners = seen.map(({ destinations: _destinations, ...at }, i): EgressListener => {
     const last = old?.listeners?.[i];
     const next: EgressListener = {
       ...at,

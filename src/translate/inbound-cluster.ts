@@ -10,7 +10,8 @@ import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.j
 import { istioMetadata, passthroughBindConfig } from './cluster.js';
 import { toDuration } from './duration.js';
 import { httpProtocolOptions } from './http-protocol-options.js';
-import { inboundClusterName, statName } from './names.js';
+import { inboundClusterName } from './names.js';
+import { clusterStatName } from './stat-name.js';
 import { type ConnectionPool, effectivePolicy } from './traffic-policy.js';
 
 /** "Never": the longest that Istio writes. A cleaned-up host would be a connection pool lost. */
@@ -31,7 +32,8 @@ export function inboundClusters(view: ProxyView): readonly Cluster[] {
   return [...byPort.values()].map((ports) => {
     const host = ports[0]?.service.hostname;
     const rule = rulesByHost(outbound.services).get(host ?? '');
-    const way = { local, ipv4: proxy.ipv4, ipv6: proxy.ipv6 };
+    const own = proxy.interceptionMode === 'NONE' ? inbound.ips[0] : undefined;
+    const way = { local, ipv4: proxy.ipv4, ipv6: proxy.ipv6, ...(own && { own }) };
     return inboundCluster(settings, rule, inbound.connectionPool, wayKey(way), ...ports);
   });
 }
@@ -70,7 +72,7 @@ const inboundCluster = memoize(
     });
     return {
       name,
-      alt_stat_name: statName(name),
+      alt_stat_name: clusterStatName(name, settings.config.inboundClusterStatName, first),
       ...whereTo(name, first, readWay(way)),
       connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
       common_lb_config: {},
@@ -90,6 +92,8 @@ interface Way {
   local: boolean;
   ipv4: boolean;
   ipv6: boolean;
+  /** The workload's address, without interception: there the address that was called is not known. */
+  own?: string;
 }
 
 // As text, so that the clusters of equal workloads are one object.
@@ -100,13 +104,14 @@ const readWay = (key: string): Way => JSON.parse(key) as Way;
 function whereTo(
   name: string,
   { targetPort, endpoint }: InboundPort,
-  { local, ipv4, ipv6 }: Way,
+  { local, ipv4, ipv6, own }: Way,
 ): Partial<Cluster> {
   if (endpoint && 'unixSocket' in endpoint) {
     return fixedFields(name, { pipe: { path: endpoint.unixSocket } });
   }
   const port = endpoint?.port ?? targetPort;
-  const address = endpoint?.address || (local ? (ipv4 || !ipv6 ? '127.0.0.1' : '::1') : '');
+  const loopback = local ? (ipv4 || !ipv6 ? '127.0.0.1' : '::1') : '';
+  const address = endpoint === undefined ? loopback : endpoint.address || own || '';
   if (address !== '') {
     return fixedFields(name, { socket_address: { address, port_value: port } });
   }

@@ -61,8 +61,9 @@ export async function startFleetMesh(members: readonly string[] = all): Promise<
       const error = problems.find(({ severity }) => severity === 'error');
       if (error !== undefined) throw new Error(JSON.stringify(error));
       if (thrown !== undefined) throw thrown;
-      // Envoy acknowledges when its workers have been told: a call that came back is later than that.
-      await Promise.all([1, 2].map((n) => fleet.ask('barrier.test', { via: fleet.at(n) })));
+      // Envoy acknowledges when its workers have been told: a call that came back is later than that. It may have been
+      // refused: a Sidecar may have left nothing at the port.
+      await Promise.allSettled([1, 2].map((n) => fleet.ask('barrier.test', { via: fleet.at(n) })));
     },
     service: (name, described) => service(fleet, name, described),
     stat: (name, what, subset = '') =>
