@@ -73,6 +73,9 @@ const traffic = {
     ]).describe('normalize_path, merge_slashes and escaped slashes'),
   }).describe('how paths are normalised before they are matched'),
   defaultHttpRetryPolicy: httpRetry.describe('retries of routes without a policy (2 attempts)'),
+  defaultInboundHttpRetryPolicy: httpRetry.describe(
+    'retries of sidecars towards their application: attempts, retryOn and backoff',
+  ),
   defaultTrafficPolicy: message({
     connectionPool: connectionPool.describe('where a DestinationRule has no connectionPool'),
     outlierDetection: outlierDetection.describe('where a DestinationRule has no outlierDetection'),
@@ -80,6 +83,10 @@ const traffic = {
   localityLbSetting: localityLbSetting.describe('where a DestinationRule has none'),
   zoneAwareLbSetting: zoneAwareLbSetting.describe('where a DestinationRule has none'),
   trustDomain: string.describe('trust domain of identities (cluster.local)'),
+  proxyHttpPort: port.describe('port of an HTTP proxy at 127.0.0.1, for `http_proxy`'),
+  inboundClusterStatName: string.describe('alt_stat_name of inbound clusters: a pattern'),
+  outboundClusterStatName: string.describe('alt_stat_name of outbound clusters: a pattern'),
+  disableEnvoyListenerLog: bool.describe('no log of connections that no filter chain takes'),
   accessLogFile: string.describe('file of the access log, such as /dev/stdout; empty: none'),
   accessLogFormat: string.describe('format of the access log'),
   accessLogEncoding: enumeration(['TEXT', 'JSON']).describe('text lines (default) or JSON'),
@@ -87,15 +94,11 @@ const traffic = {
 
 /** What fairlead accepts and does not act on yet. */
 const pending = {
-  proxyHttpPort: notImplemented(port.describe('port of an explicit HTTP proxy')),
   hboneIdleTimeout: notImplemented(duration.describe('idle time of HBONE connections')),
   enableTracing: notImplemented(bool.describe('tracing by defaultConfig.tracing')),
   enableEnvoyAccessLogService: notImplemented(bool.describe('access log by gRPC')),
-  disableEnvoyListenerLog: notImplemented(bool.describe('no log of unmatched connections')),
   enableAutoMtls: notImplemented(bool.describe('TLS between sidecars without a DestinationRule')),
   trustDomainAliases: notImplemented(strings.describe('other names of the trust domain')),
-  inboundClusterStatName: notImplemented(string.describe('alt_stat_name of inbound clusters')),
-  outboundClusterStatName: notImplemented(string.describe('alt_stat_name of outbound clusters')),
   serviceSettings: notImplemented(
     list(message({ settings: message({ clusterLocal: bool }), hosts: strings })),
   ),
@@ -146,9 +149,6 @@ const pending = {
   }).describe('parameters of TLS towards services'),
   serviceEntryVisibility: notImplemented(
     serviceEntryVisibility.describe('who may export ServiceEntries'),
-  ),
-  defaultInboundHttpRetryPolicy: notImplemented(
-    httpRetry.describe('retries of a sidecar towards its application'),
   ),
   defaultConfig: proxyDefaults.describe('settings of every proxy'),
 };

@@ -149,22 +149,27 @@ export const outlierDetection = message({
   baseEjectionTime: duration.describe('base_ejection_time (30s when absent)'),
   maxEjectionPercent: wholePercent.describe('max_ejection_percent (10 when absent)'),
   minHealthPercent: wholePercent.describe('healthy_panic_threshold (0, off, when absent)'),
-  outlierDetectionHttpErrorCodes: notImplemented(
-    list(uint32).describe('which status codes are errors'),
+  outlierDetectionHttpErrorCodes: list(uint32).describe(
+    'outlier_detection.error_matcher of the HTTP options: status codes that are errors',
   ),
 });
 
 /** TLS towards a service. */
 export const clientTlsSettings = message({
-  mode: enumeration(['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL'], ['ISTIO_MUTUAL']).describe(
-    'kind of TLS',
-  ),
+  mode: enumeration(
+    ['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL'],
+    ['ISTIO_MUTUAL'],
+    'It needs certificates of workloads, which come with mutual TLS.',
+  ).describe('kind of TLS'),
   clientCertificate: string.describe('file with the own certificate'),
   privateKey: string.describe('file with the own key'),
   caCertificates: string.describe(
     'file with the CAs that are trusted; /etc/ssl/certs/ca-certificates.crt when absent',
   ),
-  credentialName: notImplemented(string.describe('secret with certificates and key')),
+  credentialName: notImplemented(
+    string.describe('secret with certificates and key'),
+    'Secrets come with gateways; a rule that names one has no TLS, as with sidecars in Istio. Use files.',
+  ),
   subjectAltNames: strings.describe('match_typed_subject_alt_names, exact'),
   sni: string.describe('server name sent; auto_sni and auto_san_validation when absent'),
   insecureSkipVerify: bool.describe('trusts any certificate'),
@@ -203,7 +208,7 @@ export const trafficPolicy = message({
       'budget_percent (20 when absent)',
     ),
     minRetryConcurrency: uint32.describe('min_retry_concurrency (3 when absent)'),
-    budgetInterval: notImplemented(duration.describe('time over which the budget is counted')),
+    budgetInterval: duration.describe('budget_interval; Envoys that do not know it take no notice'),
   }).describe('retry_budget of the circuit breaker'),
 });
 

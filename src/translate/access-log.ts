@@ -57,6 +57,7 @@ export const filterAccessLog = memoize((settings: MeshSettings): AccessLog[] => 
  * (Istio, listener access log).
  */
 export const listenerAccessLog = memoize((settings: MeshSettings): AccessLog[] => {
+  if (settings.config.disableEnvoyListenerLog) return [];
   const log = accessLog(settings);
   return log === undefined ? [] : [{ ...log, filter: { response_flag_filter: { flags: ['NR'] } } }];
 });

@@ -4,6 +4,7 @@ import type { CircuitBreakers } from '../envoy/gen/types/envoy/config/cluster/v3
 import type { UpstreamConnectionOptions } from '../envoy/gen/types/envoy/config/cluster/v3/UpstreamConnectionOptions.js';
 import type { TcpKeepalive } from '../envoy/gen/types/envoy/config/core/v3/TcpKeepalive.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
+import { toDuration } from './duration.js';
 import type { ConnectionPool, RetryBudget } from './traffic-policy.js';
 
 /** No limit: Istio's default for every threshold, where Envoy's would be 1024 (3 for retries). */
@@ -26,6 +27,9 @@ export function circuitBreakers(
           retry_budget: {
             budget_percent: { value: retryBudget.percent ?? 20 },
             min_retry_concurrency: { value: retryBudget.minRetryConcurrency || 3 },
+            ...(retryBudget.budgetInterval !== undefined && {
+              budget_interval: toDuration(retryBudget.budgetInterval),
+            }),
           },
         }),
       },

@@ -1,6 +1,7 @@
 // The upstream side of HTTP: which version of HTTP is spoken to a service, and the limits of one connection.
 
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
+import type { MatchPredicate } from '../envoy/gen/types/envoy/config/common/matcher/v3/MatchPredicate.js';
 import type { Http2ProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/Http2ProtocolOptions.js';
 import type { HttpProtocolOptions as CommonOptions } from '../envoy/gen/types/envoy/config/core/v3/HttpProtocolOptions.js';
 import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
@@ -22,6 +23,8 @@ export interface UpstreamHttp {
   direction: 'inbound' | 'outbound';
   pool: ConnectionPool | undefined;
   settings: MeshSettings;
+  /** DestinationRule outlierDetectionHttpErrorCodes: statuses that count as errors, in place of all from 500. */
+  errorCodes?: readonly number[] | undefined;
 }
 
 /**
@@ -34,8 +37,11 @@ export function httpProtocolOptions(
 ): ExtensionOptions | undefined {
   const common = commonOptions(upstream.pool);
   const version = upstreamVersion(upstream);
-  if (version === 'http1' && common === undefined && perRequest === undefined) return undefined;
+  const errors = errorMatcher(upstream.errorCodes ?? []);
+  const isDefault = version === 'http1' && common === undefined && perRequest === undefined;
+  if (isDefault && errors === undefined) return undefined;
   const options: HttpProtocolOptions = {};
+  if (errors !== undefined) options.outlier_detection = { error_matcher: errors };
   if (perRequest !== undefined) options.upstream_http_protocol_options = perRequest;
   if (common !== undefined) options.common_http_protocol_options = common;
   if (version === 'client') {
@@ -102,6 +108,16 @@ function http2Options(pool: ConnectionPool | undefined): Http2ProtocolOptions {
     };
   }
   return options;
+}
+
+/** Any of the codes; one alone needs no `or`, which Envoy takes from two on. */
+function errorMatcher(codes: readonly number[]): MatchPredicate | undefined {
+  const rules = codes.map((code) => ({
+    http_response_headers_match: {
+      headers: [{ name: ':status', string_match: { exact: String(code) } }],
+    },
+  }));
+  return rules.length > 1 ? { or_match: { rules } } : rules[0];
 }
 
 /** http.idleTimeout, else tcp.idleTimeout, is the idle time of pooled connections. */

@@ -171,7 +171,7 @@ function httpFilter(set: ChainSet, settings: MeshSettings) {
   return inboundHttpFilter(
     {
       statPrefix: set.httpStatPrefix,
-      route: inboundRouteConfiguration({ ...set, grpc: isGrpc(set.protocol) }),
+      route: inboundRouteConfiguration({ ...set, grpc: isGrpc(set.protocol), settings }),
       http2: isHttp2(set.protocol),
       grpcWeb: set.protocol === 'GRPC-Web',
     },

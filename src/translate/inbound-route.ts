@@ -1,15 +1,10 @@
 // The inline route configuration of an inbound chain: everything that arrives on the port goes to the application.
 // It is not sent by RDS, as in Istio, because it changes only when the port does.
-import type { RetryPolicy } from '../envoy/gen/types/envoy/config/route/v3/RetryPolicy.js';
 import type { RouteConfiguration } from '../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { toDuration } from './duration.js';
 import { DEFAULT_ROUTE, inboundVirtualHostName } from './names.js';
-
-/**
- * Istio retries on the way to the application what the application never saw. Not for gRPC, whose streams it would
- * disturb.
- */
-const retryPolicy: RetryPolicy = { num_retries: { value: 2 }, retry_on: 'reset-before-request' };
+import { inboundRetryPolicy } from './retry-policy.js';
 
 /** What the route depends on. */
 export interface InboundRouteOptions {
@@ -19,10 +14,15 @@ export interface InboundRouteOptions {
   host: string;
   servicePort: number;
   grpc: boolean;
+  settings: MeshSettings;
 }
 
 /** The route configuration of one inbound chain: no time-out, because the client's sidecar has the one that counts. */
 export function inboundRouteConfiguration(options: InboundRouteOptions): RouteConfiguration {
+  // Not for gRPC, whose streams it would disturb.
+  const retries = options.grpc
+    ? undefined
+    : inboundRetryPolicy(options.settings.config.defaultInboundHttpRetryPolicy);
   return {
     name: options.cluster,
     virtual_hosts: [
@@ -41,7 +41,7 @@ export function inboundRouteConfiguration(options: InboundRouteOptions): RouteCo
                 max_stream_duration: toDuration(0),
                 grpc_timeout_header_max: toDuration(0),
               },
-              ...(options.grpc ? {} : { retry_policy: retryPolicy }),
+              ...(retries && { retry_policy: retries }),
             },
           },
         ],

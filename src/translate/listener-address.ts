@@ -6,6 +6,7 @@ import { ipFamily, isLoopback } from '../lib/ip.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ProxyView } from '../mesh/proxy-view.js';
 import type { Service } from '../mesh/service.js';
+import { autoAddressesOf } from './service-address.js';
 
 /** One place for a listener. */
 export interface Site {
@@ -28,17 +29,24 @@ export function wildcards({ ipv4, ipv6 }: Pick<ProxyTraits, 'ipv4' | 'ipv6'>): r
 export function boundAddresses({ proxy, inbound }: ProxyView): readonly string[] {
   const own = inbound.ips[0];
   if (own !== undefined && isLoopback(own)) return [own];
-  if (!proxy.ipv6) return ['127.0.0.1'];
-  return proxy.ipv4 ? ['127.0.0.1', '::1'] : ['::1'];
+  return localhosts(proxy);
+}
+
+/** 127.0.0.1 and ::1, of the families that the workload has. */
+export function localhosts({ ipv4, ipv6 }: ProxyTraits): readonly string[] {
+  if (!ipv6) return ['127.0.0.1'];
+  return ipv4 ? ['127.0.0.1', '::1'] : ['::1'];
 }
 
 /**
  * The places of a TCP or undeclared port under interception. An address of a v1 Service is one listener with all of
  * its addresses (dual stack); the addresses of a ServiceEntry are a listener each, and its CIDRs share the wildcard,
- * told apart by prefix ranges. A service without addresses stands at the wildcard.
+ * told apart by prefix ranges. A service without addresses stands at the wildcard, or where the mesh gave it addresses.
  */
 export function serviceSites(service: Service, proxy: ProxyTraits): Site[] {
   const wildcard = { addresses: wildcards(proxy) };
+  const given = autoAddressesOf(service, proxy);
+  if (given.length > 0) return [{ addresses: given }];
   if (service.addresses.length === 0) return [wildcard];
   const reachable = service.addresses.filter((address) => speaks(proxy, address));
   if (service.registry === 'kubernetes') {

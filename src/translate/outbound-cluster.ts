@@ -23,8 +23,9 @@ import {
   type LocalityPolicy,
   placementAt,
 } from './locality.js';
-import { outboundClusterName, statName } from './names.js';
+import { outboundClusterName } from './names.js';
 import { healthyPanicThreshold, outlierDetection } from './outlier-detection.js';
+import { clusterStatName } from './stat-name.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
 import { upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
@@ -131,13 +132,18 @@ function outboundCluster(
     direction: 'outbound',
     pool,
     settings,
+    errorCodes: policy.outlierDetection?.outlierDetectionHttpErrorCodes,
   };
   const http2 = speaksHttp2(upstream);
   const { socket, perRequest } = upstreamTransport(policy, { service, http2, settings });
   const http = httpProtocolOptions(upstream, perRequest);
   const cluster: Cluster = {
     name,
-    alt_stat_name: statName(name),
+    alt_stat_name: clusterStatName(name, settings.config.outboundClusterStatName, {
+      service,
+      port,
+      subset: subset?.name,
+    }),
     ...discovery,
     connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
     ...(discovery.type === 'ORIGINAL_DST'

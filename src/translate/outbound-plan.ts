@@ -7,7 +7,7 @@ import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import { seenAtPort } from './egress-listener.js';
 import { headlessKey } from './headless.js';
-import { boundAddresses } from './listener-address.js';
+import { boundAddresses, localhosts } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
 import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
 import { type ListenerEntry, outboundEntries } from './outbound-conflict.js';
@@ -79,11 +79,11 @@ const lastPlan = memoize((..._key: [object, object, object, object, string]) => 
 
 /** What the plan reads of the proxy. Without interception two proxies share a plan only at equal addresses. */
 function traitsKey(view: ProxyView): string {
-  const { namespace, labels, interceptionMode, ipv4, ipv6 } = view.proxy;
+  const { namespace, labels, interceptionMode, ipv4, ipv6, dnsCapture } = view.proxy;
   const bound = interceptionMode === 'NONE';
   const own = bound ? [view.inbound.ips, view.inbound.ports.map((port) => port.targetPort)] : [];
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([namespace, sorted, bound, ipv4, ipv6, own]);
+  return JSON.stringify([namespace, sorted, bound, ipv4, ipv6, own, dnsCapture]);
 }
 
 const internListener = interner<OutboundListenerPlan>();
@@ -99,8 +99,10 @@ function makePlan(view: ProxyView): OutboundPlan {
       routes.set(http.route, routePlan(http.route, port, servicesOfRoute(view, http, port)));
     }
   }
-  if (view.proxy.interceptionMode === 'NONE') {
-    listeners.push(httpProxy(view));
+  const proxy = httpProxy(view);
+  if (proxy !== undefined) {
+    const others = listeners.filter(({ name }) => name !== proxy.name);
+    listeners.splice(0, listeners.length, ...others, proxy);
     const { services } = seenAtPort(view.outbound, 0);
     const all = services.filter(({ service }) => service.ports.some(speaksHttp));
     routes.set(HTTP_PROXY_ROUTE, routePlan(HTTP_PROXY_ROUTE, 0, all));
@@ -132,10 +134,16 @@ function toListener({
   };
 }
 
-/** `http_proxy=http://ADDRESS:15001`: any service by its name, without interception (Istio's proxyHttpPort). */
-function httpProxy(view: ProxyView): OutboundListenerPlan {
-  const addresses = boundAddresses(view);
-  const port = view.settings.proxyListenPort;
+/**
+ * `http_proxy=http://ADDRESS:PORT`: any service by its name. At MeshConfig.proxyHttpPort; without interception also
+ * when that is not given, at the port that intercepted traffic would come to.
+ */
+function httpProxy(view: ProxyView): OutboundListenerPlan | undefined {
+  const { proxy, settings } = view;
+  const bound = proxy.interceptionMode === 'NONE';
+  const port = settings.config.proxyHttpPort || (bound ? settings.proxyListenPort : undefined);
+  if (port === undefined || proxy.type !== 'sidecar') return undefined;
+  const addresses = bound ? boundAddresses(view) : localhosts(proxy);
   return {
     name: listenerName(addresses[0]!, port),
     addresses,

@@ -1,4 +1,4 @@
-// The retry policy of a route, with Istio's defaults for outbound traffic. Inbound retries are not here.
+// The retry policies of routes, with Istio's defaults: to other services, and from a sidecar to its application.
 import type { RetryPolicy } from '../envoy/gen/types/envoy/config/route/v3/RetryPolicy.js';
 import type { HttpRule } from '../mesh/rules.js';
 import { any } from './any.js';
@@ -45,10 +45,30 @@ export function retryPolicy(
     ...(settings.retryRemoteLocalities && { retry_priority: previousPriorities }),
     ...(avoidPrevious && { retry_host_predicate: previousHosts }),
     host_selection_retry_max_attempts: 5,
-    // Envoy refuses an interval of 0.
-    ...(backoff !== undefined &&
-      backoff > 0 && { retry_back_off: { base_interval: toDuration(backoff) } }),
+    ...backOff(backoff),
   };
+}
+
+/**
+ * Retries on the way to the application (MeshConfig.defaultInboundHttpRetryPolicy); undefined when they are off.
+ * Without settings only what the application never saw is tried again. The host is always the same one, so that
+ * what chooses among hosts does not count here.
+ */
+export function inboundRetryPolicy(settings: HttpRetry | undefined): RetryPolicy | undefined {
+  if (settings === undefined) settings = { attempts: 2 };
+  const { attempts = 0, retryOn: conditions, backoff } = settings;
+  if (attempts <= 0) return undefined;
+  return {
+    num_retries: { value: attempts },
+    ...retryOn(conditions || 'reset-before-request'),
+    ...backOff(backoff),
+  };
+}
+
+/** Envoy refuses an interval of 0. */
+function backOff(interval: number | undefined): RetryPolicy {
+  if (interval === undefined || interval <= 0) return {};
+  return { retry_back_off: { base_interval: toDuration(interval) } };
 }
 
 /** Splits status codes from Envoy's condition words. */
