@@ -4,6 +4,7 @@ import { toConfiguration } from './configuration.js';
 import type { HeldBackResources } from './held-back.js';
 import type { Problem } from './kinds/problem.js';
 import { errorMessage } from './lib/error.js';
+import { Keep } from './lib/keep.js';
 import { memoize } from './lib/memo.js';
 import { analyzeMesh } from './mesh/analyze.js';
 import type { Mesh } from './mesh/build-mesh.js';
@@ -27,6 +28,7 @@ import type {
   ResourceStatus,
 } from './status/state.js';
 import type { Generation, GenerationRecord } from './store/generation.js';
+import { unmatchedPatches } from './unmatched-patches.js';
 import type { HeldBack } from './xds/quarantine.js';
 
 /** What the answers are read from. */
@@ -49,6 +51,7 @@ export interface AnswerSources {
 
 export class Answers implements ControlPlaneState {
   readonly #from: AnswerSources;
+  readonly #unmatched = new Keep<readonly Problem[]>();
 
   constructor(from: AnswerSources) {
     this.#from = from;
@@ -91,13 +94,15 @@ export class Answers implements ControlPlaneState {
 
   /** What is wrong with what users wrote; without what went wrong between us and single proxies. */
   configProblems(): readonly ProblemStatus[] {
-    const translated = this.#from.views.values().map(({ translation }) => translation.problems);
-    const some = translated.filter((problems) => problems.length > 0);
+    const [mesh, views] = [this.#from.mesh(), this.#from.views.values()];
+    const translated = views.map(({ translation }) => translation.problems);
+    const unmatched = this.#unmatched.equal(unmatchedPatches(mesh, views));
+    const some = [...translated, unmatched].filter((problems) => problems.length > 0);
     const generation = this.#from.generation();
     const unregistered = this.#from
       .registered()
       .problems.map(({ proxy, problem }) => ({ ...locateProblem(problem, generation), proxy }));
-    return [...placedProblems(generation, this.#from.mesh(), ...some), ...unregistered];
+    return [...placedProblems(generation, mesh, ...some), ...unregistered];
   }
 
   proxies(): ProxyStatus[] {

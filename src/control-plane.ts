@@ -292,7 +292,9 @@ export class ControlPlane {
     }
     // Without any good result the stream stays silent, and an Envoy that was configured before is left as it is.
     if (connected.served) this.#cache.set(connected.group, connected.served.snapshot);
-    if (renewed && served && served.translation.problems.length > 0) this.#tidySoon();
+    const said = served?.translation;
+    // A proxy more may be the first that a patch is for.
+    if (renewed && said && (said.problems.length > 0 || said.patches)) this.#tidySoon();
   }
 
   #noteFailure(connected: ConnectedProxy, failure: unknown): void {

@@ -14,6 +14,7 @@ import type { ProblemStatus, ProxyConfiguration } from '../status/state.js';
 import type { Generation } from '../store/generation.js';
 import { Store } from '../store/store.js';
 import { type Translation, translate } from '../translate/translate.js';
+import { unmatchedPatches } from '../unmatched-patches.js';
 import { openSource } from './open-source.js';
 
 export interface OfflineMesh {
@@ -47,9 +48,14 @@ export function offlineProblems(
   return collectProblems(stages, generation);
 }
 
-/** What an Envoy with this node would be served. */
+/** What an Envoy with this node would be served; among the problems, patches that are for it and match nothing. */
 export function offlineTranslation({ mesh }: OfflineMesh, node: ProxyNode): Translation {
-  return translate(viewOf(mesh, parseProxy(node)));
+  const view = viewOf(mesh, parseProxy(node));
+  const translation = translate(view);
+  const unmatched = unmatchedPatches(mesh, [{ view, translation }]).filter(
+    ({ severity }) => severity === 'warning',
+  );
+  return { ...translation, problems: [...translation.problems, ...unmatched] };
 }
 
 /** The same as canonical protobuf JSON. */

@@ -20,12 +20,32 @@ import {
   VIRTUAL_INBOUND_LISTENER,
 } from './names.js';
 import { outboundPlan } from './outbound-plan.js';
+import { translate } from './translate.js';
 
 /**
- * The resources that shaped the named Envoy resource in this view: rules before services, since a service alone
- * seldom makes what Envoy refuses. Empty for what no user resource makes.
+ * The resources that shaped the named Envoy resource in this view: EnvoyFilters first, then rules before services,
+ * since a service alone seldom makes what Envoy refuses. Empty for what no user resource makes.
  */
 export function sourcesOf(
+  view: ProxyView,
+  typeUrl: TypeUrl,
+  name: ResourceName,
+): readonly ResourceId[] {
+  return unique([...patchSources(view, typeUrl, name), ...ruleSourcesOf(view, typeUrl, name)]);
+}
+
+/** EnvoyFilters that changed the resource, the last one first: it saw the others' work. */
+function patchSources(view: ProxyView, typeUrl: TypeUrl, name: ResourceName): ResourceId[] {
+  if (view.envoyFilters === undefined) return [];
+  const { patches } = translate(view);
+  const found =
+    typeUrl === VIRTUAL_HOST
+      ? patches?.on(ROUTE, parseVirtualHostResourceName(name).route)
+      : patches?.on(typeUrl, name);
+  return [...(found ?? [])].reverse().map(({ source }) => source);
+}
+
+function ruleSourcesOf(
   view: ProxyView,
   typeUrl: TypeUrl,
   name: ResourceName,

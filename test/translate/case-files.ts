@@ -9,7 +9,9 @@ import type { ProxyNode } from '../../src/mesh/proxy.js';
 const root = fileURLToPath(new URL('../cases', import.meta.url));
 
 export const slices = ['clusters', 'endpoints', 'listeners', 'routes'] as const;
-export type Slice = (typeof slices)[number];
+/** Shown only where a case asks for them. */
+const rareSlices = ['extensions'] as const;
+export type Slice = (typeof slices)[number] | (typeof rareSlices)[number];
 
 export interface Case {
   name: string;
@@ -36,6 +38,8 @@ interface ProxyText {
   mode?: string;
   /** `grpc`: a gRPC client. */
   generator?: string;
+  /** More node metadata. */
+  metadata?: Record<string, unknown>;
   node?: Partial<ProxyNode>;
 }
 
@@ -60,7 +64,8 @@ function readCase(name: string): Case {
     ? show.map((slice) => [slice, ['*']] as const)
     : (Object.entries(show) as [Slice, string[]][]);
   for (const [slice] of entries) {
-    if (!slices.includes(slice)) throw new Error(`${name}/case.yaml: no slice "${slice}"`);
+    if (![...slices, ...rareSlices].includes(slice))
+      throw new Error(`${name}/case.yaml: no slice "${slice}"`);
   }
   return {
     name,
@@ -83,6 +88,7 @@ function toProxy(text: ProxyText): CaseProxy {
       LABELS: text.labels ?? {},
       ...(text.generator && { GENERATOR: text.generator }),
       ...(text.mode && { INTERCEPTION_MODE: text.mode }),
+      ...text.metadata,
     },
     ...text.node,
   };

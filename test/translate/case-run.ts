@@ -4,6 +4,7 @@ import { toJson, verify } from '../../src/envoy/codec.js';
 import {
   CLUSTER,
   ENDPOINT,
+  EXTENSION_CONFIG,
   LISTENER,
   type ResourcesByType,
   ROUTE,
@@ -15,7 +16,8 @@ import { parseProxy } from '../../src/mesh/parse-proxy.js';
 import type { ProxyView } from '../../src/mesh/proxy-view.js';
 import { viewOf } from '../../src/mesh/view.js';
 import { Store } from '../../src/store/store.js';
-import { translate } from '../../src/translate/translate.js';
+import { type Translation, translate } from '../../src/translate/translate.js';
+import { unmatchedPatches } from '../../src/unmatched-patches.js';
 import { type Case, matches, type Slice } from './case-files.js';
 
 const typeOfSlice: Record<Slice, TypeUrl> = {
@@ -23,6 +25,7 @@ const typeOfSlice: Record<Slice, TypeUrl> = {
   endpoints: ENDPOINT,
   listeners: LISTENER,
   routes: ROUTE,
+  extensions: EXTENSION_CONFIG,
 };
 
 export interface CaseRun {
@@ -57,9 +60,12 @@ export async function runCase(test: Case, documents: readonly string[]): Promise
   const unknown: string[] = [];
   const views = new Map<string, ProxyView>();
   const translations = new Map<string, ResourcesByType>();
+  const seen: { view: ProxyView; translation: Translation }[] = [];
   for (const { name, node } of test.proxies) {
     const view = viewOf(mesh, parseProxy(node));
-    const { resources, problems: doubts } = translate(view);
+    const translation = translate(view);
+    seen.push({ view, translation });
+    const { resources, problems: doubts } = translation;
     for (const doubt of doubts) found.add(problemLine(doubt));
     unknown.push(...unknownFields(resources));
     for (const [slice, patterns] of test.show) {
@@ -68,6 +74,7 @@ export async function runCase(test: Case, documents: readonly string[]): Promise
     views.set(name, view);
     translations.set(name, resources);
   }
+  for (const unmatched of unmatchedPatches(mesh, seen)) found.add(problemLine(unmatched));
   if (found.size > 0) files.set('problems.txt', `${[...found].sort().join('\n')}\n`);
   return { files, unknown, views, translations };
 }

@@ -15,16 +15,19 @@ export interface TranslateOptions extends Partial<IdentityOptions> {
 }
 
 /**
- * Prints the configuration; errors go to standard error. The exit code is 1 when a document was refused, since what is
- * printed is then not what was written; a rule that leads nowhere is translated as it stands, as Istio does.
+ * Prints the configuration; errors, and patches of EnvoyFilters that match nothing, go to standard error. The exit
+ * code is 1 when a document was refused, since what is printed is then not what was written; a rule that leads
+ * nowhere is translated as it stands, as Istio does.
  */
 export async function runTranslate(options: TranslateOptions): Promise<number> {
   const types = configTypes('--type', options.type);
   const node = describedNode(identityOf(options));
   const offline = await loadOffline(options.config, options.meshConfig);
   const { resources, problems } = offlineTranslation(offline, node);
-  const errors = offlineProblems(offline, problems).filter(({ severity }) => severity === 'error');
-  for (const problem of errors) process.stderr.write(`${formatProblemStatus(problem)}\n`);
+  const shown = offlineProblems(offline, problems).filter(
+    ({ severity, code }) => severity === 'error' || code === 'patch-matches-nothing',
+  );
+  for (const problem of shown) process.stderr.write(`${formatProblemStatus(problem)}\n`);
   printConfiguration(toConfiguration(resources), types, {
     filter: { name: options.name },
     output: options.output,

@@ -66,11 +66,11 @@ export function applyEnvoyFilters(resources: ResourcesByType, view: ProxyView): 
     layers.push(...made);
     next.set(typeUrl, joined(...made.map(({ messages }) => messages)));
   }
-  const added = new Map<TypeUrl, Patches>();
+  const added = new Map<TypeUrl, Added>();
   const problems = [...problemsOf(layers)];
   for (const [typeUrl, applyTo] of addable) {
     const result = add(next, ofClass(patches, applyTo), { typeUrl, router: isRouter(view) });
-    added.set(typeUrl, result.patches);
+    added.set(typeUrl, result);
     problems.push(...result.problems);
   }
   return { resources: next, problems, report: reportOf(layers, added) };
@@ -168,19 +168,27 @@ function parseHosts(text: string): ReadonlyMap<ResourceName, string> {
   return new Map(lines.map((line) => line.split('=') as [string, string]));
 }
 
+interface Added {
+  patches: Patches;
+  refused: Patches;
+  problems: readonly Problem[];
+}
+
 /** Adds what patches bring along. A name that is taken stays what it is. */
 function add(
   next: Map<TypeUrl, ByName>,
   patches: Patches,
   { typeUrl, router }: { typeUrl: TypeUrl; router: boolean },
-): { patches: Patches; problems: readonly Problem[] } {
+): Added {
   const before = next.get(typeUrl) ?? new Map();
+  const refused: EnvoyFilterPatch[] = [];
   const problems: Problem[] = [];
   const added = new Map<ResourceName, EnvoyFilterPatch>();
   for (const patch of patches) {
     if (!isAdd(patch) || !contexts(router).some((context) => inContext(patch, context))) continue;
     const { name = '' } = valueOf<{ name?: string }>(patch);
     if (name === '' || before.has(name) || added.has(name)) {
+      refused.push(patch);
       problems.push(
         refusal(
           patch,
@@ -191,7 +199,7 @@ function add(
     } else added.set(name, patch);
   }
   if (added.size > 0) next.set(typeUrl, joined(...layersOf(before), additions(...added.values())));
-  return { patches: [...added.values()], problems };
+  return { patches: [...added.values()], refused, problems };
 }
 
 function contexts(router: boolean): readonly PatchContext[] {
@@ -231,9 +239,10 @@ function refusal(patch: EnvoyFilterPatch, names: readonly ResourceName[], why: s
 
 function reportOf(
   layers: readonly PatchedLayer[],
-  added: ReadonlyMap<TypeUrl, Patches>,
+  added: ReadonlyMap<TypeUrl, Added>,
 ): PatchReport {
-  const matched = new Set<EnvoyFilterPatch>([...added.values()].flat());
+  const all = [...added.values()].flatMap(({ patches, refused }) => [...patches, ...refused]);
+  const matched = new Set<EnvoyFilterPatch>(all);
   for (const { touched } of layers) {
     for (const { applied, refused } of touched.values()) {
       for (const patch of applied) matched.add(patch);
@@ -246,7 +255,7 @@ function reportOf(
       ...layers
         .filter((layer) => layer.typeUrl === typeUrl)
         .flatMap(({ touched }) => touched.get(name)?.applied ?? []),
-      ...(added.get(typeUrl) ?? []).filter(
+      ...(added.get(typeUrl)?.patches ?? []).filter(
         (patch) => valueOf<{ name?: string }>(patch).name === name,
       ),
     ],
