@@ -28,7 +28,10 @@ export interface InterceptionOptions {
   excludeOutboundPorts?: readonly number[];
   /** Destination networks, `10.0.0.0/8`, of outbound calls that do not pass the sidecar. */
   excludeOutboundCidrs?: readonly string[];
-  /** Sends DNS queries for these name servers to the sidecar's DNS listener (15053 as in Istio). */
+  /**
+   * Sends DNS queries over UDP for these name servers to the sidecar's DNS listener (15053 as in Istio). With
+   * `bypass` by user id only: Envoy marks its connections, but not the queries that it sends on.
+   */
   dns?: { servers: readonly string[]; port?: number };
 }
 
@@ -41,6 +44,8 @@ export const sidecarUid = 1337;
 const inbound = 'FAIRLEAD_IN';
 const outbound = 'FAIRLEAD_OUT';
 const dnsChain = 'FAIRLEAD_DNS';
+/** Any number but 0, which is everybody else's. */
+const zone = 15053;
 // The multiport match takes at most 15 ports (iptables-extensions(8)).
 const portsPerRuleMax = 15;
 
@@ -59,6 +64,10 @@ export function interceptionRules(options: InterceptionOptions): string {
   lines.push(`-A ${outbound} ${bypassMatch(options.bypass)} -j RETURN`);
   lines.push(`-A ${outbound} -o lo -j RETURN`);
   lines.push(...portRules(outbound, options.excludeOutboundPorts ?? []));
+  // Envoy answers DNS over UDP only; over TCP the name server itself does.
+  for (const server of dns) {
+    lines.push(`-A ${outbound} -p tcp -d ${server} --dport 53 -j RETURN`);
+  }
   for (const cidr of options.excludeOutboundCidrs ?? []) {
     if (familyOf(cidr) === options.family) lines.push(`-A ${outbound} -d ${cidr} -j RETURN`);
   }
@@ -66,6 +75,7 @@ export function interceptionRules(options: InterceptionOptions): string {
   lines.push(`-A PREROUTING -p tcp -j ${inbound}`, `-A OUTPUT -p tcp -j ${outbound}`);
   if (dns.length > 0) lines.push(...dnsRules(options, dns));
   lines.push('COMMIT', '');
+  if (dns.length > 0) lines.push('*raw', ...zoneRules(options, dns, 'A'), 'COMMIT', '');
   return lines.join('\n');
 }
 
@@ -81,6 +91,7 @@ export function interceptionRemoval(options: InterceptionOptions): string {
   if (dns.length > 0) chains.push(dnsChain);
   for (const chain of chains) lines.push(`-F ${chain}`, `-X ${chain}`);
   lines.push('COMMIT', '');
+  if (dns.length > 0) lines.push('*raw', ...zoneRules(options, dns, 'D'), 'COMMIT', '');
   return lines.join('\n');
 }
 
@@ -116,6 +127,23 @@ function dnsRules(options: InterceptionOptions, servers: readonly string[]): str
     `-A ${dnsChain} ${bypassMatch(options.bypass)} -j RETURN`,
     `-A ${dnsChain} -p udp -j REDIRECT --to-ports ${port}`,
     ...servers.map((server) => `-I ${dnsJump(server)}`),
+  ];
+}
+
+/**
+ * Queries of the workload are tracked apart from those of the sidecar. Both go to port 53 of one server; the kernel
+ * remembers the way of a flow by its ports for half a minute, and a query from a port that the sidecar had a moment ago
+ * would go its way, past the sidecar (Istio has zones for the same reason).
+ */
+function zoneRules(options: InterceptionOptions, servers: readonly string[], verb: 'A' | 'D') {
+  const port = options.dns?.port ?? 15053;
+  const own = bypassMatch(options.bypass);
+  const others = own.replace('-m owner', '-m owner !').replace('-m mark', '-m mark !');
+  return [
+    ...servers.map(
+      (server) => `-${verb} OUTPUT -p udp -d ${server} --dport 53 ${others} -j CT --zone ${zone}`,
+    ),
+    `-${verb} OUTPUT -p udp --sport ${port} ${own} -j CT --zone ${zone}`,
   ];
 }
 

@@ -2,6 +2,7 @@
 // what ExternalName stands for. Which of several namespaces' services a client gets is scope.ts.
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
+import { withAutoAddresses } from './auto-addresses.js';
 import { kubernetesService } from './kubernetes-service.js';
 import type { MeshSettings } from './mesh-settings.js';
 import { byAge, compareText, groupBy } from './order.js';
@@ -36,7 +37,8 @@ export function buildRegistry(
   settings: MeshSettings,
   previous?: Registry,
 ): Registry {
-  const entries = withAliases(joined(resources, settings)).sort(byServiceAge);
+  const found = withAliases(joined(resources, settings)).sort(byServiceAge);
+  const entries = withAutoAddresses(found);
   const services = entries.map(({ service }) => service);
   return {
     entries,

@@ -5,13 +5,15 @@ import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InterceptionMode } from '../mesh/proxy.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
+import { dnsListeners } from './dns-listener.js';
+import { type DnsName, dnsNames } from './dns-table.js';
 import { inboundListeners } from './inbound-listener.js';
 import { outboundListener } from './outbound-listener.js';
 import { type OutboundPlan, outboundPlan } from './outbound-plan.js';
 import { virtualOutbound } from './virtual-outbound.js';
 
 /**
- * The listeners of a sidecar: outbound by port, virtualOutbound, then inbound. Unchanged inputs give the same objects.
+ * The listeners of a sidecar: outbound by port, virtualOutbound, the DNS listener, then inbound. Unchanged inputs give the same objects.
  * Routers have none yet.
  */
 export function buildListeners(view: ProxyView): readonly Listener[] {
@@ -20,9 +22,11 @@ export function buildListeners(view: ProxyView): readonly Listener[] {
 
 /** Those that proxies of equal plans have in common: the same array for all of them. */
 export function outboundListeners(view: ProxyView): readonly Listener[] {
-  const { type, interceptionMode, ipv4, ipv6 } = view.proxy;
+  const { type, interceptionMode, ipv4, ipv6, dnsCapture } = view.proxy;
   if (type !== 'sidecar') return none;
-  return outboundOf(outboundPlan(view), view.settings, interceptionMode, ipv4, ipv6);
+  // Without interception nothing would come to it.
+  const names = dnsCapture && interceptionMode !== 'NONE' ? dnsNames(view) : undefined;
+  return outboundOf(outboundPlan(view), view.settings, interceptionMode, ipv4, ipv6, names);
 }
 
 /** Those of the workload itself. */
@@ -39,9 +43,14 @@ const outboundOf = memoize(
     mode: InterceptionMode,
     ipv4: boolean,
     ipv6: boolean,
+    names: readonly DnsName[] | undefined,
   ): readonly Listener[] => {
     const planned = listeners.map((plan) => outboundListener(plan, settings));
     if (mode === 'NONE') return planned;
-    return [...planned, virtualOutbound(settings, mode === 'TPROXY', ipv4, ipv6)];
+    return [
+      ...planned,
+      virtualOutbound(settings, mode === 'TPROXY', ipv4, ipv6),
+      ...(names === undefined ? none : dnsListeners(names, ipv4, ipv6)),
+    ];
   },
 );

@@ -43,6 +43,10 @@ export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
 export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
 
+/** fairlead's own: the agent answers DNS in Istio, and there is no listener for it. */
+export const DNS_LISTENER = 'dns';
+export const DNS_LISTENER_IPV6 = 'dns_ipv6';
+
 /** `ADDRESS_PORT`, e.g. `0.0.0.0_8080` or `10.0.0.1_9000`. */
 export function listenerName(address: string, port: number): string {
   return `${address}_${port}`;

@@ -21,6 +21,7 @@ import {
 } from './listener-address.js';
 import { isServerFirst, isTls, listenerProtocol } from './listener-protocol.js';
 import { listenerName, portRouteName, serviceRouteName } from './names.js';
+import { addressesOf } from './service-address.js';
 import { connectionRules, type TcpChainPlan, type TcpContext, tcpChains } from './tcp-route.js';
 
 /** A listener in the making. */
@@ -186,7 +187,7 @@ function addTcp(
   const shared =
     work.bound !== undefined ||
     (entry.addresses[0] === wildcards(work.view.proxy)[0] &&
-      (service.addresses.length === 0 || site.cidrs !== undefined));
+      (addressesOf(service, work.view.proxy).length === 0 || site.cidrs !== undefined));
   const chains = tcpChains(work.context, view, port, {
     ...(site.cidrs === undefined ? {} : { destinationCidrs: site.cidrs }),
     ...(shared && isTls(port.protocol)

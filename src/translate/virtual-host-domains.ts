@@ -3,6 +3,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { memoize } from '../lib/memo.js';
 import type { Service } from '../mesh/service.js';
+import { addressesOf } from './service-address.js';
 
 /** Domains of a service, the fully qualified ones first. */
 export interface ServiceDomains {
@@ -17,6 +18,7 @@ export interface DomainClient {
   dnsDomain: string;
   ipv4: boolean;
   ipv6: boolean;
+  dnsCapture?: boolean;
 }
 
 /**
@@ -24,7 +26,8 @@ export interface DomainClient {
  * (its endpoints have names of their own), and virtual IPs of the families that the client has.
  */
 export function serviceDomains(service: Service, client: DomainClient): ServiceDomains {
-  return domainsOf(service, client.dnsDomain, client.ipv4, client.ipv6);
+  const { dnsDomain, ipv4, ipv6, dnsCapture = false } = client;
+  return domainsOf(service, dnsDomain, ipv4, ipv6, dnsCapture);
 }
 
 /** The domains of one alias of a service, for a rule that is for this name only. */
@@ -39,14 +42,20 @@ export function hostDomain(host: string): string {
 }
 
 const domainsOf = memoize(
-  (service: Service, dnsDomain: string, ipv4: boolean, ipv6: boolean): ServiceDomains => {
+  (
+    service: Service,
+    dnsDomain: string,
+    ipv4: boolean,
+    ipv6: boolean,
+    dnsCapture: boolean,
+  ): ServiceDomains => {
     // ExternalName services that point here are other names of the same service.
     const hostnames = [service.hostname, ...(service.aliases ?? [])].map((h) => h.toLowerCase());
     const short = hostnames.flatMap((hostname) => shortForms(hostname, dnsDomain));
     const names = [...hostnames.map(hostDomain), ...short];
     const inCluster = service.registry === 'kubernetes';
     if (service.headless && inCluster) names.push(...names.map((name) => `*.${name}`));
-    for (const address of service.addresses) {
+    for (const address of addressesOf(service, { ipv4, ipv6, dnsCapture })) {
       // Clients of another family cannot reach it; addresses of a ServiceEntry are only names to match.
       const reachable = !inCluster || (isIPv6(address) ? ipv6 : ipv4);
       // A CIDR is no host that a client could name.
@@ -60,7 +69,7 @@ const domainsOf = memoize(
  * Short forms of a hostname for clients with a DNS search path: `name` within its namespace, `name.namespace` and
  * `name.namespace.svc` everywhere in the cluster; other hosts of the client's own domain lose what they share.
  */
-function shortForms(hostname: string, dnsDomain: string): string[] {
+export function shortForms(hostname: string, dnsDomain: string): string[] {
   const forms = isIP(hostname) ? [] : [`${hostname}.`];
   const svc = dnsDomain.indexOf('.svc.');
   if (svc > 0) {

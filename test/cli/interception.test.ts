@@ -63,6 +63,9 @@ t.test('DNS capture comes first in OUTPUT and names its servers', async (t) => {
   t.match(text, '-I OUTPUT -p udp -d 127.0.0.11 --dport 53 -j FAIRLEAD_DNS\n');
   t.match(text, '-A FAIRLEAD_DNS -m owner --uid-owner 1337 -j RETURN\n');
   t.match(text, '-A FAIRLEAD_DNS -p udp -j REDIRECT --to-ports 15053\n');
+  t.match(text, '-A FAIRLEAD_OUT -p tcp -d 127.0.0.11 --dport 53 -j RETURN\n');
+  const apart = '-A OUTPUT -p udp -d 127.0.0.11 --dport 53 -m owner ! --uid-owner 1337 -j CT';
+  t.match(text, `*raw\n${apart} --zone 15053\n`, 'flows are told from those of the sidecar');
   t.notMatch(text, '::1');
 });
 

@@ -1,12 +1,12 @@
 // One workload whose traffic is really intercepted, for tests (root only): a network namespace with iptables rules and
 // an Envoy, joined by a cable to a second namespace that is the world outside. The host's own network is never touched.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildBootstrap } from '../../src/cli/bootstrap.js';
-import { interceptionRules } from '../../src/cli/interception.js';
+import { interceptionRules, sidecarUid } from '../../src/cli/interception.js';
 import { findEnvoy } from './envoy-process.js';
 
 const MARK = 1337;
@@ -23,9 +23,18 @@ export class CapturedPod {
   readonly #dir = mkdtempSync(join(tmpdir(), 'fairlead-pod-'));
   readonly #children: ChildProcess[] = [];
   #log = '';
+  #nameServer: string | undefined;
 
-  /** Makes namespaces, cable and rules. `addresses` are further ones of the world outside. */
-  setUp(addresses: readonly string[] = []): void {
+  /**
+   * Makes namespaces, cable and rules. `addresses` are further ones of the world outside; one of them may be the name
+   * server of the workload, whose queries are then captured.
+   */
+  setUp(addresses: readonly string[] = [], nameServer?: string): void {
+    this.#nameServer = nameServer;
+    if (nameServer !== undefined) {
+      writeFileSync(this.#resolvConf, `nameserver ${nameServer}\n`);
+      chmodSync(this.#dir, 0o777);
+    }
     const [pod, world] = [this.#pod, this.#world];
     const ip = (...words: string[]) => execFileSync('ip', words, { stdio: 'pipe' });
     for (const name of [pod, world]) {
@@ -39,9 +48,22 @@ export class CapturedPod {
     }
     for (const name of [pod, world]) ip('-n', name, 'link', 'set', 'eth0', 'up');
     ip('-n', pod, 'route', 'add', 'default', 'via', this.outsideIp);
-    const rules = interceptionRules({ family: 'ipv4', bypass: { by: 'mark', mark: MARK } });
+    // Envoy's own queries have no mark.
+    const rules = interceptionRules({
+      family: 'ipv4',
+      ...(nameServer === undefined
+        ? { bypass: { by: 'mark', mark: MARK } }
+        : { bypass: { by: 'uid', uid: sidecarUid }, dns: { servers: [nameServer] } }),
+    });
     const argv = ['netns', 'exec', pod, 'iptables-restore', '--noflush'];
     execFileSync('ip', argv, { input: rules, stdio: 'pipe' });
+  }
+
+  /** Names that the workload and its sidecar find at `outsideIp`: a /etc/hosts of the namespace. */
+  knowHosts(...hosts: string[]): void {
+    mkdirSync(this.#etc, { recursive: true });
+    const lines = ['127.0.0.1 localhost', `${this.outsideIp} ${hosts.join(' ')}`, ''];
+    writeFileSync(join(this.#etc, 'hosts'), lines.join('\n'));
   }
 
   /** Starts the sidecar, with its xDS on a unix socket, which crosses namespaces. */
@@ -52,14 +74,18 @@ export class CapturedPod {
       ips: [this.ip],
       labels,
       xds,
-      mark: MARK,
+      ...(this.#nameServer === undefined ? { mark: MARK } : { dnsCapture: true }),
       admin: `unix:${this.#admin}`,
       metricsPort: 0,
       healthPort: 0,
     });
     const flags = ['--disable-hot-restart', '--concurrency', '1', '-l', 'warn'];
     const argv = [findEnvoy(), '--config-yaml', JSON.stringify(bootstrap), ...flags];
-    const child = this.#spawn(this.#pod, argv);
+    const asUser = ['setpriv', `--reuid=${sidecarUid}`, `--regid=${sidecarUid}`, '--clear-groups'];
+    const child = this.#spawn(
+      this.#pod,
+      this.#nameServer === undefined ? argv : [...asUser, ...argv],
+    );
     child.stderr?.on('data', (chunk) => {
       this.#log = (this.#log + chunk).slice(-100_000);
     });
@@ -147,15 +173,27 @@ export class CapturedPod {
       execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' });
     }
     rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(this.#etc, { recursive: true, force: true });
+  }
+
+  /** `ip netns exec` mounts what is there over /etc. */
+  get #etc(): string {
+    return `/etc/netns/${this.#pod}`;
   }
 
   get #admin(): string {
     return join(this.#dir, 'admin.sock');
   }
 
+  get #resolvConf(): string {
+    return join(this.#dir, 'resolv.conf');
+  }
+
   #spawn(namespace: string, argv: readonly string[]): ChildProcess {
-    // `ip netns exec` becomes the command itself, so the child's id is the one to end.
-    const child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
+    // `ip netns exec` becomes the command itself, so the child's id is the one to end. Its mounts are its own.
+    const mount = `mount --bind ${this.#resolvConf} /etc/resolv.conf && exec "$@"`;
+    const before = this.#nameServer === undefined ? [] : ['sh', '-c', mount, 'sh'];
+    const child = spawn('ip', ['netns', 'exec', namespace, ...before, ...argv], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#children.push(child);

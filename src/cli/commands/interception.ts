@@ -1,5 +1,6 @@
 // `fairlead interception`: prints the iptables rules that send a workload's traffic through its sidecar, for
 // `iptables-restore --noflush` in the workload's network namespace. Installs nothing by itself.
+import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
 import { ControlPlaneError } from '../../lib/error.js';
@@ -19,6 +20,7 @@ interface Flags {
   excludeInboundPorts?: string;
   excludeOutboundPorts?: string;
   excludeOutboundCidrs?: string;
+  dns?: string | true;
   remove?: boolean;
 }
 
@@ -44,6 +46,10 @@ export function addInterception(program: Command): void {
     .option('--exclude-inbound-ports <ports>', 'ports that reach the app directly, comma-separated')
     .option('--exclude-outbound-ports <ports>', 'ports that the app calls directly')
     .option('--exclude-outbound-cidrs <cidrs>', 'networks that the app calls directly')
+    .option(
+      '--dns [servers]',
+      'capture DNS queries (UDP) for these name servers; without a list, those of this machine',
+    )
     .option('--remove', 'the rules that take the others away again')
     .action((flags: Flags) => {
       const options = toOptions(flags);
@@ -55,6 +61,10 @@ export function addInterception(program: Command): void {
 
 function toOptions(flags: Flags): InterceptionOptions {
   const ports = (text = '') => commaSeparated([text]).map(portNumber);
+  if (flags.dns !== undefined && flags.mark !== undefined) {
+    const reason = 'Envoy marks its connections, but not its DNS queries';
+    throw new ControlPlaneError('usage', `--dns needs --uid instead of --mark: ${reason}`);
+  }
   const bypass: Bypass =
     flags.mark === undefined ? { by: 'uid', uid: flags.uid } : { by: 'mark', mark: flags.mark };
   return {
@@ -63,7 +73,19 @@ function toOptions(flags: Flags): InterceptionOptions {
     excludeInboundPorts: ports(flags.excludeInboundPorts),
     excludeOutboundPorts: ports(flags.excludeOutboundPorts),
     excludeOutboundCidrs: commaSeparated([flags.excludeOutboundCidrs ?? '']).map(network),
+    ...(flags.dns !== undefined && { dns: { servers: nameServers(flags.dns) } }),
   };
+}
+
+/** Addresses of name servers; as Node reads them from resolv.conf when none are given. */
+function nameServers(given: string | true): string[] {
+  const servers = given === true ? getServers() : commaSeparated([given]);
+  const wrong = servers.find((server) => isIP(server) === 0);
+  if (wrong === undefined && servers.length > 0) return servers;
+  throw new ControlPlaneError(
+    'usage',
+    `--dns takes addresses of name servers, not ${wrong ?? 'none'}`,
+  );
 }
 
 /** `10.0.0.0/8`, or an address alone. The text goes into firewall rules: nothing else may pass. */

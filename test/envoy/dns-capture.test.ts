@@ -1,0 +1,141 @@
+// DNS capture (root and network namespaces): names of the mesh are answered by the sidecar, with addresses that lead
+// through it, and all others by the workload's own name server.
+import { chmodSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { CapturedPod } from './captured-pod.js';
+import { documents, resource } from './fleet.js';
+import { LiveMesh } from './live-mesh.js';
+
+const here = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
+const HTTP = 7080;
+const TCP = 7001;
+const [A, B, C, D] = ['10.77.1.11', '10.77.1.12', '10.77.1.13', '10.77.1.14'] as const;
+const NAME_SERVER = '10.77.1.53';
+
+const http = { number: HTTP, name: 'http', protocol: 'HTTP' };
+const tcp = { number: TCP, name: 'tcp', protocol: 'TCP' };
+const entry = (name: string, port: object, address: string) =>
+  resource('ServiceEntry', name, {
+    hosts: [`${name}.test`],
+    resolution: 'STATIC',
+    ports: [port],
+    endpoints: [{ address }],
+  });
+const first = documents(
+  entry('one', tcp, A),
+  entry('two', tcp, B),
+  entry('api', http, C),
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web' },
+    spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: HTTP }] },
+  },
+  resource('WorkloadEntry', 'web-1', { address: D, labels: { app: 'web' } }),
+);
+
+const world = `
+  import { createServer } from 'node:http';
+  import { tcpBackend } from ${here('./tcp-client.ts')};
+  import { dnsServer } from ${here('./dns-server.ts')};
+  for (const host of ${JSON.stringify([A, B, C, D])}) {
+    await tcpBackend(host, host, { port: ${TCP} });
+    const server = createServer((request, response) => {
+      response.end('from ' + host + ' for ' + request.headers.host);
+    });
+    await new Promise((resolve) => server.listen(${HTTP}, host, resolve));
+  }
+  await dnsServer('${NAME_SERVER}', { 'outside.test': '${D}', 'one.test': '${D}' });
+  console.log('ready');`;
+
+t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
+  if (process.getuid?.() !== 0) {
+    t.pass('needs root for network namespaces', { skip: true });
+    return;
+  }
+  const pod = new CapturedPod();
+  const mesh = new LiveMesh({ 'mesh.yaml': first });
+  t.teardown(async () => {
+    await pod.stop();
+    await mesh.stop();
+  });
+  pod.setUp([A, B, C, D, NAME_SERVER], NAME_SERVER);
+  await mesh.startServer();
+  const xds = mesh.server.xds[0] ?? '';
+  const socket = xds.replace('unix:', '');
+  // The sidecar runs as another user.
+  chmodSync(dirname(socket), 0o755);
+  chmodSync(socket, 0o666);
+  await Promise.all([pod.serve('world', world), pod.startSidecar(xds, { app: 'app' })]);
+  await mesh.synced();
+
+  const script = (body: string) => `
+    import { exchange } from ${here('./tcp-client.ts')};
+    import { ask } from ${here('./dns-server.ts')};
+    import { lookup } from 'node:dns/promises';
+    const get = async (host) => {
+      const response = await fetch('http://' + host + ':${HTTP}/', { signal: AbortSignal.timeout(5000) });
+      return response.status + ' ' + (await response.text());
+    };
+    const say = async (host) => (await exchange({ host, port: ${TCP} }, 'x')).text;
+    const asked = (name, type, over) => ask('${NAME_SERVER}', name, type, over);
+    ${body}`;
+  const answers = (await pod.run(
+    'pod',
+    script(`console.log(JSON.stringify({
+      one: await say('one.test'),
+      two: await say('two.test'),
+      api: await get('api.test'),
+      web: await get('web'),
+      webInFull: await get('web.default.svc.cluster.local'),
+      outside: await get('outside.test'),
+      nowhere: await lookup('nowhere.test').catch((error) => error.code),
+      a: await asked('one.test', 'A'),
+      aaaa: await asked('one.test', 'AAAA'),
+      overIpv6: (await exchange({ ...(await lookup('one.test', 6).then(({ address }) => ({ host: address }))), port: ${TCP} }, 'x')).text,
+      txt: await asked('one.test', 'TXT'),
+      overTcp: await asked('one.test', 'A', 'tcp'),
+    }))`),
+  )) as Record<string, never>;
+  t.equal(answers['one'], `${A}:x`, 'TCP: by the address that the mesh gave to one');
+  t.equal(answers['two'], `${B}:x`, 'TCP: the same port of another');
+  t.equal(answers['api'], `200 from ${C} for api.test:${HTTP}`, 'HTTP by a host of a ServiceEntry');
+  t.equal(answers['web'], `200 from ${D} for web:${HTTP}`, 'the short name of a v1 Service');
+  t.equal(answers['webInFull'], `200 from ${D} for web.default.svc.cluster.local:${HTTP}`);
+  t.equal(answers['outside'], `200 from ${D} for outside.test:${HTTP}`, 'the own name server');
+  t.equal(answers['nowhere'], 'ENOTFOUND');
+  const { a, aaaa } = answers as Record<string, { code: number; addresses: string[] }>;
+  t.match(a, { code: 0, addresses: [/^240\.240\.\d+\.\d+$/] });
+  const bytes = Buffer.from((a?.addresses[0] ?? '').split('.').map(Number)).toString('hex');
+  t.match(
+    aaaa,
+    { code: 0, addresses: [`00000000000000000000ffff${bytes}`] },
+    'never "no such name"',
+  );
+  t.equal(answers['overIpv6'], `${A}:x`, 'and that address leads there too');
+  t.match(answers['txt'], { code: 4 }, 'Envoy answers for addresses only');
+  t.match(answers['overTcp'], { code: 0, addresses: [D] }, 'over TCP the name server is asked');
+
+  const steady = pod.run(
+    'pod',
+    script(`
+      const end = Date.now() + 3000;
+      const out = { fine: 0, lost: 0, moved: 0, later: undefined };
+      const before = (await asked('one.test', 'A')).addresses[0];
+      while (Date.now() < end) {
+        const answer = await asked('one.test', 'A');
+        if (answer === undefined) out.lost++;
+        else if (answer.addresses[0] !== before) out.moved++;
+        else out.fine++;
+      }
+      out.later = await say('later.test');
+      console.log(JSON.stringify(out));`),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await mesh.applied(() => mesh.write('later.yaml', documents(entry('later', tcp, C))));
+  const during = (await steady) as { fine: number; lost: number; moved: number; later: string };
+  t.ok(during.fine > 100, `${during.fine} queries`);
+  t.match(during, { lost: 0, moved: 0, later: `${C}:x` }, 'a new name disturbs nobody');
+});
