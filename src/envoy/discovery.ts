@@ -1,6 +1,7 @@
 // The discovery requests of xDS on the wire, read by hand: without decoding the node (61 kB from Envoy, with each ACK
 // of some clients). What they mean is for src/xds; responses are in discovery-response.ts.
 import protobuf from 'protobufjs/light.js';
+import { HeldVersions, noteEntry } from './held-versions.js';
 
 /** A DiscoveryRequest or DeltaDiscoveryRequest; fields of the other form are empty. */
 export interface DiscoveryRequest {
@@ -17,7 +18,7 @@ export interface DiscoveryRequest {
   /** Delta: resource_names_unsubscribe. */
   unsubscribe: string[];
   /** Delta: initial_resource_versions. */
-  held: Map<string, string>;
+  held: ReadonlyMap<string, string>;
 }
 
 /** What a request may contain at most: names (and unsubscribed ones, and held versions), and bytes of a text. */
@@ -63,12 +64,18 @@ const deltaFields: Readonly<Record<number, Field>> = {
   2: readTypeUrl,
   3: readName,
   4: (request, reader) => request.unsubscribe.push(reader.string()),
-  5: (request, reader) => {
-    readMapEntry(request.held, reader);
-  },
+  5: (request, reader) => noteEntry(reader, rangesOf(request, reader)),
   6: readNonce,
   7: readError,
 };
+
+const noneHeld: ReadonlyMap<string, string> = new Map();
+
+/** Where the entries of what is held are noted. */
+function rangesOf(request: DiscoveryRequest, reader: protobuf.Reader): number[] {
+  if (!(request.held instanceof HeldVersions)) request.held = new HeldVersions(reader.buf, []);
+  return (request.held as HeldVersions).ranges as number[];
+}
 
 /** Reads a request of either form. Throws on bytes that are none. */
 export function readDiscoveryRequest(
@@ -85,7 +92,7 @@ export function readDiscoveryRequest(
     version: '',
     names: [],
     unsubscribe: [],
-    held: new Map(),
+    held: noneHeld,
   };
   const reader = protobuf.Reader.create(bytes);
   let names = 0;
@@ -126,21 +133,4 @@ function readStatus(reader: protobuf.Reader): { code: number; message: string } 
 /** An error's text is kept and logged: a client does not fill the memory with it. */
 function briefText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 65_536)).toString();
-}
-
-// In place: a reader of its own for each of ten thousand entries is most of the work of a reconnect.
-function readMapEntry(map: Map<string, string>, reader: protobuf.Reader): void {
-  const length = reader.uint32();
-  const end = reader.pos + length;
-  if (end > reader.len) throw new RangeError('a map entry goes beyond the end');
-  let key = '';
-  let value = '';
-  while (reader.pos < end) {
-    const tag = reader.uint32();
-    if (tag === 0x0a) key = reader.string();
-    else if (tag === 0x12) value = reader.string();
-    else reader.skipType(tag & 7);
-  }
-  if (reader.pos !== end) throw new RangeError('a field goes beyond its map entry');
-  map.set(key, value);
 }

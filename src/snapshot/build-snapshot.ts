@@ -152,7 +152,7 @@ function sameResources(
  * A hash over names and versions that does not depend on their order. A sum of hashes rather than a hash of a sorted
  * list: with a thousand resources in each of a hundred views, sorting is most of the work of a change.
  */
-function versionOf(print: Uint32Array, size: number): Version {
+export function versionOf(print: Uint32Array, size: number): Version {
   return contentVersion(`${size} ${print.join(' ')}`);
 }
 
@@ -173,7 +173,8 @@ function sumOfPrints(resources: ReadonlyMap<ResourceName, EncodedResource>): Uin
   return sum;
 }
 
-function addPrint(sum: Uint32Array, print: Uint32Array): void {
+/** Adds one print to a sum of them. */
+export function addPrint(sum: Uint32Array, print: Uint32Array): void {
   for (let lane = 0; lane < 4; lane++) sum[lane] = sum[lane]! + print[lane]!;
 }
 
@@ -182,10 +183,17 @@ const fingerprints = new WeakMap<EncodedResource, Uint32Array>();
 function fingerprint(resource: EncodedResource): Uint32Array {
   let print = fingerprints.get(resource);
   if (print === undefined) {
-    const digest = hash('sha256', `${resource.name}\n${resource.version}`, 'buffer');
-    print = Uint32Array.from({ length: 4 }, (_, lane) => digest.readUInt32LE(lane * 4));
+    print = printOfText(resource.name, resource.version);
     fingerprints.set(resource, print);
   }
+  return print;
+}
+
+/** What a resource of that name and version adds to the sum of its type. */
+export function printOfText(name: ResourceName, version: string): Uint32Array {
+  const digest = hash('sha256', `${name}\n${version}`, 'buffer');
+  const print = new Uint32Array(4);
+  for (let lane = 0; lane < 4; lane++) print[lane] = digest.readUInt32LE(lane * 4);
   return print;
 }
 

@@ -3,7 +3,7 @@
 // resources of their own still share the rest.
 import type { ResourceName } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
-import { layersOf } from './build-snapshot.js';
+import { hasGivenVersion, layersOf } from './build-snapshot.js';
 import { noResources, ResourceList } from './resource-list.js';
 import type { EncodedResource, TypeSnapshot } from './snapshot.js';
 
@@ -15,10 +15,18 @@ export interface TypeDiff {
 
 /** `before` undefined: everything is new. The same two objects give the same result object. */
 export function diffTypes(before: TypeSnapshot | undefined, after: TypeSnapshot): TypeDiff {
-  return before === undefined ? all(after) : between(after, before);
+  if (before === undefined) return all(after);
+  return isSame(before, after) ? nothing : between(after, before);
 }
 
 const noNames: readonly ResourceName[] = [];
+
+const nothing: TypeDiff = { changed: noResources, removed: noNames };
+
+function isSame(before: TypeSnapshot, after: TypeSnapshot): boolean {
+  if (before === after) return true;
+  return before.version === after.version && !hasGivenVersion(before) && !hasGivenVersion(after);
+}
 
 const all = memoize(
   (after: TypeSnapshot): TypeDiff => ({
@@ -32,7 +40,6 @@ const resourcesOf = memoize((layer: TypeSnapshot): readonly EncodedResource[] =>
 ]);
 
 const between = memoize((after: TypeSnapshot, before: TypeSnapshot): TypeDiff => {
-  if (before === after) return { changed: noResources, removed: noNames };
   const { olds, news } = distinctLayers(before, after);
   const changed: (readonly EncodedResource[])[] = [];
   const removed: (readonly ResourceName[])[] = [];

@@ -5,6 +5,7 @@ import { memoize } from '../lib/memo.js';
 import { hasGivenVersion, layeredSnapshot, layersOf, typeSnapshot } from './build-snapshot.js';
 import { distinctLayers } from './diff.js';
 import { contentVersion } from './encode.js';
+import { isHeldOnly, isHeldSnapshot } from './held.js';
 import type { EncodedResource, TypeSnapshot } from './snapshot.js';
 
 /** Names in sorted order, one object for each distinct set (xds/name-set.ts makes them). */
@@ -18,17 +19,38 @@ export interface SortedNames {
  */
 export const selectNames: (type: TypeSnapshot, names: SortedNames) => TypeSnapshot = memoize(
   (type: TypeSnapshot, names: SortedNames): TypeSnapshot => {
-    const resources = new Map<ResourceName, EncodedResource>();
-    const lines: string[] = [];
-    for (const name of names.sorted) {
-      const resource = type.resources.get(name);
-      if (resource !== undefined) resources.set(name, resource);
-      lines.push(`${name}\n${resource?.version ?? ''}\n`);
+    if (hasGivenVersion(type)) return select(type, names);
+    // What clients hold is mostly what there is.
+    let known = selected.get(names);
+    if (known === undefined) {
+      known = new Map();
+      selected.set(names, known);
     }
-    if (hasGivenVersion(type)) return typeSnapshot(resources, undefined, type.version);
-    return { version: contentVersion(lines.join('')) as Version, resources };
+    const before = known.get(type.version)?.deref();
+    if (before !== undefined) return before;
+    const made = select(type, names);
+    for (const resource of made.resources.values()) if (isHeldOnly(resource)) return made;
+    if (known.size >= selectedMax) known.clear();
+    known.set(type.version, new WeakRef(made));
+    return made;
   },
 );
+
+/** Selections by the names and the version that they were made of. */
+const selected = new WeakMap<SortedNames, Map<Version, WeakRef<TypeSnapshot>>>();
+const selectedMax = 8;
+
+function select(type: TypeSnapshot, names: SortedNames): TypeSnapshot {
+  const resources = new Map<ResourceName, EncodedResource>();
+  const lines: string[] = [];
+  for (const name of names.sorted) {
+    const resource = type.resources.get(name);
+    if (resource !== undefined) resources.set(name, resource);
+    lines.push(`${name}\n${resource?.version ?? ''}\n`);
+  }
+  if (hasGivenVersion(type)) return typeSnapshot(resources, undefined, type.version);
+  return { version: contentVersion(lines.join('')) as Version, resources };
+}
 
 /**
  * Everything of `after`, and what only `before` has: the state for make-before-break. Gives `after` itself when
@@ -48,7 +70,9 @@ export const unionTypes: (before: TypeSnapshot, after: TypeSnapshot) => TypeSnap
       return (rest && withoutNamesOf(rest, after)) ?? [];
     });
     if (rests.length === 0) return after;
-    return layeredSnapshot([...layersOf(after), ...fewLayers(rests)], before);
+    // What a client came with has no bytes to send again.
+    const previous = isHeldSnapshot(before) ? undefined : before;
+    return layeredSnapshot([...layersOf(after), ...fewLayers(rests)], previous);
   },
 );
 

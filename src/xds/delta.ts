@@ -2,6 +2,7 @@
 // Sections named are those of the xDS protocol document. The SotW variant has the same functions.
 import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { diffTypes } from '../snapshot/diff.js';
+import { heldSnapshot } from '../snapshot/held.js';
 import type { ResourceList } from '../snapshot/resource-list.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
 import { noNames } from './name-set.js';
@@ -9,7 +10,6 @@ import {
   changeNames,
   errorsOf,
   findNamed,
-  heldSnapshot,
   namesIn,
   type Outgoing,
   type Received,
@@ -63,8 +63,9 @@ function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean):
     // "Unsubscribing from Resources": of a wildcard client, the name is answered: it has it still, or it is gone.
     if (wildcard) for (const name of wasNamed) state.owed.add(name);
   }
-  if (first && held.size > 0) {
-    state.sent = viewOf(state, heldSnapshot(held, state.typeUrl));
+  const holds = first && held.size > 0 ? heldSnapshot(held, state.typeUrl) : undefined;
+  if (holds !== undefined) {
+    state.sent = viewOf(state, holds);
     state.accepted = state.sent;
   }
   if (before === noNames && state.owed.size === 0 && held.size === 0) {
@@ -76,7 +77,7 @@ function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean):
     if (name === '*' || !state.names.names.has(name)) continue;
     // "Subscribing to Resources": every name is answered, even a known one; but not one that the client says it
     // holds in the first request of the stream.
-    if (!first || !held.has(name)) state.owed.add(name);
+    if (!holds?.resources.has(name)) state.owed.add(name);
   }
 }
 

@@ -13,12 +13,12 @@ import {
 } from '../../src/snapshot/build-snapshot.js';
 import { diffTypes } from '../../src/snapshot/diff.js';
 import { encodeCounters, encodeResource } from '../../src/snapshot/encode.js';
+import { heldSnapshot } from '../../src/snapshot/held.js';
 import { replaceResources } from '../../src/snapshot/replace.js';
 import { selectNames, unionTypes } from '../../src/snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../../src/snapshot/snapshot.js';
 import { nameSet } from '../../src/xds/name-set.js';
 import { responseCounters, responsePieces } from '../../src/xds/response-bytes.js';
-import { heldSnapshot } from '../../src/xds/subscription.js';
 
 const names = [...'abcdefgh'];
 
