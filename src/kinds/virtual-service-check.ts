@@ -27,7 +27,10 @@ function checkGateways(
     else if (!isAnyCaseLabel(namespace ?? '') || !isAnyCaseLabel(name)) {
       findings.invalid(at, `"${gateway.slice(0, 80)}" is not mesh or namespace/name`);
     }
-    findings.pending(at, 'gateways other than mesh are accepted, but not acted on yet');
+    findings.pending(
+      at,
+      `the rules are not given to ${gateway.slice(0, 80)} yet: Gateways come later`,
+    );
   }
 }
 

@@ -17,7 +17,7 @@ export function staticBootstrap(resources: ResourcesByType): Json {
   const routes = byName(resources, ROUTE);
   const assignments = byName(resources, ENDPOINT);
   const clusters = [...byName(resources, CLUSTER).values()].map((cluster) =>
-    cluster['type'] === 'EDS' ? withEndpoints(cluster, assignments) : cluster,
+    withOtherSecrets(cluster['type'] === 'EDS' ? withEndpoints(cluster, assignments) : cluster),
   );
   const listeners = [...byName(resources, LISTENER).values()].map(
     (listener) => withRoutes(listener, routes) as Json,
@@ -28,7 +28,7 @@ export function staticBootstrap(resources: ResourcesByType): Json {
     layered_runtime: {
       layers: [{ name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } }],
     },
-    static_resources: { listeners, clusters },
+    static_resources: { listeners, clusters: [{ name: 'case-secrets' }, ...clusters] },
   };
 }
 
@@ -44,6 +44,23 @@ function withEndpoints(cluster: Json, assignments: ReadonlyMap<string, Json>): J
   if (loadAssignment === undefined) throw new Error(`no endpoints are sent for ${name}`);
   return { ...rest, type: 'STATIC', loadAssignment };
 }
+
+/** Secrets over ADS crash Envoy in static clusters, which begin before ADS does; any other source is as good here. */
+function withOtherSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withOtherSecrets);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, inner]) => [
+    key,
+    key === 'sdsConfig' ? { apiConfigSource, resourceApiVersion: 'V3' } : withOtherSecrets(inner),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+const apiConfigSource = {
+  apiType: 'GRPC',
+  transportApiVersion: 'V3',
+  grpcServices: [{ envoyGrpc: { clusterName: 'case-secrets' } }],
+};
 
 function withRoutes(value: unknown, routes: ReadonlyMap<string, Json>): unknown {
   if (Array.isArray(value)) return value.map((inner) => withRoutes(inner, routes));

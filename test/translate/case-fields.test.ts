@@ -1,0 +1,37 @@
+// For every field that a page in docs/kinds/ calls implemented there is a case that sets it; and every field that is
+// not implemented says why.
+import t from 'tap';
+import { parse } from 'yaml';
+import { fieldsOf } from '../../src/kinds/fields.js';
+import { kindTable } from '../../src/kinds/kind-table.js';
+import { unusedFields } from '../kinds/field-use.js';
+import { findCases } from './case-files.js';
+
+const documents = findCases().flatMap(({ documents }) =>
+  documents.map((text) => parse(text) as Record<string, unknown> | null),
+);
+
+const kinds = ['VirtualService', 'DestinationRule', 'ServiceEntry', 'WorkloadEntry', 'Sidecar'];
+
+for (const kind of kinds) {
+  t.test(kind, async (t) => {
+    const own = documents.filter((doc) => doc?.['kind'] === kind);
+    t.strictSame(unusedFields(kind, own as Record<string, unknown>[]), [], 'a case for each field');
+  });
+}
+
+for (const kind of [...kinds, 'WorkloadGroup', 'EnvoyFilter']) {
+  t.test(`${kind}: what is not implemented says why`, async (t) => {
+    const fields = fieldsOf(kindTable.find((entry) => entry.kind === kind)!);
+    // A reason is a sentence of its own after the description.
+    const unsaid = fields.filter(
+      ({ status, description }) =>
+        (status === 'not-implemented' || description.includes('not implemented:')) &&
+        !/\. [A-Z].*\.$/.test(description),
+    );
+    t.strictSame(
+      unsaid.map(({ path }) => path),
+      [],
+    );
+  });
+}
