@@ -3,6 +3,8 @@
 // there are; the result is the same.
 import type { SourceFile, SourceState } from '../config/source.js';
 import type { Problem } from '../kinds/problem.js';
+import { patched } from '../lib/patched-map.js';
+import { replacements } from '../lib/replaced.js';
 import {
   collectProblems,
   type Held,
@@ -16,7 +18,8 @@ import {
 /** What an edit made of the accepted set. */
 export interface Amended {
   held: HeldSet;
-  problems: readonly Problem[];
+  /** Absent: those of before. */
+  problems?: readonly Problem[];
   /** What is held anew, some of it perhaps with the same resource in another place. */
   changed: readonly Held[];
 }
@@ -27,11 +30,10 @@ export function amend(
   before: SourceState | undefined,
   state: SourceState,
 ): Amended | undefined {
-  if (!held.plain || before === undefined || before.files.length !== state.files.length) return;
+  const files = held.plain && before && replacements(before.files, state.files);
+  if (!files) return;
   const changed: Held[] = [];
-  for (const [i, file] of state.files.entries()) {
-    const old = before.files[i]!;
-    if (old === file) continue;
+  for (const { before: old, after: file } of files) {
     if (old.path !== file.path || !isPlain(file)) return;
     const slots = new Set<string>();
     for (const { id, resource: parsed, origin } of file.documents) {
@@ -46,10 +48,21 @@ export function amend(
     }
     if (slots.size !== resourceCount(old)) return;
   }
-  const bySlot = new Map(held.bySlot);
   // Of these kinds the slot of a resource is its key.
-  for (const next of changed) bySlot.set(next.key, next);
-  return { held: { ...held, bySlot }, problems: collectProblems(state), changed };
+  const bySlot = patched(held.bySlot, new Map(changed.map((next) => [next.key, next])));
+  const quiet =
+    sameEmpty(before?.problems, state.problems) &&
+    files.every((each) => !hasProblems(each.before) && !hasProblems(each.after));
+  const problems = quiet ? {} : { problems: collectProblems(state) };
+  return { held: { ...held, bySlot }, ...problems, changed };
+}
+
+function sameEmpty(a: readonly Problem[] = [], b: readonly Problem[] = []): boolean {
+  return a === b || a.length + b.length === 0;
+}
+
+function hasProblems({ problems, documents }: SourceFile): boolean {
+  return problems.length > 0 || documents.some((document) => document.problems.length > 0);
 }
 
 function resourceCount(file: SourceFile): number {

@@ -7,6 +7,7 @@ import type { SourceState } from '../config/source.js';
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { sameOr } from '../lib/memo.js';
+import { patched } from '../lib/patched-map.js';
 import { accept, emptyHeldSet, type HeldSet } from './accept.js';
 import { type Amended, amend } from './amend.js';
 import type { Acceptance, Generation, GenerationRecord } from './generation.js';
@@ -20,6 +21,7 @@ export class Store {
   #held: HeldSet = emptyHeldSet;
   #lastState: SourceState | undefined;
   #current: Generation = emptyGeneration;
+  #kinds: Kinds = new Map();
   #history: GenerationRecord[] = [];
 
   constructor(options: { historyMax?: number } = {}) {
@@ -47,18 +49,21 @@ export class Store {
     }
     const amended = amend(this.#held, this.#lastState, state);
     this.#lastState = state;
-    const { held, problems: found } = amended ?? accept(this.#held, state);
+    const { held, problems: found = before.problems } = amended ?? accept(this.#held, state);
     const problemsChanged = !sameProblems(before.problems, found);
     const problems = problemsChanged ? found : before.problems;
     const origin = originLookup(held);
-    const { resources, changes } = amended
+    const { resources, changes, updates } = amended
       ? amendResources(before.resources, amended)
-      : nextResources(before.resources, held);
+      : { ...nextResources(before.resources, held), updates: undefined };
     this.#held = held;
+    if (updates !== undefined) this.#kinds = amendKinds(this.#kinds, updates);
+    else if (changes !== undefined) this.#kinds = groupByKind(resources, this.#kinds);
     const resourcesChanged = changes !== undefined || before.id === 0;
     const id = resourcesChanged ? before.id + 1 : before.id;
     const time = resourcesChanged ? timeMs : before.timeMs;
-    this.#current = makeGeneration({ id, timeMs: time, problems, resources, origin }, before);
+    const kinds = this.#kinds;
+    this.#current = makeGeneration({ id, timeMs: time, problems, resources, kinds, origin });
     if (!resourcesChanged) return { generation: this.#current, resourcesChanged, problemsChanged };
     const record = { id, timeMs, ...(changes ?? noChanges) };
     this.#history = [...this.#history, record].slice(-this.#historyMax);
@@ -115,17 +120,27 @@ function nextResources(
   return { resources, changes: { added: added.sort(), updated: updated.sort(), removed } };
 }
 
+interface Update {
+  before: Resource;
+  after: Resource;
+}
+
 // As nextResources, where no resource came or went.
 function amendResources(
   before: Resources,
   { changed }: Amended,
-): { resources: Resources; changes: Changes | undefined } {
-  const updates = changed.filter(({ key, resource }) => before.get(key) !== resource);
-  if (updates.length === 0) return { resources: before, changes: undefined };
-  const resources = new Map(before);
-  for (const { key, resource } of updates) resources.set(key, resource);
-  const updated = updates.map(({ key }) => key).sort();
-  return { resources, changes: { added: [], updated, removed: [] } };
+): { resources: Resources; changes: Changes | undefined; updates: readonly Update[] } {
+  const updated = new Map<string, Resource>();
+  const updates: Update[] = [];
+  for (const { key, resource: after } of changed) {
+    const standing = before.get(key)!;
+    if (standing === after) continue;
+    updated.set(key, after);
+    updates.push({ before: standing, after });
+  }
+  if (updates.length === 0) return { resources: before, changes: undefined, updates };
+  const changes = { added: [], updated: [...updated.keys()].sort(), removed: [] };
+  return { resources: patched(before, updated), changes, updates };
 }
 
 interface GenerationParts {
@@ -133,22 +148,23 @@ interface GenerationParts {
   timeMs: number;
   problems: readonly Problem[];
   resources: Resources;
+  kinds: Kinds;
   origin: Generation['origin'];
 }
 
-function makeGeneration(parts: GenerationParts, before: Generation): Generation {
-  const kinds =
-    parts.resources === before.resources ? undefined : groupByKind(parts.resources, before);
+function makeGeneration({ kinds, ...parts }: GenerationParts): Generation {
   return {
     ...parts,
-    meshConfig: kinds ? kinds.get('MeshConfig')?.[0] : before.meshConfig,
-    byKind: kinds ? (kind) => kinds.get(kind) ?? none : before.byKind,
+    meshConfig: kinds.get('MeshConfig')?.[0],
+    byKind: (kind) => kinds.get(kind) ?? none,
   };
 }
 
+type Kinds = ReadonlyMap<string, readonly Resource[]>;
+
 const none: readonly Resource[] = [];
 
-function groupByKind(resources: Resources, before: Generation): Map<string, readonly Resource[]> {
+function groupByKind(resources: Resources, before: Kinds): Kinds {
   const groups = new Map<string, Resource[]>();
   let kind: string | undefined;
   let group: Resource[] = [];
@@ -162,8 +178,22 @@ function groupByKind(resources: Resources, before: Generation): Map<string, read
     group.push(resource);
   }
   const shared = new Map<string, readonly Resource[]>();
-  for (const [kind, group] of groups) shared.set(kind, sameOr(before.byKind(kind), group));
+  for (const [kind, group] of groups) shared.set(kind, sameOr(before.get(kind), group));
   return shared;
+}
+
+// As groupByKind, where only these resources are others than before.
+function amendKinds(before: Kinds, updates: readonly Update[]): Kinds {
+  if (updates.length === 0) return before;
+  const kinds = new Map(before);
+  const copies = new Map<string, Resource[]>();
+  for (const { before: old, after } of updates) {
+    const copy = copies.get(old.kind) ?? [...(before.get(old.kind) ?? [])];
+    copies.set(old.kind, copy);
+    kinds.set(old.kind, copy);
+    copy[copy.indexOf(old)] = after;
+  }
+  return kinds;
 }
 
 function sameProblems(before: readonly Problem[], now: readonly Problem[]): boolean {

@@ -1,0 +1,33 @@
+// What differs between a list and the one before it, where only some entries were replaced: the common edit.
+
+/** One entry in place of another. */
+export interface Replacement<T> {
+  index: number;
+  before: T;
+  after: T;
+}
+
+/** More differences than this are not worth following one by one. */
+const replacementsMax = 64;
+
+/** The entries that differ, when the lists are equally long and few do; else undefined. */
+export function replacements<T>(
+  before: readonly T[],
+  after: readonly T[],
+): readonly Replacement<T>[] | undefined {
+  if (before.length !== after.length) return undefined;
+  const found: Replacement<T>[] = [];
+  for (let index = 0; index < after.length; index++) {
+    if (before[index] === after[index]) continue;
+    if (found.length === replacementsMax) return undefined;
+    found.push({ index, before: before[index]!, after: after[index]! });
+  }
+  return found;
+}
+
+/** A copy with the new entries in place of the old ones, which must all be there. */
+export function replaceAll<T>(list: readonly T[], changes: readonly Replacement<T>[]): T[] {
+  const copy = [...list];
+  for (const { before, after } of changes) copy[list.indexOf(before)] = after;
+  return copy;
+}
