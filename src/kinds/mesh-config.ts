@@ -19,6 +19,8 @@ import { httpRetry } from './virtual-service.js';
 const ingress = 'fairlead does not read Kubernetes Ingress.';
 const agent = 'The agent of Istio reads it, not the control plane.';
 
+const oneCluster = 'There is one cluster, to which every service belongs.';
+
 const tlsParameters = message({
   minProtocolVersion: enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']),
   ecdhCurves: strings,
@@ -94,23 +96,10 @@ const traffic = {
 
 /** What fairlead accepts and does not act on yet. */
 const pending = {
-  hboneIdleTimeout: notImplemented(duration.describe('idle time of HBONE connections')),
   enableTracing: notImplemented(bool.describe('tracing by defaultConfig.tracing')),
   enableEnvoyAccessLogService: notImplemented(bool.describe('access log by gRPC')),
   enableAutoMtls: notImplemented(bool.describe('TLS between sidecars without a DestinationRule')),
   trustDomainAliases: notImplemented(strings.describe('other names of the trust domain')),
-  serviceSettings: notImplemented(
-    list(message({ settings: message({ clusterLocal: bool }), hosts: strings })),
-  ),
-  serviceScopeConfigs: notImplemented(
-    list(
-      message({
-        namespaceSelector: labelSelector,
-        servicesSelector: labelSelector,
-        scope: enumeration(['LOCAL', 'GLOBAL']),
-      }),
-    ),
-  ),
   caCertificates: notImplemented(
     list(
       message({
@@ -137,7 +126,6 @@ const pending = {
       'extensionProviders used by default',
     ),
   ),
-  discoverySelectors: notImplemented(list(labelSelector).describe('namespaces that are read')),
   meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars')),
   tlsDefaults: message({
     minProtocolVersion: noEffect(
@@ -147,9 +135,6 @@ const pending = {
     ecdhCurves: strings.describe('ecdh_curves'),
     cipherSuites: strings.describe('cipher_suites'),
   }).describe('parameters of TLS towards services'),
-  serviceEntryVisibility: notImplemented(
-    serviceEntryVisibility.describe('who may export ServiceEntries'),
-  ),
   defaultConfig: proxyDefaults.describe('settings of every proxy'),
 };
 
@@ -171,6 +156,29 @@ const ignored = {
       }),
     ),
     'The command line says where resources are read.',
+  ),
+  hboneIdleTimeout: noEffect(duration, 'Sidecars do not speak HBONE; ambient mode does.'),
+  serviceSettings: noEffect(
+    list(message({ settings: message({ clusterLocal: bool }), hosts: strings })),
+    oneCluster,
+  ),
+  serviceScopeConfigs: noEffect(
+    list(
+      message({
+        namespaceSelector: labelSelector,
+        servicesSelector: labelSelector,
+        scope: enumeration(['LOCAL', 'GLOBAL']),
+      }),
+    ),
+    oneCluster,
+  ),
+  discoverySelectors: noEffect(
+    list(labelSelector),
+    'They go by the labels of Namespaces, which are not read; what is in the directory is the mesh.',
+  ),
+  serviceEntryVisibility: noEffect(
+    serviceEntryVisibility,
+    'It goes by the labels of Namespaces, which are not read; exportTo of ServiceEntries counts.',
   ),
   enablePrometheusMerge: noEffect(bool, agent),
   verifyCertificateAtClient: noEffect(bool, 'Istio has given it up.'),

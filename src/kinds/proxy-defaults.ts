@@ -18,6 +18,7 @@ import {
 
 const agent = 'The bootstrap or the agent of the proxy decides it, not the control plane.';
 const gone = 'Istio has given it up.';
+const notRead = 'Istio checks it and does not act on it either.';
 const int64 = named('integer', z.int());
 
 const remoteService = message({ address: string, tlsSettings: clientTlsSettings, tcpKeepalive });
@@ -81,28 +82,37 @@ const clientCertDetails = enumeration([
 const offload = message({ pollDelay: duration, fallback: bool });
 
 const proxyHeaders = message({
-  forwardedClientCert: clientCertDetails,
+  forwardedClientCert: clientCertDetails.describe('forward_client_cert_details, inbound'),
   setCurrentClientCertDetails: message({
     subject: bool,
     cert: bool,
     chain: bool,
     dns: bool,
     uri: bool,
-  }),
-  requestId: message({ disabled: bool }),
-  server: message({ disabled: bool, value: string }),
-  attemptCount: message({ disabled: bool }),
-  envoyDebugHeaders: message({ disabled: bool }),
-  metadataExchangeHeaders: message({ mode: enumeration(['UNDEFINED', 'IN_MESH']) }),
-  preserveHttp1HeaderCase: bool,
-  xForwardedHost: message({ enabled: bool }),
-  xForwardedPort: message({ enabled: bool }),
+  }).describe('set_current_client_cert_details'),
+  requestId: message({ disabled: bool }).describe('generate_request_id'),
+  server: message({ disabled: bool, value: string }).describe('server_name; off: PASS_THROUGH'),
+  attemptCount: message({ disabled: bool }).describe('include_request_attempt_count'),
+  envoyDebugHeaders: message({ disabled: bool }).describe('suppress_envoy_headers of the router'),
+  metadataExchangeHeaders: noEffect(
+    message({ mode: enumeration(['UNDEFINED', 'IN_MESH']) }),
+    'Stock Envoy has no filters that exchange metadata, so no such headers are added.',
+  ),
+  preserveHttp1HeaderCase: notImplemented(bool.describe('header names as the client wrote them')),
+  xForwardedHost: message({ enabled: bool }).describe('append_x_forwarded_host'),
+  xForwardedPort: message({ enabled: bool }).describe('append_x_forwarded_port'),
 });
 
 const connectionSettings = message({
-  profile: enumeration(['SIDECAR', 'EDGE']),
-  listenerPerConnectionBufferLimitBytes: int32,
-  clusterPerConnectionBufferLimitBytes: int32,
+  profile: noEffect(
+    enumeration(['SIDECAR', 'EDGE']),
+    'It gives other defaults to gateways only; fairlead has none yet.',
+  ),
+  listenerPerConnectionBufferLimitBytes: noEffect(
+    int32,
+    'Istio reads it for gateways only; fairlead has none yet.',
+  ),
+  clusterPerConnectionBufferLimitBytes: noEffect(int32, notRead),
   httpIdleTimeout: duration,
   httpMaxConnectionDuration: duration,
   httpDrainTimeout: duration,
@@ -127,8 +137,8 @@ const connectionSettings = message({
     'UNESCAPE_AND_REDIRECT',
     'UNESCAPE_AND_FORWARD',
   ]),
-  listenerConnectionLimit: int32,
-  globalDownstreamConnectionLimit: int32,
+  listenerConnectionLimit: noEffect(int32, notRead),
+  globalDownstreamConnectionLimit: noEffect(int32, agent),
 });
 
 /** The fields of MeshConfig's defaultConfig. */
@@ -153,12 +163,13 @@ export const proxyDefaults = message({
     'The proxy says it in its metadata (INTERCEPTION_MODE).',
   ),
   envoyAccessLogService: notImplemented(remoteService.describe('access log by gRPC')),
-  privateKeyProvider: notImplemented(
-    message({ cryptomb: offload, qat: offload }).describe('TLS by special hardware'),
+  privateKeyProvider: noEffect(
+    message({ cryptomb: offload, qat: offload }),
+    'Stock Envoy is built without providers for such hardware.',
   ),
-  proxyHeaders: notImplemented(proxyHeaders.describe('headers that proxies add')),
-  connectionSettings: notImplemented(connectionSettings.describe('limits of connections')),
-  meshId: notImplemented(string.describe('name of the mesh in metadata')),
+  proxyHeaders: proxyHeaders.describe('headers that proxies add'),
+  connectionSettings: connectionSettings.describe('limits of connections from clients'),
+  meshId: noEffect(string, 'It tells meshes apart that are joined; fairlead runs one mesh.'),
   caCertificatesPem: notImplemented(strings.describe('further trusted roots')),
   configPath: noEffect(string, agent),
   binaryPath: noEffect(string, agent),

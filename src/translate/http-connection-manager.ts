@@ -8,6 +8,7 @@ import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
 import { toDuration } from './duration.js';
 import { httpFilters } from './http-filters/order.js';
+import { headerFields, proxyHeaders, withConnectionSettings } from './proxy-settings.js';
 
 /** What an outbound connection manager depends on. */
 export interface OutboundHttp {
@@ -34,6 +35,7 @@ export interface InboundHttp {
 export function outboundHttpFilter(http: OutboundHttp, settings: MeshSettings): Filter {
   const manager: HttpConnectionManager = {
     ...shared(settings),
+    ...headerFields(settings, 'outbound'),
     stat_prefix: delimited(`outbound_${http.statName}`),
     rds: {
       config_source: {
@@ -44,25 +46,27 @@ export function outboundHttpFilter(http: OutboundHttp, settings: MeshSettings): 
       },
       route_config_name: http.route,
     },
-    http_filters: httpFilters(http),
+    http_filters: httpFilters({ ...http, quiet: isQuiet(settings) }),
   };
   if (http.absoluteUrls) manager.http_protocol_options = { allow_absolute_url: { value: true } };
-  return filter(manager);
+  return filter(withConnectionSettings(manager, settings));
 }
 
 /** The connection manager of an inbound chain. It shows itself as `istio-envoy`, and the peer's certificate in XFCC. */
 export function inboundHttpFilter(http: InboundHttp, settings: MeshSettings): Filter {
   const manager: HttpConnectionManager = {
     ...shared(settings),
+    ...headerFields(settings, 'inbound'),
     stat_prefix: delimited(http.statPrefix),
     route_config: http.route,
-    http_filters: httpFilters(http),
-    server_name: 'istio-envoy',
-    forward_client_cert_details: 'APPEND_FORWARD',
-    set_current_client_cert_details: { subject: { value: true }, uri: true, dns: true },
+    http_filters: httpFilters({ ...http, quiet: isQuiet(settings) }),
   };
   if (http.http2) manager.http2_protocol_options = {};
-  return filter(manager);
+  return filter(withConnectionSettings(manager, settings));
+}
+
+function isQuiet(settings: MeshSettings): boolean {
+  return proxyHeaders(settings).envoyDebugHeaders?.disabled === true;
 }
 
 function shared(settings: MeshSettings): HttpConnectionManager {

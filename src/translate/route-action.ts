@@ -10,6 +10,7 @@ import { consistentHashOf, hashPolicy } from './hash-policy.js';
 import { type HeaderLists, headerMutation } from './header-mutation.js';
 import { mirrorPolicies } from './mirror-policy.js';
 import { BLACK_HOLE_CLUSTER } from './names.js';
+import { proxyHeaders } from './proxy-settings.js';
 import { retryPolicy } from './retry-policy.js';
 
 /** What a route action is made with, besides its rule. */
@@ -48,6 +49,7 @@ export function routeAction(rule: HttpRule, context: RouteActionContext): BuiltR
     ...pathRewrite(rule.rewrite),
     ...(host && { host_rewrite_literal: host }),
     ...timeouts(rule.timeout),
+    ...forwardedHost(context.settings),
     ...(retries && { retry_policy: retries }),
     ...(hashes.length > 0 && { hash_policy: hashes }),
     ...(mirrors.length > 0 && { request_mirror_policies: mirrors }),
@@ -67,9 +69,15 @@ export function plainRouteAction(
   return {
     cluster,
     ...timeouts(undefined),
+    ...forwardedHost(settings),
     ...(retries && { retry_policy: retries }),
     ...(policy && { hash_policy: [policy] }),
   };
+}
+
+/** x-forwarded-host where a host is rewritten, if MeshConfig asks for it. */
+export function forwardedHost(settings: MeshSettings): RouteAction {
+  return proxyHeaders(settings).xForwardedHost?.enabled ? { append_x_forwarded_host: true } : {};
 }
 
 /** The time-out of a route, for grpc-timeout headers too; undefined is none. */

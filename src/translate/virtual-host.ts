@@ -10,7 +10,8 @@ import type { VirtualService } from '../mesh/rules.js';
 import { hostsOf, overlaps, rulesFor } from './host-rules.js';
 import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
 import { ALLOW_ANY_VIRTUAL_HOST, BLOCK_ALL_VIRTUAL_HOST, virtualHostName } from './names.js';
-import { timeouts } from './route-action.js';
+import { proxyHeaders } from './proxy-settings.js';
+import { forwardedHost, timeouts } from './route-action.js';
 import { EVERY_REQUEST } from './route-match.js';
 import { unknownCluster } from './tcp-proxy.js';
 import {
@@ -45,6 +46,7 @@ export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
   const names = new Set<string>();
   const taken = new Set<string>();
   const built: VirtualHost[] = [];
+  const attempts = countsAttempts(hosts.client.settings);
   for (const { host, routes, domains } of candidates(hosts)) {
     const name = virtualHostName(hostDomain(host), hosts.port);
     if (names.has(name)) continue;
@@ -54,7 +56,7 @@ export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
     );
     if (own.length === 0) continue;
     for (const domain of own) taken.add(domain);
-    built.push(virtualHost(routes, name, own.join(' ')));
+    built.push(virtualHost(routes, name, own.join(' '), attempts));
   }
   built.sort((a, b) => compare(a.name ?? '', b.name ?? ''));
   return taken.has('*') ? built : [...built, catchAll(hosts.client.settings)];
@@ -63,9 +65,10 @@ export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
 /** The virtual host of one sniffed service at its own address: whatever host the client names, it is this one. */
 export function sniffedVirtualHost(view: ServiceView, hosts: PortHosts): VirtualHost {
   const { hostname } = view.service;
-  const routes =
-    ruleInForce(view, hosts)?.routes ?? defaultRoutes(view, hosts.client.settings, hosts.port);
-  return virtualHost(routes, virtualHostName(hostDomain(hostname), hosts.port), '*');
+  const { settings } = hosts.client;
+  const routes = ruleInForce(view, hosts)?.routes ?? defaultRoutes(view, settings, hosts.port);
+  const name = virtualHostName(hostDomain(hostname), hosts.port);
+  return virtualHost(routes, name, '*', countsAttempts(settings));
 }
 
 /** Hosts of VirtualServices come first, in the order of their age, so that theirs are the domains in doubt. */
@@ -139,26 +142,37 @@ function unknownHosts(rule: VirtualService, { registry, client }: PortHosts): Ca
 }
 
 const virtualHost = memoize(
-  (routes: readonly Route[], name: string, domains: string): VirtualHost => ({
+  (routes: readonly Route[], name: string, domains: string, attempts: boolean): VirtualHost => ({
     name,
     domains: domains.split(' '),
     routes: routes as Route[],
-    include_request_attempt_count: true,
+    include_request_attempt_count: attempts,
   }),
 );
+
+/** x-envoy-attempt-count, unless MeshConfig turns it off. */
+function countsAttempts(settings: MeshSettings): boolean {
+  return proxyHeaders(settings).attemptCount?.disabled !== true;
+}
 
 /** Hosts that nobody knows: passed through to where the client wanted to go, or refused. */
 const catchAll = memoize((settings: MeshSettings): VirtualHost => {
   const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
   const name = allowed ? ALLOW_ANY_VIRTUAL_HOST : BLOCK_ALL_VIRTUAL_HOST;
   const action: Route = allowed
-    ? { route: { cluster: unknownCluster(settings), ...timeouts(undefined) } }
+    ? {
+        route: {
+          cluster: unknownCluster(settings),
+          ...timeouts(undefined),
+          ...forwardedHost(settings),
+        },
+      }
     : { direct_response: { status: 502 } };
   return {
     name,
     domains: ['*'],
     routes: [{ name, match: EVERY_REQUEST, ...action }],
-    include_request_attempt_count: true,
+    include_request_attempt_count: countsAttempts(settings),
   };
 });
 

@@ -5,12 +5,14 @@ import { CORS } from './cors.js';
 import { FAULT } from './fault.js';
 import { GRPC_STATS } from './grpc-stats.js';
 import { GRPC_WEB } from './grpc-web.js';
-import { ROUTER } from './router.js';
+import { QUIET_ROUTER, ROUTER } from './router.js';
 
 /** What the choice of filters depends on. */
 export interface HttpFilterNeeds {
   /** A service behind this connection manager speaks gRPC-Web. */
   grpcWeb: boolean;
+  /** Headers `x-envoy-*` are not added (MeshConfig defaultConfig.proxyHeaders.envoyDebugHeaders). */
+  quiet?: boolean;
 }
 
 /**
@@ -26,5 +28,6 @@ export interface HttpFilterNeeds {
  * | router     | terminal                                                                       |
  */
 export function httpFilters(needs: HttpFilterNeeds): HttpFilter[] {
-  return [...(needs.grpcWeb ? [GRPC_WEB] : []), GRPC_STATS, FAULT, CORS, ROUTER];
+  const router = needs.quiet ? QUIET_ROUTER : ROUTER;
+  return [...(needs.grpcWeb ? [GRPC_WEB] : []), GRPC_STATS, FAULT, CORS, router];
 }
