@@ -34,8 +34,8 @@ const listenerMatch = message({
 
 const routeMatch = message({
   portNumber: uint32.describe('port of the route configuration'),
-  portName: notImplemented(string.describe('of a gateway')),
-  gateway: notImplemented(string.describe('`NAMESPACE/NAME`')),
+  portName: notImplemented(string.describe('of a gateway'), 'Gateways come later.'),
+  gateway: notImplemented(string.describe('`NAMESPACE/NAME`'), 'Gateways come later.'),
   vhost: message({
     name: string.describe('`HOST:PORT`'),
     domainName: string.describe('one of its domains'),
@@ -119,7 +119,10 @@ export const envoyFilterSpec = message({
   workloadSelector: message({
     labels: labels.describe('labels of the workloads; all of the namespace when absent'),
   }).describe('the proxies that it is for'),
-  targetRefs: notImplemented(list(struct).describe('gateways that it is for; for none so far')),
+  targetRefs: notImplemented(
+    list(struct).describe('gateways that it is for; for none so far'),
+    'Gateways come later.',
+  ),
   configPatches: list(message({ applyTo, match, patch }, 'applyTo', 'patch')).describe(
     'in the order in which they are applied',
   ),

@@ -36,6 +36,7 @@ export const serviceEntrySpec = message(
     resolution: enumeration(
       ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'],
       ['DYNAMIC_DNS'],
+      'Connections go to the address that was called, as with NONE, until it is there.',
     ).describe('ORIGINAL_DST (default), EDS, STRICT_DNS or LOGICAL_DNS cluster'),
     endpoints: list(workloadEntrySpec).describe('endpoints of all the hosts'),
     workloadSelector: message({

@@ -23,13 +23,22 @@ const ingressPort = message(
 const ingress = message(
   {
     port: ingressPort.describe('an inbound filter chain; only those listed are made'),
-    bind: notImplemented(string.describe('address of the listener where nothing is captured')),
-    captureMode: notImplemented(captureMode().describe('whether the port is captured')),
+    bind: notImplemented(
+      string.describe('address of the listener where nothing is captured'),
+      'Ports served without interception stand at the first address of the workload that is not loopback.',
+    ),
+    captureMode: notImplemented(
+      captureMode().describe('whether the port is captured'),
+      'Inbound traffic is captured as a whole or not at all, by INTERCEPTION_MODE of the sidecar.',
+    ),
     defaultEndpoint: string.describe(
       'where the application listens: `127.0.0.1:PORT`, `[::1]:PORT`, `0.0.0.0:PORT` or `:PORT` ' +
         '(the address that was called), `unix://PATH`; the port itself when absent',
     ),
-    tls: notImplemented(struct.describe('TLS that the sidecar terminates')),
+    tls: notImplemented(
+      struct.describe('TLS that the sidecar terminates'),
+      'Certificates that servers show come with gateways and mutual TLS.',
+    ),
     connectionPool: connectionPool.describe('limits of the inbound cluster'),
   },
   'port',

@@ -15,7 +15,10 @@ export const workloadEntrySpec = message({
   address: string.describe('IP address, host name, or unix:// path of the endpoint'),
   ports: named('map of ports', map(port)).describe('name of the service port -> port here'),
   labels: labels.describe('labels of the workload: selectors and subsets'),
-  network: notImplemented(string.describe('network of the endpoint')),
+  network: notImplemented(
+    string.describe('network of the endpoint; compared by failoverPriority'),
+    'All endpoints are called directly: gateways between networks come later.',
+  ),
   locality: string.describe('region/zone/subzone of the endpoint'),
   weight: uint32.describe('load_balancing_weight'),
   serviceAccount: string.describe('service account of the workload'),
