@@ -250,6 +250,8 @@ export function checkTrafficPolicy(
     }
     checkSections(findings, at, settings);
   }
+  const interval = policy.retryBudget?.budgetInterval;
+  checkDurationOrZero(findings, [...path, 'retryBudget', 'budgetInterval'], interval);
   checkOneOf(findings, path, policy, ['tunnel', 'proxyProtocol']);
   const { tunnel } = policy;
   if (!tunnel) return;

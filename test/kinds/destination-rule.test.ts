@@ -134,9 +134,53 @@ const cases: [string, unknown, string[]][] = [
     [
       `error invalid-value ${base}.loadBalancer.zoneAwareLbSetting`,
       `error invalid-value ${base}.loadBalancer.localityLbSetting.distribute[0].to`,
-      `warning not-implemented ${base}.loadBalancer.localityLbSetting`,
-      `warning not-implemented ${base}.loadBalancer.zoneAwareLbSetting`,
     ],
+  ],
+  [
+    'localities that overlap',
+    lb({
+      localityLbSetting: {
+        distribute: [
+          { from: 'a/z1', to: { 'a/*': 40, 'a/z2': 60 } },
+          { from: 'a/z1/s', to: { '*': 100 } },
+          { from: 'b/*', to: { a: 50, b: 50 } },
+          { from: 'b*/z', to: { a: 100 } },
+          { from: 'c//s', to: { a: 100 } },
+        ],
+      },
+    }),
+    [
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.distribute[1].from`,
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.distribute[3].from`,
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.distribute[4].from`,
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.distribute[0].to["a/z2"]`,
+    ],
+  ],
+  [
+    'failover',
+    lb({
+      localityLbSetting: {
+        failover: [
+          { from: 'a', to: 'a' },
+          { from: 'a/b', to: 'c' },
+        ],
+        failoverPriority: ['app', 'topology.kubernetes.io/zone'],
+      },
+    }),
+    [
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.failover[0]`,
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.failover[1]`,
+      `error invalid-value ${base}.loadBalancer.localityLbSetting.failoverPriority[1]`,
+      `warning invalid-value ${base}.loadBalancer.localityLbSetting`,
+    ],
+  ],
+  [
+    'failover with outlier detection',
+    policy({
+      outlierDetection: {},
+      loadBalancer: { localityLbSetting: { failover: [{ from: 'a', to: 'b' }] } },
+    }),
+    [],
   ],
   ['empty pool', policy({ connectionPool: {} }), [`error missing-field ${base}.connectionPool`]],
   [
@@ -219,16 +263,13 @@ const cases: [string, unknown, string[]][] = [
   ],
   [
     'retryBudget',
-    policy({ retryBudget: { percent: 20, budgetInterval: '1s' } }),
-    [`warning not-implemented ${base}.retryBudget.budgetInterval`],
+    policy({ retryBudget: { percent: 20, budgetInterval: '-1s' } }),
+    [`error invalid-value ${base}.retryBudget.budgetInterval`],
   ],
   [
     'parts of outlier detection',
     policy({ outlierDetection: { consecutiveErrors: 1, outlierDetectionHttpErrorCodes: [500] } }),
-    [
-      `info no-effect ${base}.outlierDetection.consecutiveErrors`,
-      `warning not-implemented ${base}.outlierDetection.outlierDetectionHttpErrorCodes`,
-    ],
+    [`info no-effect ${base}.outlierDetection.consecutiveErrors`],
   ],
   [
     'workloadSelector',
