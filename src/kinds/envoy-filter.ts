@@ -8,7 +8,7 @@ import { int32, labels, string, stringMap, struct, uint32 } from './values.js';
 const filterMatch = message(
   {
     name: string.describe('name of a network filter'),
-    subFilter: message({ name: string }, 'name').describe(
+    subFilter: message({ name: string.describe('name of an HTTP filter') }, 'name').describe(
       'an HTTP filter within the connection manager',
     ),
   },
@@ -21,12 +21,12 @@ const listenerMatch = message({
   ),
   portName: noEffect(string, 'Istio does not read it either.'),
   filterChain: message({
-    name: string,
+    name: string.describe('name of the chain'),
     sni: string.describe('one of the server names that the chain matches'),
     transportProtocol: string.describe('`raw_buffer` or `tls`, as the chain matches it'),
     applicationProtocols: string.describe('all of these, separated by commas'),
     filter: filterMatch.describe('the filter that is changed, or beside which one is put'),
-    destinationPort: uint32,
+    destinationPort: uint32.describe('as the chain matches it'),
   }).describe('the chains that are changed; all when absent'),
   listenerFilter: string.describe('name of a listener filter'),
   name: string.describe('`virtualInbound`, `0.0.0.0_8080`, `10.0.0.1_9000` ...'),
@@ -41,8 +41,10 @@ const routeMatch = message({
     domainName: string.describe('one of its domains'),
     route: message({
       name: string.describe('as the VirtualService names it, else `default`'),
-      action: enumeration(['ANY', 'ROUTE', 'REDIRECT', 'DIRECT_RESPONSE']),
-    }),
+      action: enumeration(['ANY', 'ROUTE', 'REDIRECT', 'DIRECT_RESPONSE']).describe(
+        'what the route does',
+      ),
+    }).describe('the routes that are changed, or beside which one is put'),
   }).describe('the virtual hosts that are changed'),
   name: string.describe('`80`, `http_proxy`, `inbound|8080||` ...'),
 });
@@ -50,19 +52,25 @@ const routeMatch = message({
 const clusterMatch = message({
   portNumber: uint32.describe('of the service; of the workload for inbound clusters'),
   service: string.describe('fully qualified host'),
-  subset: string,
+  subset: string.describe('name of the subset'),
   name: string.describe('the whole name; nothing else is looked at then'),
 });
 
 const match = message({
-  context: enumeration(['ANY', 'SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY', 'WAYPOINT']),
+  context: enumeration([
+    'ANY',
+    'SIDECAR_INBOUND',
+    'SIDECAR_OUTBOUND',
+    'GATEWAY',
+    'WAYPOINT',
+  ]).describe('what comes into sidecars, what goes out of them, or gateways'),
   proxy: message({
     proxyVersion: string.describe('a regular expression on ISTIO_VERSION of the node metadata'),
     metadata: stringMap.describe('of the node, equal values'),
   }).describe('the proxies that it is for'),
-  listener: listenerMatch,
-  routeConfiguration: routeMatch,
-  cluster: clusterMatch,
+  listener: listenerMatch.describe('the listeners that are changed; all when absent'),
+  routeConfiguration: routeMatch.describe('the route configurations; all when absent'),
+  cluster: clusterMatch.describe('the clusters; all when absent'),
   waypoint: noEffect(struct, 'fairlead has no waypoints.'),
 });
 
@@ -79,7 +87,9 @@ const operations = [
 
 const patch = message(
   {
-    operation: enumeration(operations),
+    operation: enumeration(operations).describe(
+      'MERGE is that of protobuf: lists are appended; INSERT_* go by the filter or route that is matched',
+    ),
     value: named('Envoy message', z.record(z.string(), z.unknown())).describe(
       "what is added, or merged in, by the names of Envoy's protos",
     ),
@@ -103,7 +113,7 @@ const applyTo = enumeration([
   'EXTENSION_CONFIG',
   'BOOTSTRAP',
   'LISTENER_FILTER',
-]);
+]).describe('what is changed or added');
 
 /** Opening of the page in docs/kinds/. */
 export const envoyFilterDoc = [
@@ -123,9 +133,17 @@ export const envoyFilterSpec = message({
     list(struct).describe('gateways that it is for; for none so far'),
     'Gateways come later.',
   ),
-  configPatches: list(message({ applyTo, match, patch }, 'applyTo', 'patch')).describe(
-    'in the order in which they are applied',
-  ),
+  configPatches: list(
+    message(
+      {
+        applyTo,
+        match: match.describe('where; everywhere when absent'),
+        patch: patch.describe('the change'),
+      },
+      'applyTo',
+      'patch',
+    ),
+  ).describe('in the order in which they are applied'),
   priority: int32.describe('lower ones are applied first; 0 when absent'),
 });
 

@@ -8,6 +8,7 @@ import * as samples from './samples.js';
 const documents: Record<string, unknown[]> = {
   VirtualService: samples.virtualServices.map((spec) => documentOf('VirtualService', spec)),
   DestinationRule: samples.destinationRules.map((spec) => documentOf('DestinationRule', spec)),
+  EnvoyFilter: samples.envoyFilters.map((spec) => documentOf('EnvoyFilter', spec)),
   Sidecar: samples.sidecars.map((spec) => documentOf('Sidecar', spec)),
   ServiceEntry: samples.serviceEntries.map((spec) => documentOf('ServiceEntry', spec)),
   WorkloadEntry: samples.workloadEntries.map((spec) => documentOf('WorkloadEntry', spec)),

@@ -417,3 +417,64 @@ export const endpoints = {
     },
   ],
 };
+
+const managerFilter = 'envoy.filters.network.http_connection_manager';
+
+export const envoyFilters: unknown[] = [
+  {
+    workloadSelector: { labels: { app: 'web' } },
+    priority: -10,
+    configPatches: [
+      {
+        applyTo: 'HTTP_FILTER',
+        match: {
+          context: 'SIDECAR_INBOUND',
+          proxy: { proxyVersion: '^1\\.2[0-9]', metadata: { ZONE: 'a' } },
+          listener: {
+            portNumber: 8080,
+            name: 'virtualInbound',
+            listenerFilter: 'envoy.filters.listener.tls_inspector',
+            filterChain: {
+              name: '0.0.0.0_8080',
+              sni: 'a.test',
+              transportProtocol: 'raw_buffer',
+              applicationProtocols: 'http/1.1,h2c',
+              destinationPort: 8080,
+              filter: { name: managerFilter, subFilter: { name: 'envoy.filters.http.router' } },
+            },
+          },
+        },
+        patch: {
+          operation: 'INSERT_BEFORE',
+          value: {
+            name: 'lua',
+            typed_config: {
+              '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua',
+              defaultSourceCode: { inlineString: 'x = 1' },
+            },
+          },
+        },
+      },
+      {
+        applyTo: 'HTTP_ROUTE',
+        match: {
+          routeConfiguration: {
+            portNumber: 80,
+            name: '80',
+            vhost: {
+              name: 'a.test:80',
+              domainName: 'a.test',
+              route: { name: 'default', action: 'ROUTE' },
+            },
+          },
+        },
+        patch: { operation: 'MERGE', value: { route: { timeout: '1.5s' } } },
+      },
+      {
+        applyTo: 'CLUSTER',
+        match: { cluster: { portNumber: 80, service: 'a.test', subset: 'v1', name: 'x' } },
+        patch: { operation: 'REMOVE' },
+      },
+    ],
+  },
+];
