@@ -1,6 +1,7 @@
 // What connectionPool and outlierDetection of DestinationRules do to real requests: limits, life of connections, HTTP
 // versions, ejection and return. Expectations are Istio's documented behaviour, and Envoy's where Istio passes a field
 // on. Which rule counts is in destination-rule.test.ts.
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -113,6 +114,34 @@ t.test('connection pool: life of connections', { timeout: 60_000 }, async (t) =>
   await askAll();
   const needed = Object.fromEntries([...twice].map(([host, each]) => [host, connections(each)]));
   t.strictSame(needed, { ever: 1, idle: 2, 'idle-tcp': 2, aging: 2 }, 'after 0.8 s of rest');
+});
+
+t.test('connection pool: keepalive', { timeout: 60_000 }, async (t) => {
+  await Promise.all(['kept', 'unkept'].map((name, i) => fleet.add(name, fleet.at(50 + i))));
+  const tcpKeepalive = { time: '30s', interval: '10s', probes: 3 };
+  await write('keepalive', [
+    ...service('kept', {
+      members: ['kept'],
+      policy: { connectionPool: { tcp: { tcpKeepalive } } },
+    }),
+    ...service('unkept', { members: ['unkept'] }),
+  ]);
+  /** Seconds until the kernel asks whether the peer is still there; undefined: it never does. */
+  const nextProbe = async (name: string): Promise<number | undefined> => {
+    await fleet.ask(`${name}.test`);
+    const octets = fleet.address(name).split('.').map(Number);
+    const hex = (bytes: Buffer) => bytes.toString('hex').toUpperCase();
+    const portBytes = Buffer.from([port >> 8, port & 255]);
+    const peer = `${hex(Buffer.from(octets).reverse())}:${hex(portBytes)}`;
+    const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n');
+    const found = rows.map((row) => row.trim().split(/\s+/)).filter((row) => row[2] === peer);
+    t.equal(found.length, 1, `${name}: one connection`);
+    const [timer, ticks = ''] = found[0]?.[5]?.split(':') ?? [];
+    return timer === '02' ? Number.parseInt(ticks, 16) / 100 : undefined;
+  };
+  const kept = await nextProbe('kept');
+  t.ok(kept !== undefined && kept > 5 && kept <= 30.5, `after 30 s (in ${kept} s)`);
+  t.equal(await nextProbe('unkept'), undefined, 'none without');
 });
 
 t.test('connection pool: connect time-out', { timeout: 60_000 }, async (t) => {

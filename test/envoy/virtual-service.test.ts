@@ -276,6 +276,94 @@ t.test('hosts', async (t) => {
   t.equal((await get('nowhere.test/subset')).status, 503, 'a subset that does not exist');
 });
 
+t.test('delegates', async (t) => {
+  const table: [string, string, string?][] = [
+    ['/cart/items', 'items'],
+    ['/cart/items', '', 'POST'],
+    ['/elsewhere', 'rest'],
+    ['/missing', 'rest'],
+    ['/hidden', 'rest'],
+    ['/other', 'rest'],
+  ];
+  for (const [path, body, method] of table) {
+    const answer = await call(port, `delegate.test${path}`, { method });
+    t.equal(answer.headers['x-backend'] ? '' : answer.body, body, `${method ?? 'GET'} ${path}`);
+  }
+  t.equal((await get('delegate.test/old')).headers.location, 'http://delegate.test/new');
+  const inherited = await get('delegate.test/cart/x', { 'x-wait': '800' });
+  t.equal(inherited.status, 504, "the root's time-out");
+  t.equal((await get('delegate.test/cart/own', { 'x-wait': '300' })).status, 200, 'its own');
+  t.equal((await get('delegate.test/cart/x')).headers['x-via'], 'root', "the root's headers");
+  t.equal((await get('delegate.test/cart/items')).headers['x-via'], 'delegate', 'its own');
+});
+
+t.test('whose rules count', async (t) => {
+  const table: [string, string | number][] = [
+    ['gateway.test/', 502],
+    ['both.test/', 'mesh'],
+    ['both.test/default', 'default'],
+    ['private.test/', 502],
+    ['exported.test/', 'exported'],
+    ['twice.test/', 'older'],
+    ['a.wild.test/', 'wild'],
+    ['a.b.wild.test/', 'wild'],
+    ['a.more.wild.test/', 'longer'],
+    ['exact.wild.test/', 'longer'],
+  ];
+  for (const [url, expected] of table) {
+    const { status, body } = await get(url);
+    t.equal(status === 200 ? body : status, expected, url);
+  }
+});
+
+t.test('ports of destinations, names of routes, more matches', async (t) => {
+  const backend = async (path: string) => (await get(`more.test${path}`)).headers['x-backend'];
+  t.equal(await backend('/port/one'), 'v1');
+  t.equal(await backend('/port/two'), 'v2');
+  t.equal(await backend('/port'), 'v1', 'the port of the listener');
+  const route = async (path: string) => (await get(`more.test${path}`)).headers['x-route'];
+  t.equal(await route('/name/a'), 'rule.a');
+  t.equal(await route('/name/b'), 'rule');
+  const table: [string, string, Record<string, string>?, string?][] = [
+    ['header', '/match', { 'x-id': '12' }],
+    ['rest', '/match', { 'x-id': '12a' }],
+    ['query', '/match?q=a'],
+    ['rest', '/match?q=ab'],
+    ['present', '/match?present'],
+    ['without', '/match', {}, 'PUT'],
+    ['rest', '/match', { 'x-not': 'given' }, 'PUT'],
+  ];
+  for (const [expected, path, headers, method] of table) {
+    const { body } = await call(port, `more.test${path}`, { headers, method });
+    t.equal(body, expected, `${method ?? 'GET'} ${path} ${JSON.stringify(headers ?? {})}`);
+  }
+});
+
+t.test('back-off of retries', async (t) => {
+  // With Envoy's own 25 ms this takes 0.7 s on average.
+  const failing = ['g', 'h', 'i'].map((id) =>
+    get('more.test/retry', { 'x-id': id, 'x-status': '503' }),
+  );
+  const fastest = Math.min(...(await Promise.all(failing)).map(({ tookMs }) => tookMs));
+  t.ok(fastest < 250, `8 retries took ${fastest.toFixed(0)} ms`);
+});
+
+t.test('mirrors by subset, by port, in part', async (t) => {
+  const saw = (backend: typeof v2, path: string) =>
+    backend.seen.filter(({ url }) => url === path).length;
+  await get('more.test/mirror/subset');
+  await get('more.test/mirror/port');
+  const answers = await times(200, () => get('more.test/mirror/some'));
+  t.ok(answers.every(({ status }) => status === 200));
+  const deadline = Date.now() + 3_000;
+  const done = () => saw(v2, '/mirror/subset') + saw(v2, '/mirror/port') === 2;
+  while (!done() && Date.now() < deadline) await new Promise((r) => setTimeout(r, 10));
+  t.same([saw(v2, '/mirror/subset'), saw(v2, '/mirror/port')], [1, 1]);
+  const some = saw(shadow, '/mirror/some');
+  // 60 expected, standard deviation 6.5.
+  t.ok(some > 27 && some < 93, `30 %: ${some} of 200`);
+});
+
 t.test('websocket', async (t) => {
   const answer = await get('backend.test/', { connection: 'upgrade', upgrade: 'websocket' });
   t.equal(answer.status, 101);
@@ -288,7 +376,8 @@ async function bootstrap() {
     input = input.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), String(number));
   }
   const { mesh, problems } = await new CaseMesh().read(input.split(/^---\n/m));
-  t.same(problems, [], 'the mesh is without problems');
+  const others = problems.filter(({ message }) => !message.includes('given to door'));
+  t.same(others, [], 'the mesh is without problems, but for its gateway');
   const metadata = { NAMESPACE: 'default', LABELS: { app: 'client' } };
   const id = 'sidecar~127.0.0.1~client.default~default.svc.cluster.local';
   const { resources } = translate(viewOf(mesh, parseProxy({ id, cluster: 'client', metadata })));
