@@ -111,10 +111,11 @@ function readSingle(field: protobuf.Field, value: unknown, path: Path, reading: 
 
 /** In proto3 these are not written, so to merge them changes nothing. */
 function isDefault({ type, resolvedType }: protobuf.Field, value: unknown): boolean {
-  if (type === 'string') return value === undefined || value === '';
+  if (value === undefined) return true;
+  if (type === 'string') return value === '';
   if (resolvedType instanceof protobuf.Enum) return resolvedType.values[value as string] === 0;
   if (value instanceof Uint8Array) return value.length === 0;
-  return value === undefined || value === false || Number(value) === 0;
+  return value === false || Number(value) === 0;
 }
 
 function readPlain(type: protobuf.Type, json: unknown, longs = String): Record<string, unknown> {
@@ -123,7 +124,11 @@ function readPlain(type: protobuf.Type, json: unknown, longs = String): Record<s
 
 function fromJsonForm(type: protobuf.Type, json: unknown): Record<string, unknown> {
   const isTime = /Duration$|Timestamp$/.test(type.fullName);
-  return readPlain(type, json, isTime ? (Number as unknown as typeof String) : String);
+  const message = readPlain(type, json, isTime ? (Number as unknown as typeof String) : String);
+  const field = type.fields['value'];
+  if (field === undefined || 'value' in message) return message;
+  // A wrapper says its default value, too: that is what it is for.
+  return { value: field.resolve().typeDefault };
 }
 
 function readAny(json: unknown, path: Path, reading: Reading): Record<string, unknown> | undefined {

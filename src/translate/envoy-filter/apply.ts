@@ -64,6 +64,7 @@ export function applyEnvoyFilters(resources: ResourcesByType, view: ProxyView): 
     if (before === undefined || before.size === 0) continue;
     const made = patchType(before, ofClass(patches, applyTo.join()), { typeUrl, view });
     layers.push(...made);
+    if (made.every(({ touched }) => touched.size === 0)) continue;
     next.set(typeUrl, joined(...made.map(({ messages }) => messages)));
   }
   const added = new Map<TypeUrl, Added>();
