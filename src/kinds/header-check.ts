@@ -1,5 +1,6 @@
 // Names and values of headers, as Istio and Envoy take them.
 import type { Findings } from './finding.js';
+import { formatProblem } from './format-check.js';
 import { isHeaderName } from './names.js';
 import type { FieldPath } from './problem.js';
 import { report } from './value-check.js';
@@ -39,27 +40,14 @@ function operationProblem(name: string, authorityAllowed: boolean): string | und
 /** Envoy's limit on the values that it adds. */
 const valueBytesMax = 16_384;
 
-/**
- * What is wrong with a value: control characters, or a `%` that neither opens nor closes a variable such as
- * %REQ(:path)% (Envoy: custom request/response headers; a plain % is written %%).
- */
+/** What is wrong with a value: control characters, or its variables (Envoy: custom request/response headers). */
 export function headerValueProblem(value: string): string | undefined {
   if (Buffer.byteLength(value) > valueBytesMax) {
     return `a value has at most ${valueBytesMax} bytes`;
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'the value has control characters';
-  let rest = value;
-  for (;;) {
-    const at = rest.indexOf('%');
-    if (at === -1) return undefined;
-    rest = rest.slice(at);
-    const variable = /^%(?:%|[A-Z0-9_]+(?:\((?:[^")\\]|\\.|"(?:[^"\\]|\\.)*")*\))?(?::\d+)?%)/.exec(
-      rest,
-    );
-    if (!variable) return 'a % must be written %% unless it begins or ends a %VARIABLE%';
-    rest = rest.slice(variable[0].length);
-  }
+  return formatProblem(value);
 }
 
 /** Header operations: names, values, and the host, which only requests have. */

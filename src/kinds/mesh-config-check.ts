@@ -1,6 +1,7 @@
 // The rules of MeshConfig beyond its schema, after Istio's validation, for the fields that are in use and those
 // whose mistakes are easily made. Istio fills defaults in first; here only what was written is looked at.
 import type { Check, Findings } from './finding.js';
+import { formatProblem } from './format-check.js';
 import { checkRetries } from './http-route-check.js';
 import { checkLocalityLb, checkZoneAwareLb } from './locality-check.js';
 import type { MeshConfigSpec } from './mesh-config.js';
@@ -10,7 +11,7 @@ import {
   checkOutlierDetection,
   checkTcpKeepalive,
 } from './traffic-policy-check.js';
-import { checkDuration, checkOneOf } from './value-check.js';
+import { checkDuration, checkOneOf, report } from './value-check.js';
 
 const providers = [
   'envoyExtAuthzHttp',
@@ -67,8 +68,44 @@ function checkExportDefault(
   }
 }
 
+/** The format of the access log: one text, or with JSON an object with texts at any depth. */
+function checkLogFormat(
+  { accessLogFormat, accessLogEncoding }: MeshConfigSpec,
+  findings: Findings,
+) {
+  if (!accessLogFormat) return;
+  const path = ['accessLogFormat'];
+  if (accessLogEncoding !== 'JSON') {
+    report(findings, path, formatProblem(accessLogFormat));
+    return;
+  }
+  let format: unknown;
+  try {
+    format = JSON.parse(accessLogFormat);
+  } catch {
+    format = undefined;
+  }
+  if (typeof format !== 'object' || format === null || Array.isArray(format)) {
+    findings.warn(path, 'it is not a JSON object, so that the format of Istio is used');
+    return;
+  }
+  report(
+    findings,
+    path,
+    textsIn(format)
+      .map(formatProblem)
+      .find((problem) => problem),
+  );
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
 /** Checks MeshConfig beyond its schema. */
 export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
+  checkLogFormat(spec, findings);
   checkDuration(findings, ['connectTimeout'], spec.connectTimeout);
   const connectMs = spec.connectTimeout ?? 1;
   if (connectMs > 3_600_000) findings.invalid(['connectTimeout'], 'connectTimeout is at most 1h');
