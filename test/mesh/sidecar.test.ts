@@ -83,7 +83,12 @@ t.test('rules are seen by their hosts, and what they lead to with them', async (
   const client = sidecar('default');
   const limited = scope('s', egress(`./${fqdn('a')}`));
   t.equal(seen(client, limited, rule, other), 'a.default c.shop');
-  const { virtualServices } = view(client, limited, rule, other).outbound;
+  const { virtualServices, listeners = [] } = view(client, limited, rule, other).outbound;
+  t.strictSame(
+    listeners.map(({ services }) => services.map((each) => each.service.hostname)),
+    [[fqdn('a')]],
+    'without hosts of their own',
+  );
   t.strictSame(
     virtualServices.map(({ source }) => source.name),
     ['to-c'],
