@@ -1,6 +1,7 @@
 // The endpoints of gRPC clients: those of Envoys, without what gRPC refuses a whole assignment for.
 import type { ClusterLoadAssignment } from '../../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
+import type { LocalityLbEndpoints } from '../../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
 import { memoize } from '../../lib/memo.js';
 import type { ServiceEndpoints } from '../../mesh/endpoint.js';
 import type { ProxyPlace } from '../../mesh/place.js';
@@ -41,5 +42,14 @@ const withoutRefused = memoize((assignment: ClusterLoadAssignment): ClusterLoadA
     return assignment;
   }
   const { endpoints: _, ...rest } = assignment;
-  return { ...rest, ...(groups.length > 0 && { endpoints: groups }) };
+  return { ...rest, ...(groups.length > 0 && { endpoints: withoutGaps(groups) }) };
 });
+
+/** A priority whose endpoints were all refused leaves a gap, which gRPC refuses too. */
+function withoutGaps(groups: readonly LocalityLbEndpoints[]): LocalityLbEndpoints[] {
+  const used = [...new Set(groups.map(({ priority = 0 }) => priority))].sort((a, b) => a - b);
+  return groups.map(({ priority: before = 0, ...rest }) => {
+    const priority = used.indexOf(before);
+    return { ...rest, ...(priority > 0 && { priority }) };
+  });
+}
