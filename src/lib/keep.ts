@@ -1,6 +1,7 @@
 // Keeping the object of before where what was made anew is equal to it, so that "unchanged" stays one pointer
 // comparison downstream. For results whose inputs changed without changing them; memo.ts is for unchanged inputs.
 import { isDeepStrictEqual } from 'node:util';
+import { changedKeys } from './patched-map.js';
 
 /** Remembers one value: gives it back for as long as it is given equal ones. */
 export class Keep<T extends object> {
@@ -26,6 +27,8 @@ export class KeepMap<K, V> {
 
 function sameEntries<K, V>(a: ReadonlyMap<K, V>, b: ReadonlyMap<K, V>): boolean {
   if (a === b) return true;
+  const changed = changedKeys(a as ReadonlyMap<K, object>, b as ReadonlyMap<K, object>);
+  if (changed !== undefined) return changed.length === 0;
   if (a.size !== b.size) return false;
   const others = b.entries();
   for (const [key, value] of a) {

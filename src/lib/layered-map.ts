@@ -1,6 +1,9 @@
 // A read-only map made of other maps without copying them: what many maps have in common is one layer that all of
 // them hold. Layers never share a key; a map that could have the same key twice is made flat.
 
+import { memoize } from './memo.js';
+import { keysId } from './patched-map.js';
+
 /** Several maps as one. Iterates in the order of the layers; a lookup asks each layer. */
 export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
   readonly size: number;
@@ -56,6 +59,10 @@ export function layered<K, V>(layers: readonly ReadonlyMap<K, V>[]): ReadonlyMap
 
 /** Whether no two of the maps have a key in common. */
 export function areDisjoint<K>(maps: readonly ReadonlyMap<K, unknown>[]): boolean {
+  return disjoint(...(maps.map(keysId) as ReadonlyMap<K, unknown>[]));
+}
+
+const disjoint = memoize((...maps: readonly ReadonlyMap<unknown, unknown>[]): boolean => {
   const bySize = [...maps].sort((a, b) => a.size - b.size);
   return bySize.every((map, i) => {
     const larger = bySize.slice(i + 1);
@@ -63,7 +70,7 @@ export function areDisjoint<K>(maps: readonly ReadonlyMap<K, unknown>[]): boolea
     for (const key of map.keys()) if (larger.some((other) => other.has(key))) return false;
     return true;
   });
-}
+});
 
 /** The maps that a map is made of; itself when it is not layered. */
 export function layersOf<K, V>(map: ReadonlyMap<K, V>): readonly ReadonlyMap<K, V>[] {

@@ -78,6 +78,11 @@ export function changedKeys<K, V extends object>(
   );
 }
 
+/** An object that is the same for maps that are known to have the same keys. */
+export function keysId(map: ReadonlyMap<unknown, unknown>): object {
+  return map instanceof PatchedMap ? map.base : map;
+}
+
 function partsOf<K, V extends object>(map: ReadonlyMap<K, V>) {
   return map instanceof PatchedMap
     ? (map as PatchedMap<K, V>)

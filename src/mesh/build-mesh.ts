@@ -3,12 +3,21 @@
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
+import { patched } from '../lib/patched-map.js';
+import { type Replacement, replaceAll, replacements } from '../lib/replaced.js';
 import { delegatesOf, withDelegates } from './delegate.js';
 import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
 import { envoyFilterIndex } from './envoy-filter.js';
-import type { Mesh, MeshInput, MeshKind, MeshParts, SourcesByNamespace } from './mesh.js';
+import type {
+  Mesh,
+  MeshInput,
+  MeshKind,
+  MeshParts,
+  SortedKind,
+  SourcesByNamespace,
+} from './mesh.js';
 import { meshSettings } from './mesh-settings.js';
 import { byAge, groupBy, sameKeys } from './order.js';
 import { buildRegistry, type Registry } from './registry.js';
@@ -97,17 +106,36 @@ function sortKinds(input: MeshInput, before?: MeshParts['sorted']): MeshParts['s
     const given = input.byKind(kind);
     const old = before?.[kind];
     if (old !== undefined && sameOr(old.given, given) === old.given) return [kind, old] as const;
-    return [kind, { given, sorted: sameOr(old?.sorted, [...given].sort(byAge)) }] as const;
+    return [kind, { given, sorted: sameOr(old?.sorted, sortedByAge(given, old)) }] as const;
   });
   return Object.fromEntries(all) as unknown as MeshParts['sorted'];
 }
 
+/** Sorted anew only where what was replaced may stand elsewhere. */
+function sortedByAge(given: readonly Resource[], old?: SortedKind): readonly Resource[] {
+  const changes = old && replacements(old.given, given);
+  if (changes?.every(({ before, after }) => byAge(before, after) === 0)) {
+    return replaceAll(old?.sorted ?? [], changes);
+  }
+  return [...given].sort(byAge);
+}
+
 /** v1 Services and ServiceEntries in one order of age. */
 function mergeByAge(sorted: MeshParts['sorted']): readonly Resource[] {
-  const [a, b] = [sorted.Service.sorted, sorted.ServiceEntry.sorted];
-  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
-  return [...a, ...b].sort(byAge);
+  return mergeSorted(sorted.Service.sorted, sorted.ServiceEntry.sorted);
 }
+
+const mergeSorted = memoize((a: readonly Resource[], b: readonly Resource[]) => {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  const merged: Resource[] = [];
+  let next = 0;
+  for (const resource of a) {
+    while (next < b.length && byAge(b[next]!, resource) < 0) merged.push(b[next++]!);
+    merged.push(resource);
+  }
+  while (next < b.length) merged.push(b[next++]!);
+  return merged;
+});
 
 function byNamespace(
   resources: readonly Resource[],
@@ -115,7 +143,23 @@ function byNamespace(
   groups: ReadonlyMap<string, readonly Resource[]> | undefined,
 ): ReadonlyMap<string, readonly Resource[]> {
   if (groups !== undefined && old === resources) return groups;
+  const changes = old && groups && replacements(old, resources);
+  if (changes?.every(({ before, after }) => before.namespace === after.namespace)) {
+    return regrouped(groups!, changes);
+  }
   return groupBy(resources, ({ namespace }) => namespace, groups);
+}
+
+function regrouped(
+  groups: ReadonlyMap<string, readonly Resource[]>,
+  changes: readonly Replacement<Resource>[],
+): ReadonlyMap<string, readonly Resource[]> {
+  const next = new Map(groups);
+  for (const change of changes) {
+    const { namespace } = change.after;
+    next.set(namespace, replaceAll(next.get(namespace) ?? none, [change]));
+  }
+  return next;
 }
 
 function groupSources(sorted: MeshParts['sorted'], before?: MeshParts): SourcesByNamespace {
@@ -165,11 +209,32 @@ function joinEndpoints(
     if (before?.get(namespace)?.byService !== byService) same = false;
   }
   if (same && previous !== undefined) return previous.endpoints;
-  const all = new Map<Service, ServiceEndpoints>();
-  for (const { byService } of byNamespace.values()) {
-    for (const [service, endpoints] of byService) all.set(service, endpoints);
+  return (
+    (previous && patchedEndpoints(byNamespace, before, previous)) ?? new Map(entriesOf(byNamespace))
+  );
+}
+
+function* entriesOf(byNamespace: ReadonlyMap<string, NamespaceEndpoints>) {
+  for (const { byService } of byNamespace.values()) yield* byService;
+}
+
+/** All endpoints where no service came or went: those of before with the changed ones in their places. */
+function patchedEndpoints(
+  byNamespace: ReadonlyMap<string, NamespaceEndpoints>,
+  before: ReadonlyMap<string, NamespaceEndpoints> | undefined,
+  previous: Mesh,
+): ReadonlyMap<Service, ServiceEndpoints> | undefined {
+  if (before === undefined || !sameKeys(before, byNamespace)) return undefined;
+  const changes = new Map<Service, ServiceEndpoints>();
+  for (const [namespace, { byService }] of byNamespace) {
+    const old = before.get(namespace)?.byService;
+    if (old === byService) continue;
+    if (old === undefined || !sameKeys(old, byService)) return undefined;
+    for (const [service, endpoints] of byService) {
+      if (old.get(service) !== endpoints) changes.set(service, endpoints);
+    }
   }
-  return all;
+  return patched(previous.endpoints, changes);
 }
 
 function configProblems(configs: readonly Resource[]): readonly Problem[] {

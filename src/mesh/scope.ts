@@ -2,6 +2,7 @@
 // force, and visible VirtualServices. Namespaces for which nothing is special share one scope; what a Sidecar lets see
 // of it is egress.ts.
 import { memoize, sameOr } from '../lib/memo.js';
+import { changedKeys, patched } from '../lib/patched-map.js';
 import { findDestinationRule, type SelectingRule, selectingRules } from './destination-rule.js';
 import { egressOf, unionOf, wholeService } from './egress.js';
 import type { ServiceEndpoints } from './endpoint.js';
@@ -111,7 +112,8 @@ function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined)
     const endpoints =
       from.endpoints === mesh.endpoints
         ? old.endpoints
-        : visibleEndpoints(mesh, old.services, old.endpoints);
+        : (changedEndpoints(mesh, from.endpoints, old) ??
+          visibleEndpoints(mesh, old.services, old.endpoints));
     return endpoints === old.endpoints ? old : { ...old, endpoints };
   }
   const seen = sidecar ? limitedBy(mesh, { ...client, sidecar }, old) : undefined;
@@ -218,13 +220,32 @@ function visibleRules(
   return [...own, ...others, ...isPublic];
 }
 
+/** Where no service came or went: those of before with the visible ones of what changed. */
+function changedEndpoints(
+  mesh: Mesh,
+  before: ReadonlyMap<Service, ServiceEndpoints>,
+  { services, endpoints }: OutboundScope,
+): ReadonlyMap<Service, ServiceEndpoints> | undefined {
+  const changed = changedKeys(before, mesh.endpoints);
+  if (changed === undefined || isTrimmed(services)) return undefined;
+  if (endpoints === before) return mesh.endpoints;
+  const visible = changed.filter((service) => endpoints.has(service));
+  return patched(
+    endpoints,
+    new Map(visible.map((service) => [service, mesh.endpoints.get(service)!])),
+  );
+}
+
+const isTrimmed = memoize((services: readonly ServiceView[]): boolean =>
+  services.some(({ service }) => wholeService(service) !== service),
+);
+
 function visibleEndpoints(
   mesh: Mesh,
   services: readonly ServiceView[],
   old: ReadonlyMap<Service, ServiceEndpoints> | undefined,
 ): ReadonlyMap<Service, ServiceEndpoints> {
-  const trimmed = services.some(({ service }) => wholeService(service) !== service);
-  if (services.length === mesh.services.length && !trimmed) return mesh.endpoints;
+  if (services.length === mesh.services.length && !isTrimmed(services)) return mesh.endpoints;
   const visible = new Map<Service, ServiceEndpoints>();
   let same = old !== undefined;
   for (const { service } of services) {

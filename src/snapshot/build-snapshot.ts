@@ -9,7 +9,8 @@ import type {
   Version,
 } from '../envoy/resource.js';
 import { interner } from '../lib/intern.js';
-import { areDisjoint, LayeredMap, layered } from '../lib/layered-map.js';
+import { areDisjoint, LayeredMap, layered, layersOf as mapLayersOf } from '../lib/layered-map.js';
+import { changedKeys, patched } from '../lib/patched-map.js';
 import { contentVersion, encodeResource } from './encode.js';
 import type { EncodedResource, Snapshot, TypeSnapshot } from './snapshot.js';
 
@@ -42,11 +43,54 @@ function encodedType(
       const encoded = layers.map((layer, i) => encodedType(typeUrl, layer, before?.[i]));
       type = layeredSnapshot(encoded, previous);
     } else {
-      type = typeSnapshot(encodeAll(typeUrl, messages), previous);
+      type =
+        (previous && amended(typeUrl, messages, previous)) ??
+        typeSnapshot(encodeAll(typeUrl, messages), previous);
+      messagesOf.set(type, messages);
     }
     byMessages.set(messages, type);
   }
   return type;
+}
+
+/** The messages that a TypeSnapshot was made of; of equal ones the last. */
+const messagesOf = new WeakMap<TypeSnapshot, ReadonlyMap<ResourceName, EnvoyMessage>>();
+
+/** The TypeSnapshot before with what changed in its place, where the messages are known to differ in little. */
+function amended(
+  typeUrl: TypeUrl,
+  messages: ReadonlyMap<ResourceName, EnvoyMessage>,
+  previous: TypeSnapshot,
+): TypeSnapshot | undefined {
+  const before = messagesOf.get(previous);
+  const changed = before && changedKeys(before, messages);
+  if (changed === undefined || previous.layers !== undefined) return undefined;
+  const print = Uint32Array.from(printOf(previous));
+  const changes = new Map<ResourceName, EncodedResource>();
+  for (const name of changed) {
+    const [old, next] = [previous.resources.get(name), messages.get(name)];
+    if (old === undefined || next === undefined) return undefined;
+    const encoded = encodeResource(typeUrl, name, next);
+    if (encoded === old) continue;
+    changes.set(name, encoded);
+    addPrint(print, fingerprint(encoded));
+    subtractPrint(print, fingerprint(old));
+  }
+  if (changes.size === 0) return previous;
+  return finished(patched(previous.resources, changes), print);
+}
+
+/** Does the encoding of `buildSnapshot` bit by bit, which then finds it done. */
+export function* encodeSteps(resources: ResourcesByType): Generator<void> {
+  for (const [typeUrl, messages] of resources) {
+    for (const layer of mapLayersOf(messages)) {
+      if (byMessages.has(layer)) continue;
+      for (const [name, message] of layer) {
+        encodeResource(typeUrl, name, message);
+        yield;
+      }
+    }
+  }
 }
 
 function encodeAll(
@@ -87,7 +131,14 @@ export function typeSnapshot(
     given.add(made);
     return made;
   }
-  const print = sumOfPrints(resources);
+  return finished(resources, sumOfPrints(resources));
+}
+
+/** `print` is the sum of the fingerprints of the resources. */
+function finished(
+  resources: ReadonlyMap<ResourceName, EncodedResource>,
+  print: Uint32Array,
+): TypeSnapshot {
   const made: TypeSnapshot = { version: versionOf(print, resources.size), resources };
   const known = intern(made.version, made);
   const type = sameResources(known.resources, resources) ? known : made;
@@ -176,6 +227,10 @@ function sumOfPrints(resources: ReadonlyMap<ResourceName, EncodedResource>): Uin
 /** Adds one print to a sum of them. */
 export function addPrint(sum: Uint32Array, print: Uint32Array): void {
   for (let lane = 0; lane < 4; lane++) sum[lane] = sum[lane]! + print[lane]!;
+}
+
+function subtractPrint(sum: Uint32Array, print: Uint32Array): void {
+  for (let lane = 0; lane < 4; lane++) sum[lane] = sum[lane]! - print[lane]!;
 }
 
 const fingerprints = new WeakMap<EncodedResource, Uint32Array>();

@@ -24,7 +24,7 @@ import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { canonicalPlace, type ProxyPlace } from '../mesh/place.js';
 import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem, VirtualService } from '../mesh/rules.js';
-import type { Service } from '../mesh/service.js';
+import { assignmentMap, type ServiceClusters } from './assignment-map.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
 import { seenAtPort } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
@@ -32,8 +32,8 @@ import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
-import { hasLocality, loadAssignments } from './load-assignments.js';
-import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
+import { hasLocality } from './load-assignments.js';
+import { isDns, outboundClusters } from './outbound-cluster.js';
 import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
 import { splitRoutes } from './virtual-host-discovery.js';
@@ -76,6 +76,19 @@ export const translate = memoize((view: ProxyView): Translation => {
   };
 });
 
+/** Does the work of `translate` in a few parts, the largest of which is one type's: it finds them done. */
+export function* translationSteps(view: ProxyView): Generator<void> {
+  if (view.proxy.generator === 'grpc') return;
+  outboundPlan(view);
+  yield;
+  clustersByService(view);
+  yield;
+  for (const make of [clusters, assignments, listeners, routeTypes]) {
+    make(view);
+    yield;
+  }
+}
+
 /**
  * What all proxies of a scope have is one layer, by identity; what is the workload's own is another. A proxy more of
  * a known scope costs its own layer and nothing else.
@@ -99,13 +112,18 @@ const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {
 /** What all proxies are sent alike is one layer; what depends on the place of the client is another. */
 function assignments(view: ProxyView): ByName {
   const { endpoints } = view.outbound;
+  const { anywhere, placed } = byPlace(clustersByService(view));
   const { settings } = view;
   const proxy = traitsOf(view);
-  const { anywhere, placed } = byPlace(clustersByService(view));
-  const shared = assignmentMap(anywhere, endpoints, settings, proxy, undefined);
-  if (placed.length === 0) return shared;
-  return together(shared, assignmentMap(placed, endpoints, settings, proxy, placeOf(view)));
+  const at = (clusters: readonly ServiceClusters[], place?: ProxyPlace) =>
+    keptSame(assignmentMap(clusters, endpoints, place), kept(settings, proxy, ENDPOINT, place));
+  return placed.length === 0 ? at(anywhere) : together(at(anywhere), at(placed, placeOf(view)));
 }
+
+/** Looked at once for each map. */
+const keptSame = memoize((made: ByName, keep: KeepMap<ResourceName, EnvoyMessage>) =>
+  keep.same(made),
+);
 
 const byPlace = memoize((all: readonly ServiceClusters[]) => ({
   anywhere: all.filter(({ clusters }) => !hasLocality(clusters)),
@@ -157,12 +175,6 @@ const kept = memoize(
     new KeepMap<ResourceName, EnvoyMessage>(),
 );
 
-/** The clusters of one visible service. */
-interface ServiceClusters {
-  service: Service;
-  clusters: readonly OutboundCluster[];
-}
-
 /** The same array while no cluster of a service changed, whatever happens to endpoints that EDS carries. */
 function clustersByService(view: ProxyView): readonly ServiceClusters[] {
   const { outbound, settings } = view;
@@ -209,25 +221,6 @@ const outboundClusterMap = memoize(
       all.set(cluster.name ?? '', cluster);
     }
     return kept(settings, proxy, CLUSTER).same(all);
-  },
-);
-
-const assignmentMap = memoize(
-  (
-    outbound: readonly ServiceClusters[],
-    endpoints: ReadonlyMap<Service, ServiceEndpoints>,
-    settings: MeshSettings,
-    proxy: ProxyTraits,
-    place: ProxyPlace | undefined,
-  ): ByName => {
-    const all = new Map<ResourceName, EnvoyMessage>();
-    for (const { service, clusters: ofService } of outbound) {
-      const listed = endpoints.get(service);
-      for (const assignment of loadAssignments(service, ofService, listed, place)) {
-        all.set(assignment.cluster_name ?? '', assignment);
-      }
-    }
-    return kept(settings, proxy, ENDPOINT, place).same(all);
   },
 );
 

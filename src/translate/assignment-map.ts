@@ -1,0 +1,80 @@
+// The assignments of all clusters of a scope by name. Where only endpoints changed, those of the services that they
+// belong to are put in place of the old ones, and nobody looks at the others; one service's are load-assignments.ts.
+import type { EnvoyMessage, ResourceName } from '../envoy/resource.js';
+import { memoize } from '../lib/memo.js';
+import { changedKeys, patched } from '../lib/patched-map.js';
+import type { ServiceEndpoints } from '../mesh/endpoint.js';
+import type { ProxyPlace } from '../mesh/place.js';
+import type { Service } from '../mesh/service.js';
+import { loadAssignments } from './load-assignments.js';
+import type { OutboundCluster } from './outbound-cluster.js';
+
+/** The clusters of one visible service. */
+export interface ServiceClusters {
+  service: Service;
+  clusters: readonly OutboundCluster[];
+}
+
+type ByName = ReadonlyMap<ResourceName, EnvoyMessage>;
+type Endpoints = ReadonlyMap<Service, ServiceEndpoints>;
+
+/** The map made last for the same clusters: a source of equal objects, and of what need not be made again. */
+interface Last {
+  endpoints?: Endpoints;
+  made?: ByName;
+}
+
+const lastOf = memoize(
+  (_clusters: readonly ServiceClusters[], _place: ProxyPlace | undefined): Last => ({}),
+);
+
+/** The assignments of these clusters, seen from a place where that matters. The same map for the same assignments. */
+export function assignmentMap(
+  outbound: readonly ServiceClusters[],
+  endpoints: Endpoints,
+  place: ProxyPlace | undefined,
+): ByName {
+  const last = lastOf(outbound, place);
+  if (last.made === undefined || last.endpoints !== endpoints) {
+    const amended = amend(last, outbound, { endpoints, place });
+    last.made = amended ?? makeAll(outbound, endpoints, place);
+    last.endpoints = endpoints;
+  }
+  return last.made;
+}
+
+function amend(
+  { endpoints: before, made }: Last,
+  outbound: readonly ServiceClusters[],
+  { endpoints, place }: { endpoints: Endpoints; place: ProxyPlace | undefined },
+): ByName | undefined {
+  const changed = before && changedKeys(before, endpoints);
+  if (changed === undefined || made === undefined) return undefined;
+  const assignments = changed.flatMap((service) => {
+    const clusters = byService(outbound).get(service);
+    return clusters ? loadAssignments(service, clusters, endpoints.get(service), place) : [];
+  });
+  const changes = assignments
+    .map((assignment) => [assignment.cluster_name ?? '', assignment] as const)
+    .filter(([name, assignment]) => made.get(name) !== assignment);
+  return patched(made, new Map(changes));
+}
+
+const byService = memoize(
+  (outbound: readonly ServiceClusters[]): ReadonlyMap<Service, readonly OutboundCluster[]> =>
+    new Map(outbound.map(({ service, clusters }) => [service, clusters])),
+);
+
+function makeAll(
+  outbound: readonly ServiceClusters[],
+  endpoints: Endpoints,
+  place: ProxyPlace | undefined,
+): ByName {
+  const all = new Map<ResourceName, EnvoyMessage>();
+  for (const { service, clusters } of outbound) {
+    for (const assignment of loadAssignments(service, clusters, endpoints.get(service), place)) {
+      all.set(assignment.cluster_name ?? '', assignment);
+    }
+  }
+  return all;
+}
