@@ -7,7 +7,8 @@ import { locateResource } from './status/problems.js';
 import { type ServedView, shortTypeName } from './status/proxies.js';
 import type { Nack, ProblemStatus } from './status/state.js';
 import type { Generation } from './store/generation.js';
-import { type HeldBack, quotedTexts } from './xds/server.js';
+import { quotedTexts } from './xds/nack.js';
+import type { HeldBack } from './xds/server.js';
 
 /** An Envoy's text, and the Envoy resources that it is about. */
 interface Refusal {

@@ -45,7 +45,8 @@ export class Admission {
   constructor(
     private readonly limits: XdsLimits,
     private readonly times: XdsTimes,
-    private readonly now: () => number = Date.now,
+    // Not the time of day, which may be set back.
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.tokens = limits.newStreamsPerSecond;
     this.filledAt = now();

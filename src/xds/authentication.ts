@@ -75,7 +75,7 @@ export function identify(
     done({ refused: errorMessage(error) });
     return;
   }
-  if (!(identity instanceof Promise)) {
+  if (!isPromise(identity)) {
     done({ identity });
     return;
   }
@@ -83,6 +83,11 @@ export function identify(
     (known) => done({ identity: known }),
     (error: unknown) => done({ refused: errorMessage(error) }),
   );
+}
+
+/** Also those of other libraries. */
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Partial<Promise<T>> | undefined)?.then === 'function';
 }
 
 function callInfo(call: Call): CallInfo {

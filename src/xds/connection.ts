@@ -9,9 +9,10 @@ import { readNode, type XdsNode } from './node.js';
 import type { XdsServerOptions } from './options.js';
 import { Outlet } from './outlet.js';
 import { readOneAtATime } from './raw-stream.js';
+import { readRequest, StreamError } from './read-request.js';
 import type { BytesCall } from './services.js';
 import type { ResourceStatus, StreamStatus, TypeStatus, XdsStream } from './status.js';
-import { ProtocolStream, StreamError, type StreamSettings, type Transport } from './stream.js';
+import { ProtocolStream, type StreamSettings, type Transport } from './stream.js';
 import type { Turns } from './turns.js';
 import type { UnsentBytes } from './unsent-bytes.js';
 
@@ -165,6 +166,7 @@ export class Connection implements XdsStream, Transport {
     const node = this.joinDue;
     this.joinDue = undefined;
     if (node !== undefined) this.join(node);
+    if (this.ended) return;
     if (this.goalDue) this.serveGoal();
     else if (this.pumpDue) this.setTimer(this.protocol.pump());
     this.pumpDue = false;
@@ -179,13 +181,14 @@ export class Connection implements XdsStream, Transport {
   private onRequest(bytes: Buffer): void {
     if (this.ended) return;
     const startMs = performance.now();
-    const request = this.protocol.read(bytes);
+    const request = readRequest(bytes, this.settings);
     if (this.node === undefined) this.meet(request);
     this.protocol.take(request);
     const tookMs = performance.now() - startMs;
     const at = this.protocol.pump();
     if (this.ended) return;
-    this.setTimer(at);
+    // Until it has joined, the timer is that of its coming.
+    if (this.group !== undefined) this.setTimer(at);
     this.readOn(tookMs);
   }
 
@@ -216,7 +219,6 @@ export class Connection implements XdsStream, Transport {
       throw new StreamError('INVALID_ARGUMENT', 'the node cannot be read');
     }
     this.node = node;
-    this.setTimer(undefined);
     const join = () => {
       this.joinDue = node;
       this.owner.turns.add(this.work);
@@ -239,13 +241,16 @@ export class Connection implements XdsStream, Transport {
       denied(error);
       return;
     }
-    if (answer === undefined) next();
+    // A function that gives some other value is none that has to be waited for.
+    if (typeof answer?.then !== 'function') next();
     else answer.then(() => this.ended || this.guarded(next), denied);
   }
 
   private join(node: XdsNode): void {
     const group = this.options.groupOf?.(node, this) ?? node.id;
+    if (this.ended) return;
     this.group = group;
+    this.setTimer(undefined);
     // Not within the caller's `set`: a thousand streams would hold the event loop. Several sets merge on the way.
     this.unwatch = this.options.cache.watch(group, () => {
       this.goalDue = true;
@@ -257,12 +262,12 @@ export class Connection implements XdsStream, Transport {
   private serveGoal(): void {
     this.goalDue = false;
     if (this.group === undefined) return;
-    const at = this.protocol.setGoal(this.options.cache.get(this.group));
-    if (!this.ended) this.setTimer(at);
+    const goal = this.options.cache.get(this.group);
+    if (!this.ended) this.setTimer(this.protocol.setGoal(goal));
   }
 
   private setTimer(at: number | undefined): void {
-    if (at === this.timerAt) return;
+    if (at === this.timerAt || this.ended) return;
     clearTimeout(this.timer);
     this.timerAt = at;
     if (at === undefined) return;
@@ -273,8 +278,9 @@ export class Connection implements XdsStream, Transport {
 
   private onTimer(): void {
     this.timerAt = undefined;
-    if (this.node === undefined) {
-      this.finish(grpc.status.DEADLINE_EXCEEDED, 'no request was sent');
+    if (this.group === undefined) {
+      const missing = this.node === undefined ? 'no request was sent' : 'nobody has let it in';
+      this.finish(grpc.status.DEADLINE_EXCEEDED, missing);
       return;
     }
     this.setTimer(this.protocol.onTime());

@@ -110,8 +110,8 @@ export class HoldBack implements Member {
     const mine = this.holds
       .in(typeUrl, target)
       .filter(({ resource }) => wildcard || names.names.has(resource.name));
-    return mine.map(({ resource, instead, message }) => ({
-      ...{ name: resource.name, version: resource.version, message },
+    return mine.map(({ resource, instead, message, since }) => ({
+      ...{ name: resource.name, version: resource.version, message, since },
       ...(instead && { inForce: instead.version }),
     }));
   }
@@ -135,7 +135,7 @@ export class HoldBack implements Member {
         : guessCulprits(message, suspects);
     search.message = message;
     const culprits = search.refused(suspects, guess);
-    if (search.isHopeless) {
+    if (search.isHopeless || !this.quarantine.hasRoom(culprits.length)) {
       this.rest(state.typeUrl);
       settleRefused(state, message);
       return [];
@@ -170,6 +170,8 @@ export class HoldBack implements Member {
 
   private accuse(state: TypeState, culprits: readonly EncodedResource[]): void {
     for (const culprit of culprits) {
+      // It is sent again then, and refused alone.
+      if (!this.quarantine.hasRoom(1)) return;
       const own = state.accepted?.resources.get(culprit.name);
       this.quarantine.refuse(this, culprit, { message: state.search?.message ?? '', own });
     }

@@ -8,6 +8,7 @@ export interface Hold {
   /** Served in its place; undefined: nothing. */
   readonly instead: EncodedResource | undefined;
   readonly message: string;
+  readonly since: Date;
 }
 
 type Replace = (
@@ -29,10 +30,10 @@ export class Holds {
   }
 
   /** Only while it is made. */
-  add(resource: EncodedResource, instead: EncodedResource | undefined, message: string): void {
-    const holds = this.byType.get(resource.typeUrl);
-    const hold = { resource, instead, message };
-    if (holds === undefined) this.byType.set(resource.typeUrl, [hold]);
+  add(hold: Hold): void {
+    const { typeUrl } = hold.resource;
+    const holds = this.byType.get(typeUrl);
+    if (holds === undefined) this.byType.set(typeUrl, [hold]);
     else holds.push(hold);
   }
 

@@ -55,11 +55,13 @@ export class MuxCache implements XdsCache {
     const known = this.known.get(group) ?? { watchers: 0, last: undefined };
     known.watchers++;
     this.known.set(group, known);
+    let last = this.get(group);
     const told = () => {
-      const before = known.last;
       const now = this.get(group);
       // Of a cache's other types, or the same content again.
-      if (now === undefined || now !== before) listener(now);
+      if (now !== undefined && now === last) return;
+      last = now;
+      listener(now);
     };
     const unwatches = [...caches].map((cache) => cache.watch(group, told));
     let watching = true;

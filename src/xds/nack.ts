@@ -53,10 +53,13 @@ export function resourcesAtFault(
     .map(({ name }) => name);
 }
 
-/** What the text puts in quotes, if it is long enough to tell something; longest first. */
+/** So many are looked for in every resource: a client could quote thousands. */
+const quotedMax = 10;
+
+/** What the text puts in quotes, if it is long enough to tell something; the longest ones, longest first. */
 export function quotedTexts(message: string): readonly string[] {
   const texts = [...message.matchAll(/'([^']{3,})'|"([^"]{3,})"/g)].map(([, a, b]) => a ?? b ?? '');
-  return texts.sort((a, b) => b.length - a.length);
+  return texts.sort((a, b) => b.length - a.length).slice(0, quotedMax);
 }
 
 /** Letters that occur within resource names: a match must not be cut out of a longer name. */

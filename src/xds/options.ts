@@ -14,8 +14,9 @@ export interface XdsCallbacks {
   /** A stream of a client that was authenticated, before its first request. */
   onStreamOpen?(stream: XdsStream): void;
   /**
-   * The first request told who it is. Called before the first answer, which waits for the returned promise: the
-   * place to set the snapshot of the group, or to refuse with an exception (PERMISSION_DENIED and its message).
+   * The first request told who it is. Called before the first answer, which waits for the returned promise (as long
+   * as `times.firstRequestMs` allows): the place to set the snapshot of the group, or to refuse with an exception
+   * (PERMISSION_DENIED and its message).
    */
   onNode?(stream: XdsStream, node: XdsNode): void | Promise<void>;
   onStreamClosed?(stream: XdsStream): void;
@@ -89,7 +90,7 @@ export interface XdsTimes {
   connectionGraceMs: number;
   /** A connection without streams is closed after this; pings do not keep it. */
   idleConnectionMs: number;
-  /** A stream without a first request is ended after this. */
+  /** A stream is ended after this if there was no first request, or `authorize` and `onNode` have not answered. */
   firstRequestMs: number;
   /** How long a new stream may wait to be served, see `limits.newStreamsPerSecond`. */
   admissionWaitMs: number;

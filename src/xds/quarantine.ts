@@ -1,10 +1,10 @@
 // What clients refused, for all streams of a server: a resource's version that an Envoy of one release refused is not
 // sent to the others of that release; its last good version is, or nothing where there is none. The rule is in
 // docs/decisions/0006-hold-back.md. How a stream finds out which resource was refused is in hold-back.ts.
+import { isHeldOnly } from '../snapshot/held.js';
 import { replaceResources } from '../snapshot/replace.js';
 import type { EncodedResource, Snapshot } from '../snapshot/snapshot.js';
 import { Holds } from './holds.js';
-import { isHeldOnly } from './subscription.js';
 
 /** A resource that is held back, as callbacks and status see it. Plain data. */
 export interface HeldBack {
@@ -65,7 +65,7 @@ export const defaultQuarantineTimes = {
   retryMsMax: 30 * 60_000,
 };
 
-/** Entries kept; the oldest go first. */
+/** Entries kept. None makes room for another one: it would be sent again, be refused, and so on for ever. */
 const entriesMax = 1_000;
 /** Refusing clients that are told apart, of one entry. */
 const refusersMax = 1_000;
@@ -156,12 +156,23 @@ export class Quarantine {
     return entry !== undefined && isHeldFrom(entry, node);
   }
 
+  /** Whether so many more can be held back. */
+  hasRoom(entries: number): boolean {
+    return this.entries.size + entries <= entriesMax;
+  }
+
+  /** The server is closed: nothing is held back, and nothing is told, any more. */
+  close(): void {
+    this.entries.clear();
+    this.holds.clear();
+  }
+
   /** Everything that is held back now. */
   list(): HeldBack[] {
     return [...this.entries.values()].map(describe);
   }
 
-  /** A client refused this resource. `own`: what it had of it before. */
+  /** A client refused this resource. `own`: what it had of it before. The table must have room for it. */
   refuse(member: Member, resource: EncodedResource, refusal: Refusal): void {
     const { message, own } = refusal;
     const { client, node } = member;
@@ -170,7 +181,6 @@ export class Quarantine {
     let entry = this.entries.get(key);
     const isNew = entry === undefined;
     if (entry === undefined) {
-      this.makeRoom();
       const local = ownTrouble.test(message) || this.isAccepted(member, resource);
       const asks = !local && this.options.secondOpinionMs > 0;
       entry = {
@@ -231,8 +241,11 @@ export class Quarantine {
         if (member.client !== entry.client) continue;
         const goal = member.goal();
         const there = goal?.types.get(typeUrl)?.resources.get(name)?.version;
-        if (there === version) seen = true;
-        else if (member.underWay(typeUrl, name) === version) lingers = true;
+        if (there === version) {
+          seen = true;
+          break;
+        }
+        if (member.underWay(typeUrl, name) === version) lingers = true;
         else if (goal !== undefined && entry.refusers.has(member.node)) otherwise = true;
       }
       if (seen || lingers) {
@@ -265,11 +278,6 @@ export class Quarantine {
     this.entries.delete(key);
     this.changed(entry.client);
     this.options.onReleased?.(describe(entry), reason);
-  }
-
-  private makeRoom(): void {
-    if (this.entries.size < entriesMax) return;
-    this.drop(this.entries.keys().next().value!, 'forgotten');
   }
 
   private changed(client: string): void {
@@ -318,8 +326,9 @@ export class Quarantine {
     const holds = new Holds(replaceResources);
     for (const entry of this.entries.values()) {
       if (entry.client !== client || !isHeldFrom(entry, node)) continue;
-      const own = entry.refusers.get(node)?.own;
-      holds.add(entry.resource, own ?? entry.lastGood, entry.message);
+      const { resource, message, lastGood } = entry;
+      const instead = entry.refusers.get(node)?.own ?? lastGood;
+      holds.add({ resource, instead, message, since: new Date(entry.since) });
     }
     return holds;
   }
@@ -328,6 +337,7 @@ export class Quarantine {
   private readonly onTime = (): void => {
     this.timerAt = undefined;
     const now = this.options.now();
+    const changed = new Set<string>();
     for (const entry of this.entries.values()) {
       if (entry.askAt !== undefined && entry.askAt <= now) this.ask(entry);
       // Nobody has accepted it: it is not tried again by itself.
@@ -336,9 +346,10 @@ export class Quarantine {
         if (refuser.retryAt === undefined || refuser.retryAt > now) continue;
         refuser.retryAt = undefined;
         refuser.trying = true;
-        this.changed(entry.client);
+        changed.add(entry.client);
       }
     }
+    for (const client of changed) this.changed(client);
     this.arm();
   };
 

@@ -24,7 +24,6 @@ import { TypeRules } from './type-rules.js';
 import { VersionAliases } from './version-aliases.js';
 
 export type * from './authentication.js';
-export { quotedTexts } from './nack.js';
 export type { XdsNode } from './node.js';
 export type { XdsServerStats } from './open-streams.js';
 export type * from './options.js';
@@ -139,6 +138,7 @@ class Server implements XdsServer {
   async close(): Promise<void> {
     this.closing = true;
     this.open.close('the server is shutting down');
+    this.quarantine?.close();
     const server = this.own;
     if (server === undefined) return;
     // tryShutdown says GOAWAY and waits for clients to close; those that do not are cut off.

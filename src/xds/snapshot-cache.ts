@@ -23,7 +23,7 @@ export class SnapshotCache implements XdsCache {
   set(group: string, snapshot: Snapshot): void {
     if (this.snapshots.get(group) === snapshot) return;
     this.snapshots.set(group, snapshot);
-    this.tell(group, snapshot);
+    this.tell(group);
   }
 
   get(group: string): Snapshot | undefined {
@@ -35,7 +35,7 @@ export class SnapshotCache implements XdsCache {
    * next `set` (xds-protocol 34).
    */
   clear(group: string): void {
-    if (this.snapshots.delete(group)) this.tell(group, undefined);
+    if (this.snapshots.delete(group)) this.tell(group);
   }
 
   /** Groups that have a snapshot. */
@@ -58,7 +58,10 @@ export class SnapshotCache implements XdsCache {
     };
   }
 
-  private tell(group: string, snapshot: Snapshot | undefined): void {
-    for (const listener of [...(this.listeners.get(group) ?? [])]) listener(snapshot);
+  // A listener may set another one: the others are told of that, and not of the older one after it.
+  private tell(group: string): void {
+    for (const listener of [...(this.listeners.get(group) ?? [])]) {
+      listener(this.snapshots.get(group));
+    }
   }
 }

@@ -24,6 +24,7 @@ export interface HeldBackResource {
   readonly inForce?: string;
   /** The text of the client that refused it. */
   readonly message: string;
+  readonly since: Date;
 }
 
 /** One type on one stream. */
@@ -65,11 +66,12 @@ export interface ResourceStatus {
   readonly typeUrl: string;
   readonly name: string;
   /**
-   * SYNCED: sent and accepted; STALE: sent, not answered yet; ERROR: refused, as far as the client's text tells;
+   * SYNCED: sent and accepted; STALE: sent, not answered yet; ERROR: refused, as far as the client's text tells, or
+   * held back since this client or another one of its release refused it;
    * NOT_SENT: asked for and not sent, as it does not exist or has to wait.
    */
   readonly state: 'SYNCED' | 'NOT_SENT' | 'STALE' | 'ERROR';
-  /** What was sent; undefined for NOT_SENT, and for bytes of an earlier stream that are gone since. */
+  /** What the client has, of an ERROR what is in force; undefined for NOT_SENT, and for bytes of an earlier stream that are gone since. */
   readonly resource: EncodedResource | undefined;
   /** The resource's version; empty for NOT_SENT. */
   readonly version: string;

@@ -1,36 +1,26 @@
 // One stream: puts the state machines, the push order and a transport together. At most one response of a type is
 // unanswered; newer state waits as a mark, not as a response, so nothing is queued. No gRPC here.
-import {
-  type DiscoveryRequest,
-  RequestTooLarge,
-  readDiscoveryRequest,
-} from '../envoy/discovery.js';
+import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { CLUSTER, ENDPOINT } from '../envoy/resource.js';
 import { diffTypes } from '../snapshot/diff.js';
+import { heldSnapshot } from '../snapshot/held.js';
 import { endpointNameOf } from '../snapshot/references.js';
 import type { Snapshot, TypeSnapshot } from '../snapshot/snapshot.js';
 import * as delta from './delta.js';
-import { Heartbeats, heartbeatOf } from './heartbeat.js';
+import { heartbeatOf } from './heartbeat.js';
 import { type Held, HoldBack } from './hold-back.js';
+import { isWaiting, type Line, newLine, statusOf } from './line.js';
 import { nackMessageMax, resourcesAtFault } from './nack.js';
-import type { ResourceErrors, XdsCallbacks, XdsLimits, XdsTimes } from './options.js';
+import type { ResourceErrors, XdsCallbacks, XdsTimes } from './options.js';
 import { PushOrder } from './push-order.js';
 import type { Quarantine } from './quarantine.js';
+import { type Readable, StreamError } from './read-request.js';
 import { resourcesOf } from './resource-status.js';
 import { responsePieces } from './response-bytes.js';
 import * as sotw from './sotw.js';
-import type {
-  HeldBackResource,
-  Nack,
-  ResourceStatus,
-  TypeStatus,
-  Variant,
-  XdsStream,
-} from './status.js';
+import type { ResourceStatus, TypeStatus, XdsStream } from './status.js';
 import {
-  heldSnapshot,
   isWholeSet,
-  newTypeState,
   noteSent,
   type Received,
   type RespondOptions,
@@ -49,22 +39,8 @@ export interface Transport {
   wake?(): void;
 }
 
-/** A request that ends the stream. */
-export class StreamError extends Error {
-  constructor(
-    readonly status: 'INVALID_ARGUMENT' | 'RESOURCE_EXHAUSTED',
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 /** What a stream needs to know of its server. */
-export interface StreamSettings {
-  readonly variant: Variant;
-  /** The type of a single-type service; undefined on an aggregated stream. */
-  readonly onlyType: string | undefined;
-  readonly limits: XdsLimits;
+export interface StreamSettings extends Readable {
   readonly times: XdsTimes;
   readonly identifier: string;
   readonly rules: TypeRules;
@@ -76,24 +52,6 @@ export interface StreamSettings {
   readonly resourceErrors?: ResourceErrors | undefined;
   readonly callbacks: XdsCallbacks;
   readonly now: () => number;
-}
-
-/** A type on this stream, with what only the stream needs: marks, times and answers for the status. */
-interface Line {
-  readonly state: TypeState;
-  /** Something may have to be sent. */
-  dirty: boolean;
-  /** Stamps of the push order: at the last response, and at the last one that was answered or given up. */
-  sentStamp: number;
-  confirmedStamp: number;
-  /** Position of the last response among all of the stream. */
-  position: number;
-  sentAt: number;
-  acked: { version: string; at: Date } | undefined;
-  nack: Nack | undefined;
-  /** The last response was refused and nothing was sent since. */
-  rejected: boolean;
-  readonly heartbeats: Heartbeats;
 }
 
 /** The protocol on one stream. The caller gives it requests, goals and time; it writes to the transport. */
@@ -126,33 +84,6 @@ export class ProtocolStream {
     this.order = new PushOrder(settings.onlyType === undefined, settings.rules);
     const { quarantine, now } = settings;
     if (quarantine !== undefined) this.holdBack = new HoldBack(quarantine, this.asHeld(), now);
-  }
-
-  /** Reads a request's bytes and fills in the type that a single-type service implies. */
-  read(bytes: Uint8Array): DiscoveryRequest {
-    const { variant, onlyType, limits } = this.settings;
-    let request: DiscoveryRequest;
-    try {
-      const { namesMax, nameBytesMax: textBytesMax } = limits;
-      request = readDiscoveryRequest(variant, bytes, { namesMax, textBytesMax });
-    } catch (error) {
-      if (error instanceof RequestTooLarge) {
-        throw new StreamError('RESOURCE_EXHAUSTED', error.message);
-      }
-      throw new StreamError('INVALID_ARGUMENT', 'the request cannot be read');
-    }
-    if (request.typeUrl === '') request.typeUrl = onlyType ?? '';
-    if (request.typeUrl === '') throw new StreamError('INVALID_ARGUMENT', 'type_url is empty');
-    if (onlyType !== undefined && request.typeUrl !== onlyType) {
-      throw new StreamError('INVALID_ARGUMENT', `this service serves ${onlyType} only`);
-    }
-    if ((request.node?.length ?? 0) > limits.nodeBytesMax) {
-      throw new StreamError(
-        'RESOURCE_EXHAUSTED',
-        `a node of more than ${limits.nodeBytesMax} bytes`,
-      );
-    }
-    return request;
   }
 
   /** Takes in a request and sends what it asks for, as far as there is a goal. Gives the same as `pump`. */
@@ -218,9 +149,9 @@ export class ProtocolStream {
     const { stepWaitMs, answerWaitMs } = this.settings.times;
     for (const line of this.lines.values()) {
       this.beat(line, now);
-      if (!line.state.inFlight) continue;
+      if (!isWaiting(line)) continue;
       if (now - line.sentAt >= stepWaitMs) line.confirmedStamp = line.sentStamp;
-      if (now - line.sentAt >= answerWaitMs) line.state.inFlight = false;
+      if (now - line.sentAt >= answerWaitMs) line.overdue = true;
     }
     return this.pump();
   }
@@ -241,7 +172,8 @@ export class ProtocolStream {
     return [...this.lines.values()].flatMap(({ state, sentAt, nack }) => {
       if (!state.opened) return [];
       const target = this.order.target(state.typeUrl);
-      return resourcesOf(state, { target, sentAt, nack });
+      const heldBack = this.holdBack?.heldBack(state, target) ?? [];
+      return resourcesOf(state, { target, sentAt, nack, heldBack });
     });
   }
 
@@ -263,24 +195,11 @@ export class ProtocolStream {
   private line(typeUrl: string): Line {
     let line = this.lines.get(typeUrl);
     if (line === undefined) {
-      if (this.lines.size >= this.settings.limits.typesMax) {
-        throw new StreamError(
-          'RESOURCE_EXHAUSTED',
-          `more than ${this.settings.limits.typesMax} types`,
-        );
+      const { limits, rules } = this.settings;
+      if (this.lines.size >= limits.typesMax) {
+        throw new StreamError('RESOURCE_EXHAUSTED', `more than ${limits.typesMax} types`);
       }
-      line = {
-        state: newTypeState(this.settings.rules.of(typeUrl)),
-        dirty: false,
-        sentStamp: 0,
-        confirmedStamp: 0,
-        position: 0,
-        sentAt: 0,
-        acked: undefined,
-        nack: undefined,
-        rejected: false,
-        heartbeats: new Heartbeats(),
-      };
+      line = newLine(rules.of(typeUrl), this.lines.size);
       this.lines.set(typeUrl, line);
     }
     return line;
@@ -288,7 +207,7 @@ export class ProtocolStream {
 
   private trySend(line: Line): void {
     const { state } = line;
-    if (!state.opened || state.inFlight || !this.transport.writable()) return;
+    if (!state.opened || isWaiting(line) || !this.transport.writable()) return;
     const released = this.order.target(state.typeUrl);
     if (released === undefined) return;
     const before = state.sent;
@@ -308,6 +227,7 @@ export class ProtocolStream {
     const pieces = responsePieces(outgoing, { variant, typeUrl, nonce, identifier, sotwTtl });
     line.sentAt = this.settings.now();
     line.sentStamp = this.order.stamp;
+    line.overdue = false;
     line.rejected = false;
     line.position = ++this.position;
     this.transport.write(pieces);
@@ -367,7 +287,7 @@ export class ProtocolStream {
     const { state, heartbeats } = line;
     const { variant, identifier } = this.settings;
     if (!state.opened || !this.transport.writable()) return;
-    if (variant === 'sotw' && state.inFlight) return;
+    if (variant === 'sotw' && isWaiting(line)) return;
     const alive = heartbeats.take(state, now);
     if (alive === undefined) return;
     if (variant === 'sotw') {
@@ -387,12 +307,18 @@ export class ProtocolStream {
    * not ask (xDS "Resource warming"; xds-protocol 20).
    */
   private warm(before: TypeSnapshot | undefined, after: TypeSnapshot): void {
+    if (this.settings.onlyType !== undefined) return;
     const line = this.line(ENDPOINT);
-    for (const cluster of diffTypes(before, after).changed) {
+    const { changed, removed } = diffTypes(before, after);
+    for (const cluster of changed) {
       const name = endpointNameOf(cluster);
       if (name === undefined) continue;
       // Names that are not asked for yet will be, and are answered then.
       if (!line.state.opened || line.state.names.names.has(name)) line.state.warming.add(name);
+    }
+    for (const cluster of removed) {
+      const name = endpointNameOf(before!.resources.get(cluster)!);
+      if (name !== undefined) line.state.warming.delete(name);
     }
     line.dirty = true;
     this.trySend(line);
@@ -453,7 +379,7 @@ export class ProtocolStream {
     const line = this.lines.get(typeUrl);
     if (line === undefined || !line.state.opened) return Number.POSITIVE_INFINITY;
     if (line.dirty) this.trySend(line);
-    const atRest = !line.dirty && !line.state.inFlight;
+    const atRest = !line.dirty && !isWaiting(line);
     return atRest ? Number.POSITIVE_INFINITY : line.confirmedStamp;
   }
 
@@ -464,9 +390,9 @@ export class ProtocolStream {
     const isDelta = this.settings.variant === 'delta';
     for (const [typeUrl, line] of this.lines) {
       const beatAt = line.heartbeats.next();
-      const mayBeat = this.transport.writable() && (isDelta || !line.state.inFlight);
+      const mayBeat = this.transport.writable() && (isDelta || !isWaiting(line));
       if (beatAt !== undefined && mayBeat && (next === undefined || beatAt < next)) next = beatAt;
-      if (!line.state.inFlight) continue;
+      if (!isWaiting(line)) continue;
       const waits = awaited.includes(typeUrl) && line.confirmedStamp < line.sentStamp;
       if (!waits && !line.dirty) continue;
       const at = line.sentAt + (waits ? stepWaitMs : answerWaitMs);
@@ -474,26 +400,4 @@ export class ProtocolStream {
     }
     return next;
   }
-}
-
-function statusOf(line: Line, heldBack: readonly HeldBackResource[]): TypeStatus {
-  const { state } = line;
-  const never = state.responses === 0 && !line.dirty && state.sent === undefined;
-  return {
-    typeUrl: state.typeUrl,
-    subscribed: state.wildcard ? '*' : state.names.sorted,
-    ...(state.responses > 0 && {
-      sent: { version: state.lastVersion, nonce: state.nonce, at: new Date(line.sentAt) },
-    }),
-    ...(line.acked && { acked: line.acked }),
-    ...(line.nack && { nack: line.nack }),
-    ...(heldBack.length > 0 && { heldBack }),
-    state: line.rejected
-      ? 'REJECTED'
-      : never
-        ? 'NOT_SENT'
-        : state.inFlight || line.dirty
-          ? 'PENDING'
-          : 'SYNCED',
-  };
 }

@@ -1,8 +1,8 @@
 // What the server knows of one type on one stream: what the client asked for, what it was brought to, what it said
 // to that. Shared by both variants; sotw.ts and delta.ts change it by their rules. No sockets, no clock.
 import type { ResourceError } from '../envoy/discovery-response.js';
-import type { Version } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
+import { isHeldOnly } from '../snapshot/held.js';
 import { noResources, type ResourceList } from '../snapshot/resource-list.js';
 import { selectNames } from '../snapshot/select.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
@@ -17,6 +17,8 @@ import type { VersionAliases } from './version-aliases.js';
 export interface TypeState {
   readonly typeUrl: string;
   readonly rule: TypeRule;
+  /** Among the types of the stream: tells their nonces apart. */
+  readonly place: number;
   /** A request for the type was seen on this stream. */
   opened: boolean;
   /** Everything is asked for: by the legacy form or by '*' (xDS "How the client specifies what resources to return"). */
@@ -64,10 +66,11 @@ export interface TypeState {
 }
 
 /** Before the first request. */
-export function newTypeState(rule: TypeRule): TypeState {
+export function newTypeState(rule: TypeRule, place: number): TypeState {
   return {
     typeUrl: rule.typeUrl,
     rule,
+    place,
     opened: false,
     wildcard: false,
     everNamed: false,
@@ -232,8 +235,7 @@ export const namesIn: (resources: ResourceList) => ReadonlySet<string> = memoize
 export function noteSent(state: TypeState, outgoing: Outgoing, target: TypeSnapshot): string {
   state.targetVersion = target.version;
   state.responses++;
-  // Types are told apart by their last word, so that no nonce repeats on an aggregated stream.
-  state.nonce = `${state.responses}.${state.typeUrl.slice(state.typeUrl.lastIndexOf('.') + 1)}`;
+  state.nonce = `${state.responses}.${state.place}`;
   state.inFlight = true;
   state.lastVersion = outgoing.version;
   state.lastResources = outgoing.resources;
@@ -243,24 +245,4 @@ export function noteSent(state: TypeState, outgoing: Outgoing, target: TypeSnaps
     for (const name of state.uncertain) if (there.has(name)) state.uncertain.delete(name);
   }
   return state.nonce;
-}
-
-const noBytes = Buffer.alloc(0);
-
-/**
- * What a reconnecting delta client says that it holds (initial_resource_versions), as a snapshot: names and
- * versions without bytes. With it, a reconnect is a diff like any other. The same object for the same map.
- */
-export const heldSnapshot: (held: ReadonlyMap<string, string>, typeUrl: string) => TypeSnapshot =
-  memoize((held: ReadonlyMap<string, string>, typeUrl: string): TypeSnapshot => {
-    const resources = new Map<string, EncodedResource>();
-    for (const [name, version] of held) {
-      resources.set(name, { name, typeUrl, version, bytes: noBytes } as EncodedResource);
-    }
-    return { version: 'held' as Version, resources };
-  });
-
-/** Whether a resource is only known from what a client holds: it can be compared and removed, never sent. */
-export function isHeldOnly(resource: EncodedResource): boolean {
-  return resource.bytes === noBytes;
 }

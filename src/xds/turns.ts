@@ -40,12 +40,16 @@ export class Turns {
 
   private readonly run = (): void => {
     const end = performance.now() + turnMs;
-    for (let job = this.next(); job !== undefined; job = this.next()) {
-      job();
-      if (performance.now() > end) break;
+    try {
+      for (let job = this.next(); job !== undefined; job = this.next()) {
+        job();
+        if (performance.now() > end) break;
+      }
+    } finally {
+      // One that throws must not stop the others.
+      this.scheduled = this.size > 0;
+      if (this.scheduled) setImmediate(this.run);
     }
-    this.scheduled = this.size > 0;
-    if (this.scheduled) setImmediate(this.run);
   };
 
   private next(): (() => void) | undefined {

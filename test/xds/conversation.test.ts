@@ -1,7 +1,10 @@
 // The protocol's rules and the bugs that other servers had, one conversation each, in both variants (a rule number
 // is that of docs on the protocol; repository#number is a known bug elsewhere). The language is in conversation.ts.
+
+import t from 'tap';
+import { CLUSTER } from '../../src/envoy/resource.js';
 import { standIn } from '../../src/xds/stand-in.js';
-import { type Conversation, runConversations } from './conversation.js';
+import { type Conversation, runConversations, Talk } from './conversation.js';
 
 const conversations: Conversation[] = [
   {
@@ -672,3 +675,58 @@ const conversations: Conversation[] = [
 ];
 
 runConversations(conversations);
+
+for (const variant of ['sotw', 'delta'] as const) {
+  t.test(`an answer counts however late it comes (${variant})`, async (t) => {
+    const talk = new Talk(variant);
+    const status = () => talk.stream.status()[0]!;
+    talk.set({ clusters: { a: 1 } });
+    talk.request('CDS', []);
+    t.same(talk.taken(), ['CDS a1']);
+    talk.wait(60_000);
+    t.equal(status().state, 'PENDING', 'it was not accepted');
+    talk.ack('CDS');
+    t.match(status(), { state: 'SYNCED', acked: { version: status().sent!.version } });
+    talk.set({ clusters: { a: 2 } });
+    talk.taken();
+    talk.wait(60_000);
+    talk.nack('CDS', 'no');
+    t.same(talk.nacks, ['a']);
+    t.match(status(), { typeUrl: CLUSTER, state: 'REJECTED', nack: { message: 'no' } });
+  });
+
+  t.test(`a client that never answers is sent the newest after a while (${variant})`, async (t) => {
+    const talk = new Talk(variant);
+    talk.set({ clusters: { a: 1 } });
+    talk.request('CDS', []);
+    talk.taken();
+    talk.set({ clusters: { a: 2 } });
+    t.same(talk.taken(), []);
+    talk.wait(20_000);
+    t.same(talk.taken(), ['CDS a2']);
+    talk.set({ clusters: { a: 3 } });
+    talk.wait(10_000);
+    t.same(talk.taken(), [], 'and waits again');
+  });
+
+  t.test(
+    `clusters that come and go without their endpoints asked for leave nothing (${variant})`,
+    async (t) => {
+      const talk = new Talk(variant);
+      talk.set({ clusters: { c0: 1 } });
+      talk.request('CDS', []);
+      for (let i = 1; i < 50; i++) {
+        talk.taken();
+        talk.ack('CDS');
+        talk.set({ clusters: { [`c${i}`]: 1 }, endpoints: { c0: 1, c49: 1 } });
+        while (talk.taken().length > 0) talk.ack('CDS');
+      }
+      talk.request('EDS', ['+c49', '+c0']);
+      talk.taken();
+      talk.ack('EDS');
+      talk.request('EDS', ['-c0']);
+      talk.request('EDS', ['+c0']);
+      t.same(talk.taken(), ['EDS c01'], 'once');
+    },
+  );
+}

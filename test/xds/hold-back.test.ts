@@ -47,9 +47,16 @@ class Picky {
   constructor(
     variant: Variant,
     ward: Ward,
-    private readonly habits: { refuses: Refuses; naming?: Naming; partial?: boolean; id?: string },
+    private readonly habits: {
+      refuses: Refuses;
+      naming?: Naming;
+      partial?: boolean;
+      id?: string;
+      release?: string;
+    },
   ) {
-    const node = { id: habits.id ?? 'one' };
+    const { id = 'one', release = '1.40.0' } = habits;
+    const node = { id, release };
     this.talk = new Talk(variant, { quarantine: ward.quarantine, node });
   }
 
@@ -169,6 +176,47 @@ for (const variant of ['sotw', 'delta'] as const) {
     });
   }
 
+  t.test(`each resource as the status of clients shows it (${variant})`, async (t) => {
+    const ward = new Ward();
+    const picky = new Picky(variant, ward, {
+      naming: 'list',
+      refuses: (_, name, mark) => name === 'bad' || (name === 'b' && mark === 2),
+    });
+    picky.set({ clusters: { a: 1, b: 1 } }).open();
+    picky.set({ clusters: { a: 2, b: 2, bad: 1 } }).run();
+    const resources = picky.talk.stream.resources().filter((r) => r.typeUrl === typeUrls['CDS']);
+    t.same(
+      resources.map(({ name, state }) => `${name} ${state}`),
+      ['a SYNCED', 'b ERROR', 'bad ERROR'],
+    );
+    const [, b, bad] = resources;
+    t.match(b!.nack, { message: /b: no/, version: ward.held[0]!.version, at: Date });
+    t.equal(b!.version, ward.held[0]!.inForce, 'what is in force');
+    t.equal(bad!.version, '');
+  });
+
+  t.test(`a resource that others do not know of, such as a secret (${variant})`, async (t) => {
+    const ward = new Ward();
+    const ecds = typeUrls['ECDS']!;
+    const talk = new Talk(variant, { quarantine: ward.quarantine });
+    talk.set({ others: { [ecds]: { cert: 1, ca: 1 } } });
+    talk.request('ECDS', ['+cert', '+ca']);
+    talk.taken();
+    talk.ack('ECDS');
+    talk.set({ others: { [ecds]: { cert: 2, ca: 1 } } });
+    t.same(talk.taken(), ['ECDS cert2']);
+    talk.nack('ECDS', 'Failed to load incomplete certificate');
+    t.same(talk.taken(), ['ECDS cert1'], 'what it had, should it have dropped that');
+    talk.ack('ECDS');
+    t.match(ward.held, [{ name: 'cert', message: 'Failed to load incomplete certificate' }]);
+    talk.set({ others: { [ecds]: { cert: 2, ca: 2 } } });
+    t.same(talk.taken(), ['ECDS ca2'], 'others go on');
+    talk.ack('ECDS');
+    talk.set({ others: { [ecds]: { cert: 3, ca: 2 } } });
+    t.same(talk.taken(), ['ECDS cert3']);
+    talk.ack('ECDS');
+  });
+
   t.test(`a new resource without a last good version is left out (${variant})`, async (t) => {
     const ward = new Ward();
     const picky = new Picky(variant, ward, { refuses: (_, name) => name === 'bad' });
@@ -267,6 +315,68 @@ for (const variant of ['sotw', 'delta'] as const) {
     }
     t.equal(first.has('LDS'), 'x2 y2');
     t.match(ward.released, ['x accepted']);
+  });
+
+  t.test(
+    `a client that refuses nearly everything is left alone, longer each time (${variant})`,
+    async (t) => {
+      const ward = new Ward();
+      let angry = false;
+      const picky = new Picky(variant, ward, {
+        refuses: (_, name) => angry && Number(name.slice(1)) % 2 === 1,
+      });
+      picky.set({ clusters: many(100, 1) }).open();
+      angry = true;
+      let mark = 1;
+      const edit = () => picky.set({ clusters: many(100, ++mark) }).run();
+      const first = edit();
+      t.ok(first > 50 && first < 200, `${first} responses until the search is given up`);
+      t.equal(picky.status('CDS').state, 'REJECTED');
+      picky.talk.wait(600);
+      t.equal(picky.run(), 0, 'nothing more is sent');
+      t.equal(edit(), 1, 'a change is tried once, and not searched');
+      picky.talk.wait(500);
+      t.ok(edit() > 50, 'after a second it is searched again');
+      picky.talk.wait(1_500);
+      t.equal(edit(), 1, 'the next rest is longer');
+      picky.talk.wait(600);
+      t.ok(edit() > 50, 'two seconds');
+      angry = false;
+      picky.talk.wait(10_000);
+      edit();
+      t.equal(picky.has('CDS'), marksOf(many(100, mark)), 'and it takes all when it is mended');
+      t.equal(picky.status('CDS').state, 'SYNCED');
+    },
+  );
+
+  t.test(`more bad resources than are kept apart: no loop (${variant})`, async (t) => {
+    const ward = new Ward();
+    const picky = new Picky(variant, ward, {
+      naming: 'list',
+      refuses: (_, name, mark) => mark === 2 && name !== 'c0',
+    });
+    picky.set({ clusters: many(1_500, 1) }).open();
+    const count = picky.set({ clusters: many(1_500, 2) }).run();
+    t.ok(count <= 3, `${count} responses`);
+    t.ok(ward.quarantine.list().length <= 1_000);
+    t.equal(picky.has('CDS'), marksOf(many(1_500, 1, { c0: 2 })));
+    picky.set({ clusters: many(1_500, 3) }).run();
+    t.equal(picky.has('CDS'), marksOf(many(1_500, 3)), 'mended');
+  });
+
+  t.test(`another release is tried for itself (${variant})`, async (t) => {
+    const ward = new Ward();
+    const refuses: Refuses = (_, name, mark) => name === 'c1' && mark === 2;
+    const old = new Picky(variant, ward, { refuses, id: 'old', release: '1.36.4' });
+    const young = new Picky(variant, ward, { refuses: () => false, id: 'young' });
+    for (const each of [old, young]) each.set({ clusters: many(3, 1) }).open();
+    for (const each of [old, young]) each.set({ clusters: many(3, 2) }).run();
+    t.equal(old.has('CDS'), marksOf(many(3, 2, { c1: 1 })));
+    t.equal(young.has('CDS'), marksOf(many(3, 2)), 'held back from its own release only');
+    t.match(ward.quarantine.list(), [{ client: 'envoy 1.36.4', everywhere: true }]);
+    const upgraded = new Picky(variant, ward, { refuses: () => false, id: 'old' });
+    upgraded.set({ clusters: many(3, 2) }).open();
+    t.equal(upgraded.has('CDS'), marksOf(many(3, 2)), 'an upgrade gets it');
   });
 
   t.test(`random contents refused (${variant})`, async () => {

@@ -128,6 +128,20 @@ function median(runs: number, work: (run: number) => void): number {
   return times.sort((a, b) => a - b)[runs >> 1]!;
 }
 
+t.test('a listener that changes the cache: nobody is told of an old state last', async (t) => {
+  const cache = new SnapshotCache();
+  const [first, second] = [snapshot({ clusters: { a: 1 } }), snapshot({ clusters: { a: 2 } })];
+  cache.watch('n1', (now) => {
+    if (now === first) cache.set('n1', second);
+  });
+  let last: Snapshot | undefined;
+  cache.watch('n1', (now) => {
+    last = now;
+  });
+  cache.set('n1', first);
+  t.equal(last, second);
+});
+
 t.test('versions of the caller, of resources and of the type', async (t) => {
   const cache = new LinearCache();
   cache.update({ set: [thing('a', 'x', 'r1'), thing('b', 'x', 'r2')], version: 'v1' });
@@ -164,6 +178,18 @@ t.test('mux: a type from the cache named for it, the rest from another', async (
   unwatch();
   perNode.set('n1', whole);
   t.equal(told.length, length + 1);
+});
+
+t.test('mux: everybody who watches a group is told, and of a state that comes back', async (t) => {
+  const perNode = new SnapshotCache();
+  const mux = new MuxCache({ rest: perNode });
+  const told: string[] = [];
+  for (const who of ['a', 'b']) mux.watch('n1', (now) => void told.push(now ? who : `no ${who}`));
+  const state = snapshot({ clusters: { a: 1 } });
+  perNode.set('n1', state);
+  perNode.clear('n1');
+  perNode.set('n1', state);
+  t.strictSame(told, ['a', 'b', 'no a', 'no b', 'a', 'b']);
 });
 
 t.test('mux: other caches for other groups', async (t) => {

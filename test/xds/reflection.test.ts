@@ -1,5 +1,5 @@
 // Server reflection, asked as grpcurl does: the list of services, the file of a symbol with what it imports, errors.
-// The descriptors are put together again by protobufjs; Python, which is stricter, is asked in test/peers.
+// The descriptors are put together again by protobufjs.
 import * as grpc from '@grpc/grpc-js';
 import descriptorExtension from 'protobufjs/ext/descriptor/index.js';
 import protobuf from 'protobufjs/light.js';

@@ -288,3 +288,47 @@ t.test('an address that is taken is an error with a code', async (t) => {
   await t.rejects(other.listen({ host: '127.0.0.1', port }), { code: 'XdsListenFailed' });
   await other.close();
 });
+
+t.test('callbacks may end the stream, and give anything', async (t) => {
+  const watched = new Set<string>();
+  const cache = new SnapshotCache();
+  cache.set('test', snapshot(world));
+  const counted = {
+    get: (group: string) => cache.get(group),
+    watch: (group: string) => {
+      watched.add(group);
+      return () => void watched.delete(group);
+    },
+  };
+  const ending = await serve(t, {
+    cache: counted,
+    groupOf: (node, stream) => {
+      stream.end('not now');
+      return node.id;
+    },
+  });
+  const refused = ending.client({ variant: 'sotw' });
+  refused.send({ type_url: CLUSTER });
+  t.match(await refused.end(), { code: grpc.status.UNAVAILABLE, details: 'not now' });
+  t.equal(watched.size, 0, 'its group is not watched');
+
+  const seen: string[] = [];
+  const lax = await serve(t, {
+    cache,
+    callbacks: { onNode: ((_: unknown, node: { id: string }) => seen.push(node.id)) as never },
+  });
+  const c = lax.client({ variant: 'delta' });
+  c.send({ type_url: CLUSTER });
+  t.same((await c.next()).names, ['a', 'b'], 'a value that is no promise is not waited for');
+});
+
+t.test('a program that never lets a stream in: it ends all the same', async (t) => {
+  const { client, cache } = await serve(t, {
+    times: { firstRequestMs: 100 },
+    callbacks: { onNode: () => new Promise<void>(() => undefined) },
+  });
+  cache.set('test', snapshot(world));
+  const c = client({ variant: 'sotw' });
+  c.send({ type_url: CLUSTER });
+  t.match(await c.end(), { code: grpc.status.DEADLINE_EXCEEDED, details: 'nobody has let it in' });
+});
