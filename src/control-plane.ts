@@ -15,8 +15,9 @@ import {
   registeredWorkloads,
   withRegistered,
 } from './mesh/workload-group.js';
-import { Registrations } from './registrations.js';
+import { type RegistrationMemory, Registrations } from './registrations.js';
 import { ServedViews } from './served-views.js';
+import { Slice } from './slice.js';
 import { encodeCounters } from './snapshot/encode.js';
 import { createMetrics, type Metrics } from './status/metrics.js';
 import { ProblemLog } from './status/problem-log.js';
@@ -40,7 +41,6 @@ import {
   type XdsServer,
   type XdsStream,
 } from './xds/server.js';
-import { Turns } from './xds/turns.js';
 
 /** Where the control plane says what it does; pino's logger is one. */
 export interface Log {
@@ -65,12 +65,11 @@ export interface ControlPlaneOptions {
   checks?: StreamChecks;
   /** How long a registered sidecar may be away, in ms; 10 s, as in Istio. */
   registrationGraceMs?: number;
+  /** Where registrations outlive the process; absent: nowhere. */
+  registrationMemory?: RegistrationMemory;
   /** Instead of the translation, so that tests can make one fail. */
   translateView?: (view: ProxyView) => Translation;
 }
-
-/** How long a turn may hold the event loop before it lets acknowledgements and keepalives through, in ms. */
-const SLICE_MS = 10;
 
 /** Proxies that come or go within this time are tidied up after together, in ms. */
 const TIDY_MS = 50;
@@ -92,7 +91,9 @@ export class ControlPlane {
   readonly #xds: XdsServer;
   readonly #answers: Answers;
   readonly #problemLog: ProblemLog;
-  readonly #newcomers = new Turns();
+  /** Each brings one newcomer into the state that is served. */
+  readonly #newcomers: ((slice: Slice) => Promise<void>)[] = [];
+  #welcoming = false;
   readonly #registrations: Registrations;
   readonly #verifies: boolean;
   #registered: RegisteredWorkloads = registeredWorkloads([], { byKind: () => [] });
@@ -110,7 +111,11 @@ export class ControlPlane {
     this.#source = source;
     this.#log = log;
     this.#verifies = checks !== undefined;
-    this.#registrations = new Registrations(() => this.#ring(), options.registrationGraceMs);
+    this.#registrations = new Registrations(() => this.#ring(), {
+      graceMs: options.registrationGraceMs,
+      memory: options.registrationMemory,
+      groupOf,
+    });
     this.#views = new ServedViews(translateView);
     this.#problemLog = new ProblemLog(log);
     this.#answers = new Answers({
@@ -264,15 +269,12 @@ export class ControlPlane {
   }
 
   async #serveAll(): Promise<void> {
-    let sliceMs = performance.now();
+    const slice = new Slice();
     for (const connected of [...this.#proxies.values()]) {
       if (this.#stopped) return;
       if (!this.#proxies.has(connected.group)) continue;
       this.#serve(connected);
-      if (performance.now() - sliceMs > SLICE_MS) {
-        await new Promise((resolve) => setImmediate(resolve));
-        sliceMs = performance.now();
-      }
+      if (slice.isOver()) await slice.end();
     }
     this.#forgetViews();
   }
@@ -339,12 +341,40 @@ export class ControlPlane {
     connected.streams.set(stream, new Map());
     this.#registrations.join(connected, this.#verifies);
     return new Promise((resolve) => {
-      this.#newcomers.add(() => {
-        // It may have gone while it waited, and its group with it.
-        if (this.#proxies.get(group) === connected) this.#serve(connected);
+      this.#newcomers.push(async (slice) => {
+        // It may go while it waits, and its group with it.
+        const isThere = () => this.#proxies.get(group) === connected;
+        if (isThere()) await this.#prepare(connected, slice);
+        if (isThere()) this.#serve(connected);
         resolve();
       });
+      void this.#welcome();
     });
+  }
+
+  /** One after the other: what the first needs is mostly what all the others need. */
+  async #welcome(): Promise<void> {
+    if (this.#welcoming) return;
+    this.#welcoming = true;
+    const slice = new Slice();
+    await slice.end();
+    for (let next = this.#newcomers.shift(); next; next = this.#newcomers.shift()) {
+      await next(slice);
+      if (slice.isOver()) await slice.end();
+    }
+    this.#welcoming = false;
+  }
+
+  /** Makes what the proxy is served, as far as it is new, in slices of the event loop. */
+  async #prepare({ proxy }: ConnectedProxy, slice: Slice): Promise<void> {
+    for (let mesh: Mesh | undefined; mesh !== this.#mesh; ) {
+      mesh = this.#mesh;
+      for (const _ of this.#views.prepare(mesh, proxy)) {
+        if (slice.isOver()) await slice.end();
+        if (this.#stopped || mesh !== this.#mesh) break;
+      }
+      if (this.#stopped) return;
+    }
   }
 
   #onStreamClosed(stream: XdsStream): void {

@@ -22,17 +22,47 @@ export const REGISTRATION_GRACE_MS = 10_000;
 /** More places than this are not kept for sidecars that are away; the bound for those that are there is xds'. */
 const AWAY_MAX = 10_000;
 
+/** How long those that a memory knows may take to come back: Envoy tries at least every 30 s. */
+const RETURN_MS = 45_000;
+
+/** Changes within this time are written together. */
+const WRITE_MS = 200;
+
+/** Outlives the process. */
+export interface RegistrationMemory {
+  read(): readonly Registration[];
+  write(registrations: readonly Registration[]): void;
+}
+
+/** How registrations are kept. */
+export interface RegistrationOptions {
+  graceMs?: number;
+  memory?: RegistrationMemory;
+  /** Equal for proxies that describe themselves alike. */
+  groupOf(proxy: Proxy): string;
+}
+
 export class Registrations {
   readonly #graceMs: number;
   readonly #onChange: () => void;
+  readonly #memory: RegistrationMemory | undefined;
+  #writing: NodeJS.Timeout | undefined;
   readonly #places = new Map<string, Place>();
   #list: readonly Registration[] | undefined = [];
   #away = 0;
+  #closed = false;
 
   /** `onChange` is called when `list` gives something new. */
-  constructor(onChange: () => void, graceMs = REGISTRATION_GRACE_MS) {
+  constructor(onChange: () => void, options: RegistrationOptions) {
     this.#onChange = onChange;
-    this.#graceMs = graceMs;
+    this.#graceMs = options.graceMs ?? REGISTRATION_GRACE_MS;
+    this.#memory = options.memory;
+    for (const { proxy, verified } of this.#memory?.read() ?? []) {
+      const place = { group: options.groupOf(proxy), proxy, verified, connected: false };
+      this.#places.set(placeOf(proxy), place);
+      this.#awaitReturn(placeOf(proxy), place, RETURN_MS);
+      this.#list = undefined;
+    }
   }
 
   /** Those registered now, in a stable order; the same array while nobody comes or goes. */
@@ -59,7 +89,7 @@ export class Registrations {
 
   /** The last stream of a proxy has ended. */
   leave({ group, proxy }: Comer): void {
-    if (proxy.workloadGroup === '') return;
+    if (proxy.workloadGroup === '' || this.#closed) return;
     const key = placeOf(proxy);
     const place = this.#places.get(key);
     if (place?.group !== group || !place.connected) return;
@@ -69,17 +99,25 @@ export class Registrations {
       this.#changed();
       return;
     }
+    this.#awaitReturn(key, place, this.#graceMs);
+  }
+
+  /** Ends waiting for anybody; those who leave from now on stay in the memory. */
+  close(): void {
+    this.#closed = true;
+    for (const place of this.#places.values()) this.#stay(place);
+    if (this.#writing === undefined) return;
+    clearTimeout(this.#writing);
+    this.#memory?.write(this.list());
+  }
+
+  #awaitReturn(key: string, place: Place, ms: number): void {
     this.#away++;
     place.leaving = setTimeout(() => {
       this.#away--;
       this.#places.delete(key);
       this.#changed();
-    }, this.#graceMs).unref();
-  }
-
-  /** Ends waiting for anybody. */
-  close(): void {
-    for (const place of this.#places.values()) this.#stay(place);
+    }, ms).unref();
   }
 
   #stay(place: Place | undefined): void {
@@ -92,6 +130,11 @@ export class Registrations {
   #changed(): void {
     this.#list = undefined;
     this.#onChange();
+    if (this.#memory === undefined) return;
+    this.#writing ??= setTimeout(() => {
+      this.#writing = undefined;
+      this.#memory?.write(this.list());
+    }, WRITE_MS).unref();
   }
 }
 

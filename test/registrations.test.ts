@@ -1,7 +1,10 @@
 // Sidecars that register themselves in a WorkloadGroup: over real streams to a control plane, what the others are told
 // while they are there, for a moment after, and who is not let in.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { registrationsFile } from '../src/cli/registrations-file.js';
 import { MemorySource } from '../src/config/memory.js';
 import { ControlPlane, type ControlPlaneOptions } from '../src/control-plane.js';
 import { Fleet, SimulatedSidecar } from './bench/simulated-sidecar.js';
@@ -200,4 +203,33 @@ t.test('two at one address: the one that came last counts', async (t) => {
   old.close();
   await sleep(500);
   t.same(scene.endpoints(), ['10.0.1.1:9090'], 'the end of the other one takes nothing away');
+});
+
+t.test('with a file, a control plane that starts again knows who was there', async (t) => {
+  const file = join(t.testdir(), 'registrations.json');
+  const log: string[] = [];
+  const note = (_fields: object, message: string) => log.push(message);
+  const memory = () => registrationsFile(file, { info: note, warn: note, error: note });
+  const first = new Scene({ registrationMemory: memory() });
+  await first.start(t);
+  first.member(1);
+  first.member(2);
+  await first.settled(['10.0.1.1:9090', '10.0.1.2:9090']);
+  await first.plane.stop();
+
+  const second = new Scene({ registrationMemory: memory() });
+  await second.start(t);
+  await second.settled(['10.0.1.1:9090', '10.0.1.2:9090']);
+  second.member(1);
+  await sleep(500);
+  t.same(second.endpoints(), ['10.0.1.1:9090', '10.0.1.2:9090'], 'nobody is missed yet');
+  t.same(log, []);
+  await second.plane.stop();
+
+  writeFileSync(file, 'spoilt');
+  const third = new Scene({ registrationMemory: memory() });
+  await third.start(t);
+  third.member(2);
+  await third.settled(['10.0.1.2:9090']);
+  t.same(log, ['registrations could not be read'], 'it goes on without');
 });

@@ -9,6 +9,7 @@ import { ControlPlaneError, errorMessage } from '../lib/error.js';
 import type { ListenAddress } from '../xds/server.js';
 import { formatAddress, isLoopback, parseAddress, parseHostPort } from './address.js';
 import { openSource } from './open-source.js';
+import { registrationsFile } from './registrations-file.js';
 import { removeStaleSocket } from './unix-socket.js';
 import { version } from './version.js';
 import { checkPlaintext, type XdsSecurityOptions, xdsSecurity } from './xds-security.js';
@@ -25,6 +26,8 @@ export interface ServerOptions {
   /** `HOST:PORT`; port 0 takes a free one. */
   admin: string;
   adminToken?: string;
+  /** Where registered sidecars are remembered across restarts. */
+  registrationsFile?: string;
   /** Instead of pino to standard error. */
   log?: Log;
   /** Instead of the directory. */
@@ -74,6 +77,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log,
     identifier: `fairlead/${version}`,
     ...(checks && { checks }),
+    ...(options.registrationsFile !== undefined && {
+      registrationMemory: registrationsFile(options.registrationsFile, log),
+    }),
   });
   const admin = await createAdminServer({
     state: controlPlane.state,

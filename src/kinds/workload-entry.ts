@@ -1,6 +1,5 @@
 // WorkloadEntry of networking.istio.io, alone or inline as an endpoint of a ServiceEntry.
 import type { z } from 'zod';
-import { notImplemented } from './field.js';
 import { map, message, named } from './schema.js';
 import { labels, port, string, uint32 } from './values.js';
 
@@ -15,9 +14,8 @@ export const workloadEntrySpec = message({
   address: string.describe('IP address, host name, or unix:// path of the endpoint'),
   ports: named('map of ports', map(port)).describe('name of the service port -> port here'),
   labels: labels.describe('labels of the workload: selectors and subsets'),
-  network: notImplemented(
-    string.describe('network of the endpoint; compared by failoverPriority'),
-    'All endpoints are called directly: gateways between networks come later.',
+  network: string.describe(
+    'network of the endpoint, for subsets and failoverPriority; all endpoints are called directly, without gateways between networks',
   ),
   locality: string.describe('region/zone/subzone of the endpoint'),
   weight: uint32.describe('load_balancing_weight'),

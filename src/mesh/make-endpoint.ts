@@ -163,23 +163,43 @@ function numericTarget(port: ServicePort): number {
 
 const workloadOwner = memoize(
   (entry: WorkloadEntry): Owner => ({
-    ...specOwner(entry.spec),
-    labels: workloadLabels(entry),
+    ...specOwner(entry.spec, workloadLabels(entry)),
     namespace: entry.namespace,
     workloadName: entry.name,
   }),
 );
 
-function specOwner(spec: WorkloadEntrySpec): Omit<Owner, 'namespace' | 'workloadName'> {
+function specOwner(
+  spec: WorkloadEntrySpec,
+  labels = spec.labels ?? noLabels,
+): Omit<Owner, 'namespace' | 'workloadName'> {
   // Istio's label has dots where the field has slashes.
   const label = spec.labels?.['istio-locality'];
   const text = spec.locality ?? (label?.includes('/') ? label : label?.replaceAll('.', '/'));
+  const locality = text ? parseLocality(text) : nowhere;
+  const network = spec.network ?? '';
   return {
-    labels: spec.labels ?? noLabels,
-    locality: text ? parseLocality(text) : nowhere,
+    labels: withPlace(labels, locality, network),
+    locality,
     weight: spec.weight ?? 0,
-    network: spec.network ?? '',
+    network,
     serviceAccount: spec.serviceAccount ?? '',
+  };
+}
+
+/** Where a workload is, as labels that subsets and failoverPriority may name (Istio, label.AugmentLabels). */
+function withPlace(
+  labels: Readonly<Record<string, string>>,
+  { region, zone, subzone }: Locality,
+  network: string,
+): Readonly<Record<string, string>> {
+  if (region === '' && network === '') return labels;
+  return {
+    ...(network && { 'topology.istio.io/network': network }),
+    ...labels,
+    ...(region && { 'topology.kubernetes.io/region': region }),
+    ...(zone && { 'topology.kubernetes.io/zone': zone }),
+    ...(subzone && { 'topology.istio.io/subzone': subzone }),
   };
 }
 

@@ -41,7 +41,15 @@ t.test('WorkloadEntries that a Service selects', async (t) => {
       address: '10.0.0.1',
       port: 9090,
       unixSocket: false,
-      labels: { app: 'a', version: 'v1' },
+      // Istio adds where a workload is to its labels (label.AugmentLabels).
+      labels: {
+        app: 'a',
+        version: 'v1',
+        'topology.istio.io/network': 'n',
+        'topology.kubernetes.io/region': 'r',
+        'topology.kubernetes.io/zone': 'z',
+        'topology.istio.io/subzone': 's',
+      },
       locality: { region: 'r', zone: 'z', subzone: 's' },
       weight: 0,
       healthy: true,

@@ -16,6 +16,7 @@ interface Flags {
   xdsPlaintextAnywhere?: boolean;
   admin: string;
   adminToken?: string;
+  registrations?: string;
   logLevel: string;
 }
 
@@ -37,6 +38,10 @@ export function addServe(program: Command): void {
     .option(
       '--admin-token <token>',
       'bearer token of the admin API (or FAIRLEAD_ADMIN_TOKEN); needed to listen off loopback',
+    )
+    .option(
+      '--registrations <file>',
+      'where sidecars that registered themselves are remembered across restarts',
     )
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (flags: Flags) => {
@@ -61,6 +66,7 @@ export function addServe(program: Command): void {
           plaintextAnywhere: flags.xdsPlaintextAnywhere,
         },
         admin: flags.admin,
+        ...(flags.registrations !== undefined && { registrationsFile: flags.registrations }),
         adminToken: flags.adminToken ?? process.env['FAIRLEAD_ADMIN_TOKEN'],
         log,
       });
