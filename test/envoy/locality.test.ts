@@ -152,6 +152,32 @@ t.test('failoverPriority: by labels', { timeout: 60_000 }, async (t) => {
   t.strictSame(names(await ask(12, 'region', east)), ['east1']);
 });
 
+t.test('retries in other localities', { timeout: 60_000 }, async (t) => {
+  const patient = { outlierDetection: { consecutive5xxErrors: 1000 } };
+  const retried = (name: string, more: object) => [
+    ...service(name, patient, ['west1', 'west2', 'east1']),
+    resource('VirtualService', name, {
+      hosts: [`${name}.test`],
+      http: [
+        {
+          route: [{ destination: { host: `${name}.test` } }],
+          retries: { attempts: 6, retryOn: '503', backoff: '1ms', ...more },
+        },
+      ],
+    }),
+  ];
+  await write('retries', [
+    ...retried('stays', {}),
+    ...retried('leaves', { retryRemoteLocalities: true }),
+  ]);
+  const failing = { 'x-fail': 'west1', 'x-status': '503' };
+  t.strictSame(countByName(await ask(4, 'stays', west, failing)), { 503: 4 }, 'the first priority');
+  const left = countByName(await ask(4, 'leaves', west, failing));
+  t.strictSame(left, { west2: 4 }, 'the next one');
+  const both = { ...failing, 'x-fail': 'west1,west2' };
+  t.strictSame(countByName(await ask(4, 'leaves', west, both)), { east1: 4 }, 'and the one after');
+});
+
 t.test('the mesh: defaults for hosts without a rule', { timeout: 60_000 }, async (t) => {
   const meshConfig = (spec: object) =>
     documents({
