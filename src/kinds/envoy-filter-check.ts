@@ -140,8 +140,11 @@ function noEffect(path: FieldPath, message: string): Finding {
 
 function checkValue(findings: Findings, path: FieldPath, { applyTo, patch }: Patch): void {
   if (patch.value === undefined) return;
-  const { mistakes } = readJson(patchType[applyTo], patch.value);
+  const { mistakes, defaults } = readJson(patchType[applyTo], patch.value);
   for (const mistake of mistakes) findings.list.push(findingOf(mistake, path));
+  for (const at of merges.includes(patch.operation) ? defaults : []) {
+    findings.warn([...path, ...at], 'a merge leaves it as it is: to protobuf this is no value');
+  }
   if (mistakes.length > 0 || !inserts.includes(patch.operation)) return;
   const named = patch.value as { name?: unknown };
   const needsName = applyTo !== 'FILTER_CHAIN' && applyTo !== 'HTTP_ROUTE';

@@ -1,6 +1,6 @@
 // What is wrong with a patched resource that Envoy would surely refuse: told here, the patch alone is left out, and
-// not the resource held back. Everything else is for Envoy to judge.
-import { verify } from '../../envoy/codec.js';
+// not the resource held back. Values of patches were checked against the protos when they were accepted; everything
+// else is for Envoy to judge.
 import type { Listener } from '../../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import type { RouteConfiguration } from '../../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import { type EnvoyMessage, LISTENER, ROUTE, type TypeUrl } from '../../envoy/resource.js';
@@ -9,8 +9,6 @@ import type { AnyFilter } from './patch-filters.js';
 
 /** The first mistake, or undefined. */
 export function defectOf(typeUrl: TypeUrl, message: EnvoyMessage): string | undefined {
-  const unknown = verify(typeUrl, message)[0];
-  if (unknown !== undefined) return unknown;
   if ((message as { name?: string }).name === '') return 'the name would be empty';
   if (typeUrl === LISTENER) return listenerDefect(message as Listener);
   return typeUrl === ROUTE ? routeDefect(message as RouteConfiguration) : undefined;

@@ -5,6 +5,7 @@ import type { RouteConfiguration } from '../../envoy/gen/types/envoy/config/rout
 import type { VirtualHost } from '../../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import { mergeMessages } from '../../envoy/merge.js';
 import { patchType } from '../../envoy/patch-type.js';
+import { memoize } from '../../lib/memo.js';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.js';
 import { editList } from './edit-list.js';
 import {
@@ -38,9 +39,12 @@ export function patchRouteConfiguration(
       lists,
     );
   }
-  const hosts = (configuration.virtual_hosts ?? []).flatMap(
-    (host) => patchVirtualHost(host, { ofHosts, ofRoutes, job }) ?? [],
-  );
+  const [hostPatches, routePatches] = [sameArray(...ofHosts), sameArray(...ofRoutes)];
+  const hosts = (configuration.virtual_hosts ?? []).flatMap((host) => {
+    const patched = patchVirtualHost(host, hostPatches, routePatches);
+    for (const patch of patched.applied) job.applied.add(patch);
+    return patched.host ?? [];
+  });
   const added = ofHosts.filter(isAdd);
   for (const patch of added) job.applied.add(patch);
   return {
@@ -49,37 +53,43 @@ export function patchRouteConfiguration(
   };
 }
 
-interface HostPatches {
-  ofHosts: readonly EnvoyFilterPatch[];
-  ofRoutes: readonly EnvoyFilterPatch[];
-  job: PatchJob;
+type Patches = readonly EnvoyFilterPatch[];
+
+const sameArray = memoize((...patches: Patches): Patches => patches);
+
+interface PatchedHost {
+  /** Absent when it is removed. */
+  host?: VirtualHost;
+  applied: ReadonlySet<EnvoyFilterPatch>;
 }
 
-/** Undefined when it is removed. */
-function patchVirtualHost(
-  given: VirtualHost,
-  { ofHosts, ofRoutes, job }: HostPatches,
-): VirtualHost | undefined {
-  let host = given;
-  for (const patch of ofHosts) {
-    const lists = listRuleOf(patch);
-    if (isAdd(patch) || !matchesVirtualHost(patch, host)) continue;
-    job.applied.add(patch);
-    if (patch.operation === 'REMOVE') return undefined;
-    if (patch.operation === 'REPLACE') host = valueOf(patch);
-    if (lists) host = mergeMessages(patchType.VIRTUAL_HOST, host, valueOf(patch), lists);
-  }
-  const meant = ofRoutes.filter((patch) => matchesVirtualHost(patch, host));
-  if (meant.length === 0) return host;
-  const kept = (host.routes ?? []).flatMap((route) => patchRoute(route, meant, job) ?? []);
-  return { ...host, routes: addRoutes(kept, meant, job) };
-}
+/** Remembered for each host: an edit of one among thousands merges that one again. */
+const patchVirtualHost = memoize(
+  (given: VirtualHost, ofHosts: Patches, ofRoutes: Patches): PatchedHost => {
+    const applied = new Set<EnvoyFilterPatch>();
+    let host = given;
+    for (const patch of ofHosts) {
+      const lists = listRuleOf(patch);
+      if (isAdd(patch) || !matchesVirtualHost(patch, host)) continue;
+      applied.add(patch);
+      if (patch.operation === 'REMOVE') return { applied };
+      if (patch.operation === 'REPLACE') host = valueOf(patch);
+      if (lists) host = mergeMessages(patchType.VIRTUAL_HOST, host, valueOf(patch), lists);
+    }
+    const meant = ofRoutes.filter((patch) => matchesVirtualHost(patch, host));
+    const routes = host.routes ?? [];
+    const before = applied.size;
+    const kept = routes.flatMap((route) => patchRoute(route, meant, applied) ?? []);
+    const patched = addRoutes(kept, meant, applied);
+    return { host: applied.size === before ? host : { ...host, routes: patched }, applied };
+  },
+);
 
 /** Undefined when it is removed. */
 function patchRoute(
   given: Route,
-  patches: readonly EnvoyFilterPatch[],
-  { applied }: PatchJob,
+  patches: Patches,
+  applied: Set<EnvoyFilterPatch>,
 ): Route | undefined {
   let route = given;
   for (const patch of patches) {
@@ -98,8 +108,8 @@ function patchRoute(
 
 function addRoutes(
   routes: readonly Route[],
-  patches: readonly EnvoyFilterPatch[],
-  { applied }: PatchJob,
+  patches: Patches,
+  applied: Set<EnvoyFilterPatch>,
 ): Route[] {
   let current = [...routes];
   for (const patch of patches.filter(isAdd)) {
