@@ -46,14 +46,15 @@ class Pipe {
     return this.summary();
   }
 
-  /** Every name and version, in the order of the wire, and what is doubtful. */
+  /** Every name and version, and what is doubtful. */
   summary(only?: number): string {
     return [...this.#snapshots]
       .filter((_, i) => only === undefined || i === only)
       .map(([proxy, { types }]) => {
         const resources = [...types].map(([typeUrl, type]) => [
           `${typeUrl} ${type.version}`,
-          ...[...type.resources.values()].map(({ name, version }) => `  ${name} ${version}`),
+          // Their order on the wire says nothing, and stays what it was where only it would change.
+          ...[...type.resources.values()].map(({ name, version }) => `  ${name} ${version}`).sort(),
         ]);
         const problems = this.#translations.get(proxy)?.problems.map(problemText) ?? [];
         return [proxy.id, ...resources.flat(), ...problems].join('\n');
