@@ -39,6 +39,12 @@ export class Findings {
     this.list.push({ code: 'deprecated', severity: 'warning', message, path });
   }
 
+  /** As `deprecated`, of an older form of a value. */
+  deprecatedForm(path: FieldPath, form: string, use: string): void {
+    const message = `${JSON.stringify(form.slice(0, 80))} is an older form; write ${use.slice(0, 80)}`;
+    this.list.push({ code: 'deprecated', severity: 'warning', message, path });
+  }
+
   /** In the API and accepted, but not acted on yet. */
   pending(path: FieldPath, message: string): void {
     this.list.push({ code: 'not-implemented', severity: 'warning', message, path });

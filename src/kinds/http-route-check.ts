@@ -226,6 +226,7 @@ function checkRewrite(findings: Findings, path: FieldPath, rewrite: HttpRewrite 
 }
 
 const bodyMax = 1024 * 1024;
+const largeBody = 100 * 1024;
 
 function checkDirectResponse(findings: Findings, path: FieldPath, http: HttpRoute): void {
   const response = http.directResponse;
@@ -241,6 +242,9 @@ function checkDirectResponse(findings: Findings, path: FieldPath, http: HttpRout
   }
   const size = Buffer.byteLength(body.string ?? '') + ((body.bytes ?? '').length * 3) / 4;
   if (size > bodyMax) findings.invalid([...path, 'body'], 'a body has at most 1 MiB');
+  else if (size > largeBody) {
+    findings.warn([...path, 'body'], 'a body beyond 100 KiB is sent to each proxy with its routes');
+  }
 }
 
 function checkMirrors(findings: Findings, path: FieldPath, http: HttpRoute): void {

@@ -34,7 +34,7 @@ export const checkSidecar: Check<SidecarSpec> = (spec, findings, { namespace }) 
 
 function checkIngress(findings: Findings, ingress: readonly Ingress[]): void {
   const numbers = new Set<number>();
-  for (const [i, { port, defaultEndpoint, bind, connectionPool }] of ingress.entries()) {
+  for (const [i, { port, defaultEndpoint, bind, connectionPool, tls }] of ingress.entries()) {
     const path = ['ingress', i];
     checkPort(findings, [...path, 'port'], port);
     if (numbers.has(port.number)) {
@@ -49,6 +49,48 @@ function checkIngress(findings: Findings, ingress: readonly Ingress[]): void {
       );
     }
     checkConnectionPool(findings, [...path, 'connectionPool'], connectionPool);
+    if (connectionPool?.http && !isHttp(port.protocol)) {
+      findings.warn([...path, 'connectionPool', 'http'], 'http counts on HTTP ports only');
+    }
+    if (tls) checkIngressTls(findings, [...path, 'tls'], { tls, protocol: port.protocol });
+  }
+}
+
+const isHttp = (protocol = '') => /^(http|http2|http_proxy|grpc|grpc-web)$/i.test(protocol);
+
+const unsupportedTls = [
+  'subjectAltNames',
+  'httpsRedirect',
+  'credentialName',
+  'credentialNames',
+  'tlsCertificates',
+] as const;
+
+/** TLS that a sidecar terminates has its certificates in files, and is for ports of HTTPS or TLS. */
+function checkIngressTls(
+  findings: Findings,
+  path: FieldPath,
+  { tls, protocol = '' }: { tls: Readonly<Record<string, unknown>>; protocol: string | undefined },
+): void {
+  for (const field of unsupportedTls) {
+    const value = tls[field];
+    const set = Array.isArray(value) ? value.length > 0 : Boolean(value);
+    if (set) findings.invalid([...path, field], `a Sidecar has no ${field}`);
+  }
+  const { mode } = tls;
+  if (mode === 'ISTIO_MUTUAL' || mode === 'AUTO_PASSTHROUGH') {
+    findings.invalid([...path, 'mode'], `the mode of a Sidecar's TLS is not ${mode}`);
+  }
+  if (!/^(https|tls)$/i.test(protocol)) {
+    findings.invalid(path, 'TLS is for ports of protocol HTTPS or TLS');
+  }
+  if (mode === 'SIMPLE' || mode === 'MUTUAL') {
+    for (const field of ['serverCertificate', 'privateKey']) {
+      if (!tls[field]) findings.missing([...path, field], `${mode} needs ${field}`);
+    }
+  }
+  if (mode === 'MUTUAL' && !tls['caCertificates']) {
+    findings.missing([...path, 'caCertificates'], 'MUTUAL needs caCertificates');
   }
 }
 
@@ -70,14 +112,18 @@ export function parseDefaultEndpoint(
 
 function checkEgress(findings: Findings, egress: readonly Egress[], namespace: string): void {
   const numbers = new Set<number>();
+  const sockets = new Set<string>();
   for (const [i, { port, hosts = [], bind = '', captureMode }] of egress.entries()) {
     const path = ['egress', i];
     if (port === undefined) {
       if (i < egress.length - 1) findings.invalid(path, 'an entry without a port must be the last');
     } else {
       checkPort(findings, [...path, 'port'], port);
-      if (!port.number) checkUnixSocket(findings, path, { bind, captureMode });
-      else {
+      if (!port.number) {
+        checkUnixSocket(findings, path, { bind, captureMode });
+        if (sockets.has(bind)) findings.invalid([...path, 'bind'], `${bind} stands twice`);
+        sockets.add(bind);
+      } else {
         if (bind && isIP(bind) === 0) findings.invalid([...path, 'bind'], 'bind is an IP address');
         if (numbers.has(port.number)) {
           findings.invalid([...path, 'port', 'number'], `port ${port.number} stands twice`);
@@ -126,6 +172,13 @@ function checkEgressHosts(
     const key = `${owner === '.' ? namespace : owner}/${host}`;
     if (seen.has(key)) findings.warn(at, `${entry} stands twice`);
     seen.add(key);
+  }
+  for (const [i, entry] of hosts.entries()) {
+    const [owner = '', host] = entry.split('/');
+    const all = `${owner === '.' ? namespace : owner}/*`;
+    if (host !== '*' && !owner.startsWith('~') && all !== '*/*' && seen.has(all)) {
+      findings.warn([...path, i], `${owner}/* includes ${entry}`);
+    }
   }
   if (seen.has('*/*') && [...seen].some((key) => key !== '*/*' && !key.startsWith('~'))) {
     findings.warn(path, '*/* includes all the others');

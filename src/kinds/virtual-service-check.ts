@@ -23,8 +23,11 @@ function checkGateways(
     if (gateway === 'mesh') continue;
     const at = [...path, index];
     const [namespace, name] = gateway.split('/', 2);
-    if (name === undefined) checkHost(findings, at, gateway, 'plain');
-    else if (!isAnyCaseLabel(namespace ?? '') || !isAnyCaseLabel(name)) {
+    if (name === undefined) {
+      checkHost(findings, at, gateway, 'plain');
+      const [first, owner] = gateway.split('.');
+      if (owner) findings.deprecatedForm(at, gateway, `${owner}/${first}`);
+    } else if (!isAnyCaseLabel(namespace ?? '') || !isAnyCaseLabel(name)) {
       findings.invalid(at, `"${gateway.slice(0, 80)}" is not mesh or namespace/name`);
     }
     findings.pending(
@@ -103,7 +106,10 @@ function checkSniHosts(spec: VirtualServiceSpec, findings: Findings): void {
       const path = ['tls', i, 'match', j, 'sniHosts'];
       if (match.sniHosts.length === 0) findings.missing(path, 'sniHosts must not be empty');
       for (const [k, host] of match.sniHosts.entries()) {
-        if (isAddress(host)) continue;
+        if (isAddress(host)) {
+          findings.warn([...path, k], 'clients do not send IP addresses as SNI (RFC 6066)');
+          continue;
+        }
         checkHost(findings, [...path, k], host, 'wildcard');
         if (!(spec.hosts ?? []).some((h) => hostCovers(h, host))) {
           findings.invalid([...path, k], `${host} is not among the hosts of the VirtualService`);

@@ -439,6 +439,16 @@ const notes: [string, unknown, string[]][] = [
     ['warning invalid-value spec.http[0].fault.abort'],
   ],
   [
+    'an older form of a gateway',
+    vs({ gateways: ['gw.infra.svc.cluster.local'], http: [{ route: to() }] }),
+    ['warning deprecated spec.gateways[0]', 'warning not-implemented spec.gateways[0]'],
+  ],
+  [
+    'an address as SNI',
+    vs({ hosts: ['10.0.0.1'], tls: [{ match: [{ sniHosts: ['10.0.0.1'] }], route: to() }] }),
+    ['warning invalid-value spec.tls[0].match[0].sniHosts[0]'],
+  ],
+  [
     'mirrorPercent',
     http({ mirror: { host: 'a' }, mirrorPercent: 5 }),
     ['warning deprecated spec.http[0].mirrorPercent'],

@@ -1,0 +1,132 @@
+// The rules of Sidecar, after Istio's validation.
+import t from 'tap';
+import { parseDefaultEndpoint } from '../../src/kinds/sidecar-check.js';
+import { documentOf, problemLines } from './check-document.js';
+
+/** What is wrong; fields that are not implemented are left out. */
+const lines = (spec: object) =>
+  problemLines(documentOf('Sidecar', spec)).filter(
+    (line) => !/not-implemented|no-effect/.test(line),
+  );
+const port = { number: 9080, protocol: 'HTTP', name: 'http' };
+const ingress = (...more: object[]) => ({ ingress: more.map((one) => ({ port, ...one })) });
+const egress = (...more: object[]) => ({ egress: more });
+const hosts = ['./*'];
+
+const cases: [name: string, spec: object, expected: string[]][] = [
+  ['nothing', {}, ['error missing-field spec']],
+  ['all of a namespace', egress({ hosts }), []],
+  [
+    'selector without labels',
+    { workloadSelector: {}, ...egress({ hosts }) },
+    ['warning invalid-value spec.workloadSelector'],
+  ],
+  ['ingress', ingress({ defaultEndpoint: '127.0.0.1:80' }), []],
+  ['port twice', ingress({}, {}), ['error invalid-value spec.ingress[1].port.number']],
+  ['bad bind', ingress({ bind: 'here' }), ['error invalid-value spec.ingress[0].bind']],
+  [
+    'endpoint elsewhere',
+    ingress({ defaultEndpoint: '10.0.0.1:80' }),
+    ['error invalid-value spec.ingress[0].defaultEndpoint'],
+  ],
+  [
+    'no protocol of ours',
+    ingress({ port: { number: 1, protocol: 'SMTP' } }),
+    ['error invalid-value spec.ingress[0].port.protocol'],
+  ],
+  [
+    'http limits on TCP',
+    ingress({
+      port: { number: 1, protocol: 'TCP' },
+      connectionPool: { http: { http2MaxRequests: 1 }, tcp: { maxConnections: 1 } },
+    }),
+    ['warning invalid-value spec.ingress[0].connectionPool.http'],
+  ],
+  [
+    'TLS',
+    ingress({
+      port: { number: 1, protocol: 'HTTPS' },
+      tls: { mode: 'SIMPLE', serverCertificate: '/c', privateKey: '/k' },
+    }),
+    [],
+  ],
+  [
+    'TLS on HTTP, by secret',
+    ingress({ tls: { mode: 'ISTIO_MUTUAL', credentialName: 's' } }),
+    [
+      'error invalid-value spec.ingress[0].tls.credentialName',
+      'error invalid-value spec.ingress[0].tls.mode',
+      'error invalid-value spec.ingress[0].tls',
+    ],
+  ],
+  [
+    'mutual TLS without files',
+    ingress({ port: { number: 1, protocol: 'TLS' }, tls: { mode: 'MUTUAL' } }),
+    ['serverCertificate', 'privateKey', 'caCertificates'].map(
+      (field) => `error missing-field spec.ingress[0].tls.${field}`,
+    ),
+  ],
+  ['no hosts', egress({}), ['error missing-field spec.egress[0].hosts']],
+  ['catch-all first', egress({ hosts }, { hosts }), ['error invalid-value spec.egress[0]']],
+  [
+    'port twice',
+    egress({ port, hosts }, { port, hosts }),
+    ['error invalid-value spec.egress[1].port.number'],
+  ],
+  [
+    'a socket twice',
+    egress(
+      { port: { protocol: 'HTTP' }, bind: 'unix:///a', hosts },
+      { port: { protocol: 'HTTP' }, bind: 'unix:///a', hosts },
+    ),
+    ['error invalid-value spec.egress[1].bind'],
+  ],
+  [
+    'no port, no socket, and captured',
+    egress({ port: { protocol: 'HTTP' }, captureMode: 'IPTABLES', hosts }),
+    ['error invalid-value spec.egress[0].bind', 'error invalid-value spec.egress[0].captureMode'],
+  ],
+  ['no namespace', egress({ hosts: ['a.com'] }), ['error invalid-value spec.egress[0].hosts[0]']],
+  [
+    'hosts twice',
+    egress({ hosts: ['./a.com', 'default/a.com', './*'] }),
+    [
+      'warning invalid-value spec.egress[0].hosts[1]',
+      'warning invalid-value spec.egress[0].hosts[0]',
+      'warning invalid-value spec.egress[0].hosts[1]',
+    ],
+  ],
+  [
+    'all, and more',
+    egress({ hosts: ['*/*', './a'] }),
+    ['warning invalid-value spec.egress[0].hosts'],
+  ],
+  ['all but', egress({ hosts: ['*/*', '~far/*'] }), []],
+  [
+    'proxy for what is refused',
+    { outboundTrafficPolicy: { egressProxy: { host: 'a.com', port: { number: 1 } } } },
+    ['error invalid-value spec.outboundTrafficPolicy.egressProxy'],
+  ],
+  [
+    'proxy without a port',
+    { outboundTrafficPolicy: { mode: 'ALLOW_ANY', egressProxy: { host: 'a.com' } } },
+    ['error missing-field spec.outboundTrafficPolicy.egressProxy.port'],
+  ],
+];
+for (const [name, spec, expected] of cases) {
+  t.test(name, async (t) => t.strictSame(lines(spec), expected));
+}
+
+t.test('default endpoints', async (t) => {
+  const table: [text: string, parsed: unknown][] = [
+    ['127.0.0.1:80', { address: '127.0.0.1', port: 80 }],
+    ['[::1]:80', { address: '::1', port: 80 }],
+    ['0.0.0.0:80', { address: '', port: 80 }],
+    [':80', { address: '', port: 80 }],
+    ['unix:///a', { unixSocket: '/a' }],
+    ['127.0.0.1', undefined],
+    ['127.0.0.1:0', undefined],
+    ['unix://a', undefined],
+  ];
+  for (const [text, parsed] of table) t.strictSame(parseDefaultEndpoint(text), parsed, text);
+});
