@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import protojson from 'protobufjs/ext/protojson.js';
 import protobuf from 'protobufjs/light.js';
+import { encodePlain } from './encode-plain.js';
 import type { EnvoyMessage } from './resource.js';
 import { verifyMessage } from './verify.js';
 
@@ -49,10 +50,15 @@ function isType(object: protobuf.ReflectionObject): boolean {
   return object instanceof protobuf.Type || object instanceof protobuf.Enum;
 }
 
+const required = new Map<string, protobuf.Type>();
+
 /** As findType, but an unknown type is an error: of the program, as types come from resource.ts. */
 export function requireType(typeUrl: string): protobuf.Type {
+  const known = required.get(typeUrl);
+  if (known !== undefined) return known;
   const type = findType(typeUrl);
   if (type === undefined) throw new Error(`no proto is loaded for ${typeUrl}`);
+  required.set(typeUrl, type);
   return type;
 }
 
@@ -61,8 +67,7 @@ export function requireType(typeUrl: string): protobuf.Type {
  * order of their keys, also inside an Any. Unknown fields are dropped without a word; `verify` finds them.
  */
 export function encode(typeUrl: string, message: EnvoyMessage): Buffer {
-  const type = requireType(typeUrl);
-  return asBuffer(type.encode(type.fromObject(message)).finish());
+  return asBuffer(encodePlain(requireType(typeUrl), message, lookup));
 }
 
 /**
