@@ -5,10 +5,10 @@ import type { Mesh } from './mesh/build-mesh.js';
 import type { Proxy } from './mesh/proxy.js';
 import type { ProxyView } from './mesh/proxy-view.js';
 import { viewOf } from './mesh/view.js';
-import { buildSnapshot } from './snapshot/build-snapshot.js';
+import { buildSnapshot, encodeSteps } from './snapshot/build-snapshot.js';
 import type { ServedView } from './status/proxies.js';
 import { sourcesOf } from './translate/sources.js';
-import { type Translation, translate } from './translate/translate.js';
+import { type Translation, translate, translationSteps } from './translate/translate.js';
 
 /** What serving a proxy came to. */
 export interface Outcome {
@@ -61,6 +61,24 @@ export class ServedViews {
     if (!known) this.#byKey.set(view.key, entry);
     const { served, failure } = entry;
     return { key: view.key, served, renewed: !known, ...(failure !== undefined && { failure }) };
+  }
+
+  /**
+   * Does the work of `serve` bit by bit, so that the first proxy of a large mesh holds up nobody: what is made is
+   * remembered, and `serve` finds it. Stops where something throws, which `serve` then reports.
+   */
+  *prepare(mesh: Mesh, proxy: Proxy): Generator<void> {
+    if (this.#translate !== translate) return;
+    try {
+      const view = viewOf(mesh, proxy);
+      const before = this.#byKey.get(view.key);
+      if (before !== undefined && sameView(before.view, view)) return;
+      yield;
+      yield* translationSteps(view);
+      const { resources } = translate(view);
+      yield;
+      yield* encodeSteps(resources);
+    } catch {}
   }
 
   /** Forgets the views that no proxy has any more. */

@@ -83,7 +83,7 @@ export function* translationSteps(view: ProxyView): Generator<void> {
   yield;
   clustersByService(view);
   yield;
-  for (const make of [clusters, assignments, listeners, routeTypes]) {
+  for (const make of [clusters, assignments, listeners, routes]) {
     make(view);
     yield;
   }
