@@ -3,9 +3,10 @@
 import type { Route } from '../envoy/gen/types/envoy/config/route/v3/Route.js';
 import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import { memoize } from '../lib/memo.js';
+import { replacements } from '../lib/replaced.js';
 import { isWildcard } from '../mesh/host-name.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import type { ServiceView } from '../mesh/proxy-view.js';
+import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
 import { hostsOf, overlaps, rulesFor } from './host-rules.js';
 import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
@@ -38,16 +39,73 @@ interface Candidate {
   host: string;
   routes: readonly Route[];
   domains: ServiceDomains;
+  /** Whose routes they are. */
+  rule?: VirtualService;
 }
+
+/** What was built last of the same services: where only rules changed, and not their hosts, most of it stands. */
+interface LastBuilt {
+  virtualServices?: readonly VirtualService[];
+  built?: readonly BuiltHost[];
+}
+
+/** A virtual host and the rule that its routes are of; none: they are those of a service without a rule. */
+interface BuiltHost {
+  host: VirtualHost;
+  rule?: VirtualService | undefined;
+}
+
+/** `registry` stands for all visible services (and so for findService) and the port: it is made of these. */
+const lastBuilt = memoize(
+  (
+    _services: readonly ServiceView[],
+    _registry: ReadonlySet<string>,
+    _settings: MeshSettings,
+    _proxy: ProxyTraits,
+  ): LastBuilt => ({}),
+);
 
 /** All virtual hosts of a port, sorted by name, the catch-all last. */
 export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
+  const { services, registry, client, virtualServices } = hosts;
+  const last = lastBuilt(services, registry, client.settings, client.proxy);
+  last.built = amended(last, hosts) ?? buildAll(hosts);
+  last.virtualServices = virtualServices;
+  return last.built.map(({ host }) => host);
+}
+
+/** Undefined when the edit may give a domain to somebody else: then all of them are given out anew. */
+function amended(last: LastBuilt, hosts: PortHosts): readonly BuiltHost[] | undefined {
+  const { virtualServices, client } = hosts;
+  const changes = last.virtualServices && replacements(last.virtualServices, virtualServices);
+  if (changes === undefined || last.built === undefined) return undefined;
+  const nextOf = new Map<VirtualService, VirtualService>();
+  for (const { before, after } of changes) {
+    const serves = (rule: VirtualService) => httpRoutes(rule, client).length > 0;
+    if (!sameHosts(before, after) || serves(before) !== serves(after)) return undefined;
+    nextOf.set(before, after);
+  }
+  return last.built.map((each) => {
+    const rule = each.rule && nextOf.get(each.rule);
+    if (rule === undefined) return each;
+    const { name = '', domains = [] } = each.host;
+    const attempts = countsAttempts(client.settings);
+    return { rule, host: virtualHost(httpRoutes(rule, client), name, domains.join(' '), attempts) };
+  });
+}
+
+function sameHosts(a: VirtualService, b: VirtualService): boolean {
+  const [before, after] = [hostsOf(a), hostsOf(b)];
+  return before.length === after.length && before.every((host, i) => host === after[i]);
+}
+
+function buildAll(hosts: PortHosts): readonly BuiltHost[] {
   const fullNames = new Set(hosts.services.map((view) => view.service.hostname.toLowerCase()));
   const names = new Set<string>();
   const taken = new Set<string>();
-  const built: VirtualHost[] = [];
+  const built: BuiltHost[] = [];
   const attempts = countsAttempts(hosts.client.settings);
-  for (const { host, routes, domains } of candidates(hosts)) {
+  for (const { host, routes, domains, rule } of candidates(hosts)) {
     const name = virtualHostName(hostDomain(host), hosts.port);
     if (names.has(name)) continue;
     names.add(name);
@@ -56,10 +114,10 @@ export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
     );
     if (own.length === 0) continue;
     for (const domain of own) taken.add(domain);
-    built.push(virtualHost(routes, name, own.join(' '), attempts));
+    built.push({ host: virtualHost(routes, name, own.join(' '), attempts), rule });
   }
-  built.sort((a, b) => compare(a.name ?? '', b.name ?? ''));
-  return taken.has('*') ? built : [...built, catchAll(hosts.client.settings)];
+  built.sort((a, b) => compare(a.host.name ?? '', b.host.name ?? ''));
+  return taken.has('*') ? built : [...built, { host: catchAll(hosts.client.settings) }];
 }
 
 /** The virtual host of one sniffed service at its own address: whatever host the client names, it is this one. */
@@ -86,7 +144,7 @@ function candidates(hosts: PortHosts): Candidate[] {
     } else {
       const covered = byRule.get(found.rule) ?? [];
       byRule.set(found.rule, covered);
-      covered.push({ host, domains, routes: found.routes });
+      covered.push({ host, domains, ...found });
     }
   }
   const fromRules = virtualServices.flatMap((rule) => {
@@ -111,7 +169,9 @@ function aliasCandidates(hosts: PortHosts): Candidate[] {
       for (const rule of rulesFor(virtualServices, host)) {
         if (!hostsOf(rule).includes(host) && ruleInForce(view, hosts) !== undefined) continue;
         const routes = httpRoutes(rule, client);
-        if (routes.length > 0) return [{ host, routes, domains: aliasDomains(host, client.proxy) }];
+        if (routes.length > 0) {
+          return [{ host, routes, rule, domains: aliasDomains(host, client.proxy) }];
+        }
       }
       return [];
     }),
@@ -137,6 +197,7 @@ function unknownHosts(rule: VirtualService, { registry, client }: PortHosts): Ca
   return unknown.map((host) => ({
     host,
     routes,
+    rule,
     domains: { all: [hostDomain(host)], short: new Set<string>() },
   }));
 }
