@@ -16,6 +16,7 @@ const where = {
   'ratings-v1': fleet.at(11),
   'ratings-v2': fleet.at(12),
   'ratings-v2-mysql': fleet.at(13),
+  'ratings-v2-mysql-vm': fleet.at(19),
   'reviews-v1': fleet.at(14),
   'reviews-v2': fleet.at(15),
   'reviews-v3': fleet.at(16),
@@ -221,6 +222,8 @@ t.test('the other rules of bookinfo', { timeout: 60_000 }, async (t) => {
   t.equal((await page()).shows, 'reviews-v3 red stars of ratings-v2');
   await apply(...base, files['virtual-service-ratings-mysql'], files['destination-rule-reviews']);
   t.equal((await page()).shows, 'reviews-v3 red stars of ratings-v2-mysql');
+  await apply(...base, files['virtual-service-ratings-mysql-vm']);
+  t.equal((await page()).shows, 'reviews-v3 red stars of ratings-v2-mysql-vm');
   await apply(...base, files['virtual-service-details-v2']);
   t.equal((await call(productpage, 'details')).body, 'details-v2');
   await apply(...base, files['fault-injection-details-v1']);

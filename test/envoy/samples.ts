@@ -108,6 +108,10 @@ export const bookinfo = {
     rule('reviews', { route: [to('reviews', 'v3')] }),
     rule('ratings', { route: [to('ratings', 'v2-mysql')] }),
   ],
+  'virtual-service-ratings-mysql-vm': [
+    rule('reviews', { route: [to('reviews', 'v3')] }),
+    rule('ratings', { route: [to('ratings', 'v2-mysql-vm')] }),
+  ],
   'virtual-service-details-v2': [rule('details', { route: [to('details', 'v2')] })],
   'fault-injection-details-v1': [
     rule(
