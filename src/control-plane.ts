@@ -71,8 +71,8 @@ export interface ControlPlaneOptions {
   translateView?: (view: ProxyView) => Translation;
 }
 
-/** Proxies that come or go within this time are tidied up after together, in ms. */
-const TIDY_MS = 50;
+/** Proxies that come or go, and edits, within this time are tidied up after together, in ms. */
+const TIDY_MS = 200;
 
 /** After a turn that failed, another one is tried after this, in ms. */
 const RETRY_MS = 1000;
@@ -230,9 +230,9 @@ export class ControlPlane {
       this.#logGeneration(accepted, performance.now() - startMs);
     }
     if (!changed && !accepted.problemsChanged) return;
-    // Looking for problems may take a while in a large mesh: what was just handed to the streams goes out first.
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#problemLog.note(this.#answers.configProblems());
+    // Looking for problems takes a while in a large mesh: what was just handed to the streams goes out first.
+    if (this.#store.current.id > 1) this.#tidySoon();
+    else this.#problemLog.note(this.#answers.configProblems());
   }
 
   /** Whether sidecars that register themselves change the mesh. */

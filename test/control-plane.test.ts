@@ -257,7 +257,8 @@ t.test('problems are said once when they come and once when they are mended', as
   await scene.source.write('b.yaml', service('b'));
   await until(5000, () => scene.said('generation in force').length === 2);
   await scene.source.write('a.yaml', `# a line above\n${bad}`);
-  await sleep(100);
+  // Problems are looked for 200 ms after an edit.
+  await sleep(400);
   t.match(scene.plane.state.problems()[0]?.position, { line: 5 }, 'it moved');
   t.equal(scene.said('a.yaml').length, 1, 'moving is neither news nor mending');
   await scene.source.write('a.yaml', service('a'));
