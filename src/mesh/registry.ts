@@ -37,7 +37,8 @@ export function buildRegistry(
   settings: MeshSettings,
   previous?: Registry,
 ): Registry {
-  const found = withAliases(joined(resources, settings)).sort(byServiceAge);
+  const named = withAliases(joined(resources, settings)).filter(mayBeCalled(settings));
+  const found = named.sort(byServiceAge);
   const entries = withAutoAddresses(found);
   const services = entries.map(({ service }) => service);
   return {
@@ -109,6 +110,12 @@ function sameLabels(
   const keys = Object.keys(a ?? {});
   if (keys.length !== Object.keys(b ?? {}).length) return false;
   return keys.every((key) => a?.[key] === b?.[key]);
+}
+
+/** REGISTRY_ONLY: an ExternalName opens no way to a host that the registry does not have. */
+function mayBeCalled(settings: MeshSettings) {
+  const all = settings.outboundTrafficPolicy !== 'REGISTRY_ONLY';
+  return ({ service }: RegistryEntry) => all || service.externalName === undefined;
 }
 
 /**

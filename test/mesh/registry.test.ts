@@ -164,4 +164,15 @@ t.test('ExternalName', async (t) => {
     external('y', 'x.default.svc.cluster.local'),
   );
   t.equal(circle.length, 2, 'a circle is no alias and does no harm');
+  const strict = servicesOf(
+    make('MeshConfig', 'mesh', { outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } }),
+    service('a'),
+    external('alias', 'a.default.svc.cluster.local'),
+    external('out', 'db.example.com'),
+  );
+  t.strictSame(
+    strict.map(({ name, aliases }) => [name, aliases]),
+    [['a', ['alias.default.svc.cluster.local']]],
+    'REGISTRY_ONLY: only what is another name of a service',
+  );
 });
