@@ -61,7 +61,7 @@ export class MeshTexts {
       case 'endpoint of a ServiceEntry':
         return one(at(3), { address: `10.200.3.${salt}` });
       case 'weights of a VirtualService':
-        return one(at(0), { weight: 50 - salt });
+        return one(at(0), { weight: 10 + (salt % 80) });
       case 'limits of a DestinationRule':
         return one(at(3), { connections: 1000 + salt });
       case 'a subset more or less':

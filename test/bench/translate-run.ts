@@ -45,7 +45,7 @@ class Pipe {
   readonly #store = new Store();
   readonly #proxies: Proxy[];
   readonly #snapshots: (Snapshot | undefined)[] = [];
-  #paths: string[] = [];
+  #sourceFiles: SourceFile[] = [];
   #mesh: Mesh | undefined;
 
   constructor(nodes: readonly ReturnType<MeshTexts['node']>[]) {
@@ -62,7 +62,7 @@ class Pipe {
     lap();
     await this.#parse(bytes);
     const parse = lap();
-    const { generation } = this.#store.accept({ files: this.#sourceFiles(), problems: [] }, 0);
+    const { generation } = this.#store.accept({ files: this.#sourceFiles, problems: [] }, 0);
     if (generation.problems.length > 0) throw new Error(generation.problems[0]?.message);
     const accept = lap();
     const mesh = buildMesh(generation, this.#mesh);
@@ -91,11 +91,12 @@ class Pipe {
         this.#files.set(path, await parseFile(path, bytes, settings));
       }
     }
-    if (moved) this.#paths = [...this.#files.keys()].sort();
-  }
-
-  #sourceFiles(): SourceFile[] {
-    return this.#paths.map((path) => this.#files.get(path)!.file);
+    if (moved)
+      this.#sourceFiles = [...this.#files.keys()].sort().map((path) => this.#files.get(path)!.file);
+    else {
+      const next = new Map(files.map(([path]) => [path, this.#files.get(path)!.file]));
+      this.#sourceFiles = this.#sourceFiles.map((file) => next.get(file.path) ?? file);
+    }
   }
 
   /** Distinct resources of all proxies, and how many the first proxy has. */
