@@ -4,16 +4,9 @@ import { interner } from '../lib/intern.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from './mesh-settings.js';
 import { compareText } from './order.js';
-import type { Locality } from './proxy.js';
+import type { Locality, ProxyPlace } from './proxy.js';
 import type { ServiceView } from './proxy-view.js';
 import type { TrafficPolicy } from './rules.js';
-
-/** Where a client is. Proxies at equal places are sent the same endpoints. */
-export interface ProxyPlace {
-  locality: Locality;
-  /** Of the labels that some failoverPriority names, those that the proxy has. */
-  labels: Readonly<Record<string, string>>;
-}
 
 interface Placed {
   labels: Readonly<Record<string, string>>;

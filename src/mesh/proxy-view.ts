@@ -2,10 +2,9 @@
 // while they do not change, whatever else changes: an edit of endpoints leaves `services` the same array, so that
 // listeners and routes are not even looked at again.
 import type { ServiceEndpoints } from './endpoint.js';
-import type { EnvoyFilterPatch } from './envoy-filter.js';
+import type { EnvoyFilterPatch } from './envoy-patch.js';
 import type { MeshSettings } from './mesh-settings.js';
-import type { ProxyPlace } from './place.js';
-import type { InterceptionMode, ProxyType } from './proxy.js';
+import type { InterceptionMode, ProxyPlace, ProxyType } from './proxy.js';
 import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
 import type { Service, ServicePort } from './service.js';
 

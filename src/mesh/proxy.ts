@@ -14,6 +14,13 @@ export interface Locality {
   subzone: string;
 }
 
+/** Where a client is. Proxies at equal places are sent the same endpoints. */
+export interface ProxyPlace {
+  locality: Locality;
+  /** Of the labels that some failoverPriority names, those that the proxy has. */
+  labels: Readonly<Record<string, string>>;
+}
+
 /** One connected proxy. */
 export interface Proxy {
   /** node.id, as sent. */

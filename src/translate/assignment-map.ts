@@ -4,7 +4,7 @@ import type { EnvoyMessage, ResourceName } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
-import type { ProxyPlace } from '../mesh/place.js';
+import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
 import { loadAssignments } from './load-assignments.js';
 import type { OutboundCluster } from './outbound-cluster.js';

@@ -3,7 +3,7 @@
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import { memoize } from '../lib/memo.js';
 import type { Endpoint, ServiceEndpoints } from '../mesh/endpoint.js';
-import type { ProxyPlace } from '../mesh/place.js';
+import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
 import { type Labels, loadAssignment } from './endpoint.js';
 import { placementAt } from './locality.js';

@@ -2,7 +2,8 @@
 // trafficDistribution, and which of them holds. Applying the result to a list of endpoints is placement.ts.
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import { distributionLabels, failoverLabel, type ProxyPlace } from '../mesh/place.js';
+import { distributionLabels, failoverLabel } from '../mesh/place.js';
+import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
 import { localityMatches, type Placement } from './placement.js';
 import type { EffectivePolicy, LoadBalancer } from './traffic-policy.js';

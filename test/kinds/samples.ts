@@ -154,6 +154,13 @@ const outlierDetection = {
   baseEjectionTime: '15m',
   maxEjectionPercent: 50,
   minHealthPercent: 0,
+  outlierDetectionHttpErrorCodes: [429],
+};
+
+const weights = { distribute: [{ from: 'a/*', to: { 'a/z1': 80, b: 20 } }], enabled: true };
+const priorities = {
+  failover: [{ from: 'a', to: 'b' }],
+  failoverPriority: ['app', 'version=v1'],
 };
 
 export const destinationRules: unknown[] = [
@@ -187,11 +194,12 @@ export const destinationRules: unknown[] = [
     trafficPolicy: {
       loadBalancer: {
         simple: 'LEAST_REQUEST',
+        localityLbSetting: priorities,
         warmup: { duration: '30s', minimumPercent: 10, aggression: 1.5 },
       },
       connectionPool,
       outlierDetection,
-      retryBudget: { percent: 25.5, minRetryConcurrency: 10 },
+      retryBudget: { percent: 25.5, minRetryConcurrency: 10, budgetInterval: '100ms' },
       portLevelSettings: [
         {
           port: { number: 80 },
@@ -222,12 +230,18 @@ export const destinationRules: unknown[] = [
           },
         },
       },
-      { name: 'v3', trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true } } } },
+      {
+        name: 'v3',
+        trafficPolicy: {
+          loadBalancer: { consistentHash: { useSourceIp: true }, localityLbSetting: weights },
+        },
+      },
       {
         name: 'v4',
         trafficPolicy: {
           loadBalancer: {
             consistentHash: { httpQueryParameterName: 'q', minimumRingSize: 1024 },
+            zoneAwareLbSetting: { enabled: true, minClusterSize: 6, ...priorities },
             warmupDurationSecs: '1m',
           },
         },
@@ -356,6 +370,7 @@ export const services: unknown[] = [
     clusterIP: '10.96.0.1',
     clusterIPs: ['10.96.0.1', 'fd00::1'],
     type: 'ClusterIP',
+    trafficDistribution: 'PreferSameZone',
     publishNotReadyAddresses: true,
   },
   { type: 'ExternalName', externalName: 'www.example.com' },
@@ -388,12 +403,52 @@ export const meshConfigs: unknown[] = [
       retryIgnorePreviousHosts: true,
       backoff: '5ms',
     },
+    defaultInboundHttpRetryPolicy: { attempts: 1, retryOn: 'reset', backoff: '5ms' },
+    localityLbSetting: { ...priorities, enabled: true },
+    zoneAwareLbSetting: { enabled: true, minClusterSize: 6, ...priorities },
+    proxyHttpPort: 15080,
+    inboundClusterStatName: 'in_%SERVICE%',
+    outboundClusterStatName: 'out_%SERVICE%',
+    disableEnvoyListenerLog: true,
     trustDomain: 'cluster.local',
     accessLogFile: '/dev/stdout',
     accessLogFormat: '%PROTOCOL%',
     accessLogEncoding: 'JSON',
-    defaultConfig: {},
+    defaultConfig: {
+      proxyHeaders: {
+        forwardedClientCert: 'SANITIZE_SET',
+        setCurrentClientCertDetails: {
+          subject: true,
+          cert: true,
+          chain: false,
+          dns: true,
+          uri: true,
+        },
+        requestId: { disabled: true },
+        server: { disabled: false, value: 'own' },
+        attemptCount: { disabled: true },
+        envoyDebugHeaders: { disabled: true },
+        xForwardedHost: { enabled: true },
+        xForwardedPort: { enabled: true },
+      },
+      connectionSettings: {
+        httpIdleTimeout: '1h',
+        httpMaxConnectionDuration: '1h',
+        httpDrainTimeout: '5s',
+        httpRequestTimeout: '5m',
+        httpRequestHeadersTimeout: '60s',
+        httpStreamIdleTimeout: '5m',
+        httpMaxStreamDuration: '1h',
+        httpMaxConcurrentStreams: 100,
+        http2InitialStreamWindowSize: 65536,
+        http2InitialConnectionWindowSize: 1048576,
+        httpHeadersWithUnderscoresAction: 'HEADERS_WITH_UNDERSCORES_REJECT_REQUEST',
+        httpMergeSlashes: true,
+        httpPathWithEscapedSlashesAction: 'UNESCAPE_AND_REDIRECT',
+      },
+    },
   },
+  { localityLbSetting: weights },
 ];
 
 /** Fields of an EndpointSlice; they stand beside metadata. */
@@ -478,5 +533,25 @@ export const envoyFilters: unknown[] = [
         patch: { operation: 'REMOVE' },
       },
     ],
+  },
+];
+
+export const wasmPlugins: unknown[] = [
+  {
+    selector: { matchLabels: { app: 'web' } },
+    url: 'file:///opt/filters/auth.wasm',
+    pluginConfig: { issuer: 'a', list: [1, true] },
+    pluginName: 'auth',
+    phase: 'AUTHN',
+    priority: 10,
+    failStrategy: 'FAIL_OPEN',
+    vmConfig: {
+      env: [
+        { name: 'ZONE', value: 'a' },
+        { name: 'HOME', valueFrom: 'HOST' },
+      ],
+    },
+    match: [{ mode: 'SERVER', ports: [{ number: 8080 }] }],
+    type: 'HTTP',
   },
 ];

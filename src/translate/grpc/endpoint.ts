@@ -4,7 +4,7 @@ import type { LbEndpoint } from '../../envoy/gen/types/envoy/config/endpoint/v3/
 import type { LocalityLbEndpoints } from '../../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
 import { memoize } from '../../lib/memo.js';
 import type { ServiceEndpoints } from '../../mesh/endpoint.js';
-import type { ProxyPlace } from '../../mesh/place.js';
+import type { ProxyPlace } from '../../mesh/proxy.js';
 import type { Service } from '../../mesh/service.js';
 import { loadAssignments } from '../load-assignments.js';
 import type { OutboundCluster } from '../outbound-cluster.js';

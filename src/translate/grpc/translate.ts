@@ -13,7 +13,8 @@ import {
 import { memoize } from '../../lib/memo.js';
 import type { ServiceEndpoints } from '../../mesh/endpoint.js';
 import type { MeshSettings } from '../../mesh/mesh-settings.js';
-import { canonicalPlace, type ProxyPlace } from '../../mesh/place.js';
+import { canonicalPlace } from '../../mesh/place.js';
+import type { ProxyPlace } from '../../mesh/proxy.js';
 import type { InboundScope, ProxyTraits, ProxyView, ServiceView } from '../../mesh/proxy-view.js';
 import type { VirtualService } from '../../mesh/rules.js';
 import type { Service } from '../../mesh/service.js';
