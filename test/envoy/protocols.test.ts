@@ -1,15 +1,15 @@
 // What sidecars do with protocols above HTTP/1.1 and beside it: gRPC with its statuses, streams and rules, gRPC-Web,
-// HTTP/2 clients of HTTP/1.1 services, and WebSockets. HTTP/2 towards services is in connection-pool.test.ts, TLS in
+// HTTP/2 clients of HTTP/1.1 services, WebSockets, and IPv6. HTTP/2 towards services is in connection-pool.test.ts, TLS in
 // sni.test.ts, TCP and sniffing in listener.test.ts.
 import { createServer, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import t from 'tap';
-import { resource } from './fleet.js';
+import { names, resource } from './fleet.js';
 import { startFleetMesh } from './fleet-mesh.js';
 
-const { fleet, write, service } = await startFleetMesh(['v1']);
+const { fleet, write, service } = await startFleetMesh(['v1', 'h2']);
 const [port, web] = [await fleet.freePort(), await fleet.freePort()];
 const bytes = { serialize: (value: Buffer) => value, deserialize: (value: Buffer) => value };
 const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
@@ -248,3 +248,84 @@ t.test('WebSocket', { timeout: 60_000 }, async (t) => {
   });
   t.equal(heard, 'echo 1echo 2', 'bytes go both ways after the upgrade');
 });
+
+t.test('endpoints of both families', { timeout: 60_000 }, async (t) => {
+  const six = await fleet.add('six', '::1', 0).catch(() => undefined);
+  if (six === undefined) {
+    t.pass('no IPv6 here', { skip: true });
+    return;
+  }
+  const host = (name: string, ...endpoints: object[]) =>
+    resource('ServiceEntry', name, {
+      hosts: [`${name}.test`],
+      resolution: 'STATIC',
+      ports: [{ number: fleet.port, name: 'http', protocol: 'HTTP' }],
+      endpoints,
+    });
+  const [old, fresh] = [{ address: fleet.address('v1') }, { address: '::1', ports: { http: six } }];
+  await write('families', [host('six', fresh), host('both', old, fresh)]);
+  t.equal((await fleet.ask('six.test')).name, 'six', 'an endpoint with an IPv6 address');
+  t.strictSame(names(await fleet.askInTurn(30, 'both.test')), ['six', 'v1'], 'one of each');
+});
+
+t.test(
+  'protocols of v1 Services: names, appProtocol, ExternalName',
+  { timeout: 60_000 },
+  async (t) => {
+    const own = await fleet.freePort();
+    const kubernetes = (name: string, member: string, servicePort: object) => {
+      const metadata = { name, namespace: 'default' };
+      const ports = [{ name: 'p', port: fleet.port, ...servicePort }];
+      const labels = { 'kubernetes.io/service-name': name };
+      return [
+        { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports } },
+        {
+          apiVersion: 'discovery.k8s.io/v1',
+          kind: 'EndpointSlice',
+          metadata: { ...metadata, labels },
+          addressType: 'IPv4',
+          ports: ports.map((each) => ({ name: each.name, port: fleet.port })),
+          endpoints: [{ addresses: [fleet.address(member)], conditions: { ready: true } }],
+        },
+      ];
+    };
+    await write('services', [
+      ...kubernetes('by-name', 'v1', { name: 'http-web' }),
+      ...kubernetes('h2-by-name', 'h2', { name: 'http2-web' }),
+      ...kubernetes('grpc-by-name', 'h2', { name: 'grpc' }),
+      ...kubernetes('by-app', 'v1', { name: 'web', appProtocol: 'http' }),
+      ...kubernetes('wins', 'v1', { name: 'tcp-web', appProtocol: 'http', port: own }),
+      ...kubernetes('h2c', 'h2', { name: 'http-x', appProtocol: 'kubernetes.io/h2c' }),
+      ...kubernetes('ws', 'v1', { name: 'tcp-x', appProtocol: 'kubernetes.io/ws' }),
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'alias', namespace: 'default' },
+        spec: {
+          type: 'ExternalName',
+          externalName: 'by-name.default.svc.cluster.local',
+          ports: [{ name: 'http', port: fleet.port }],
+        },
+      },
+    ]);
+    const table: [string, string, string][] = [
+      ['by-name', 'v1', '1.1'],
+      ['h2-by-name', 'h2', '2.0'],
+      ['grpc-by-name', 'h2', '2.0'],
+      ['by-app', 'v1', '1.1'],
+      ['h2c', 'h2', '2.0'],
+      ['ws', 'v1', '1.1'],
+      ['alias', 'v1', '1.1'],
+    ];
+    for (const [host, member, version] of table) {
+      const { name, httpVersion } = await fleet.ask(host);
+      t.strictSame([name, httpVersion], [member, version], host);
+    }
+    t.equal((await fleet.ask('wins', { port: own })).name, 'v1');
+    t.equal(
+      (await fleet.ask('nobody', { port: own })).status,
+      502,
+      'appProtocol goes before the name',
+    );
+  },
+);
