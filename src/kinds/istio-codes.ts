@@ -25,6 +25,7 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'duplicate-host': { VirtualService: 'IST0109' },
   'unreachable-rule': 'IST0130',
   'ineffective-match': 'IST0131',
+  'ineffective-setting': 'IST0133',
   'empty-subset': 'IST0173',
   'unmatched-selector': { Sidecar: 'IST0101', default: 'IST0127' },
   'duplicate-sidecar': 'IST0111',

@@ -25,9 +25,13 @@ function row(field: Field): string {
   return `| \`${cell(field.path)}\` | ${cell(field.type)} | ${cell(what)} | ${status} |`;
 }
 
+function countOf(fields: readonly Field[], status: Field['status']): number {
+  return fields.filter((field) => field.status === status).length;
+}
+
 function page(entry: KindEntry): string {
   const fields = fieldsOf(entry);
-  const implemented = fields.filter((field) => field.status === 'implemented').length;
+  const implemented = countOf(fields, 'implemented');
   return [
     generated,
     `# ${entry.kind}`,
@@ -36,8 +40,9 @@ function page(entry: KindEntry): string {
     '',
     entry.doc ?? '',
     '',
-    `Of ${fields.length} fields, ${implemented} are implemented. A field that is *not implemented* is`,
-    'accepted and reported by `fairlead analyze`; one of *no effect* is ignored for the reason given.',
+    `Of ${fields.length} fields, ${implemented} are implemented. A field that is *not implemented* is accepted and`,
+    'reported by `fairlead analyze`, with the reason given here; one of *no effect* is accepted and ignored, as in Istio',
+    'or for the reason given.',
     'Durations are written as in Go: `1.5s`, `100ms`, `1h2m`.',
     '',
     '| field | type | what it does | status |',
@@ -48,9 +53,14 @@ function page(entry: KindEntry): string {
 }
 
 function index(): string {
-  const pages = kindsWithFields().map(
-    (entry) => `| [${entry.kind}](${pageName(entry.kind)}.md) | ${apiVersionsOf(entry)[0]} |`,
-  );
+  const pages = kindsWithFields().map((entry) => {
+    const fields = fieldsOf(entry);
+    const counts = (['implemented', 'no-effect', 'not-implemented'] as const).map((status) =>
+      countOf(fields, status),
+    );
+    const link = `[${entry.kind}](${pageName(entry.kind)}.md)`;
+    return `| ${link} | ${apiVersionsOf(entry)[0]} | ${counts.join(' | ')} |`;
+  });
   const later = kindTable
     .filter((entry) => !entry.schema)
     .map((entry) => `| ${entry.kind} | ${apiVersionsOf(entry)[0]} |`);
@@ -58,10 +68,10 @@ function index(): string {
     generated,
     '# Kinds',
     '',
-    'What fairlead reads, with a page on the fields of each:',
+    'What fairlead reads, with a page on the fields of each, and how many of them are in use:',
     '',
-    '| kind | apiVersion |',
-    '|---|---|',
+    '| kind | apiVersion | implemented | no effect | not implemented |',
+    '|---|---|---|---|---|',
     ...pages,
     '',
     'Known and accepted, but not acted on yet; each document is reported as `not-implemented`:',

@@ -1,5 +1,5 @@
 // The rules of locality and zone aware load balancing, after Istio's validation. DestinationRule and MeshConfig share
-// them; that failover needs outlier detection is for traffic-policy-check.ts, as MeshConfig has no such rule.
+// them; that failover needs outlier detection is found over the mesh (mesh/analyze-traffic-policies.ts).
 import type { Findings } from './finding.js';
 import type { FieldPath } from './problem.js';
 import type { LocalityLbSetting, ZoneAwareLbSetting } from './traffic-policy.js';

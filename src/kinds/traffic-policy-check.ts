@@ -210,21 +210,7 @@ function checkSections(
   checkOutlierDetection(findings, [...path, 'outlierDetection'], policy.outlierDetection);
   checkConnectionPool(findings, [...path, 'connectionPool'], policy.connectionPool);
   checkLoadBalancer(findings, [...path, 'loadBalancer'], policy.loadBalancer);
-  checkNeedOfOutliers(findings, path, policy);
   checkTls(findings, [...path, 'tls'], policy.tls);
-}
-
-/** A subset may have the outlier detection of its host. */
-function checkNeedOfOutliers(
-  findings: Findings,
-  path: FieldPath,
-  { loadBalancer, outlierDetection }: TrafficPolicy | PortTrafficPolicy,
-): void {
-  if (outlierDetection || path.includes('subsets')) return;
-  const { failover = [], failoverPriority = [] } = loadBalancer?.localityLbSetting ?? {};
-  if (failover.length + failoverPriority.length === 0) return;
-  const text = 'failover needs outlierDetection beside it, or in MeshConfig.defaultTrafficPolicy';
-  findings.warn([...path, 'loadBalancer', 'localityLbSetting'], text);
 }
 
 /** Checks the traffic policy of a host or of a subset. */

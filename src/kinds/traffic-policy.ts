@@ -20,9 +20,12 @@ import {
 const count = named('integer', z.int32().min(0));
 const wholePercent = named('integer 0-100', z.int32().min(0).max(100));
 
-const failover = list(message({ from: string, to: string })).describe(
-  'the region whose endpoints are next when those of one are gone',
-);
+const failover = list(
+  message({
+    from: string.describe('region of the client'),
+    to: string.describe('region that stands in for it'),
+  }),
+).describe('the region whose endpoints are next when those of one are gone');
 
 /** Locality load balancing; MeshConfig has one as its default. */
 export const localityLbSetting = message({

@@ -44,7 +44,7 @@ export const workloadGroupSpec = message(
     metadata: message({
       labels: labels.describe('labels of its workloads; those that a sidecar says itself win'),
       annotations: stringMap.describe('annotations of its workloads'),
-    }),
+    }).describe('what its workloads have in common'),
     template: workloadEntrySpec.describe(
       'its workloads but for their address; network and locality are those of the sidecar where it says them',
     ),

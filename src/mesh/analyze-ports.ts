@@ -25,12 +25,15 @@ const hostless: ReadonlySet<Protocol> = new Set(['TCP', 'Mongo', 'Redis', 'MySQL
 
 function withoutAddresses(mesh: Mesh, definitions: readonly Definition[]): Problem[] {
   const said = new Set<Resource>();
+  const { proxyMetadata } = mesh.settings.config.defaultConfig ?? {};
+  const capturesDns = proxyMetadata?.['ISTIO_META_DNS_CAPTURE'] === 'true';
   return definitions.flatMap(({ service, resource }) => {
     if (said.has(resource)) return [];
     said.add(resource);
-    // Addresses that were given to it by the mesh are as good.
-    const hosts = mesh.servicesByHostname.get(service.hostname) ?? [];
-    if (hosts.some((own) => own.addresses.length > 0)) return [];
+    const own = mesh.servicesByHostname.get(service.hostname) ?? [];
+    if (own.some(({ addresses }) => addresses.length > 0)) return [];
+    // Addresses that the mesh gave are as good, where all proxies answer DNS.
+    if (capturesDns && own.some(({ autoAddresses }) => autoAddresses?.length)) return [];
     return service.ports.flatMap((port, i): Problem[] => {
       if (!hostless.has(port.protocol)) return [];
       const message = `without addresses, all traffic to port ${port.number} is for ${service.hostname}, whatever its address`;

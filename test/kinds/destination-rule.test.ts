@@ -171,16 +171,7 @@ const cases: [string, unknown, string[]][] = [
       `error invalid-value ${base}.loadBalancer.localityLbSetting.failover[0]`,
       `error invalid-value ${base}.loadBalancer.localityLbSetting.failover[1]`,
       `error invalid-value ${base}.loadBalancer.localityLbSetting.failoverPriority[1]`,
-      `warning invalid-value ${base}.loadBalancer.localityLbSetting`,
     ],
-  ],
-  [
-    'failover with outlier detection',
-    policy({
-      outlierDetection: {},
-      loadBalancer: { localityLbSetting: { failover: [{ from: 'a', to: 'b' }] } },
-    }),
-    [],
   ],
   ['empty pool', policy({ connectionPool: {} }), [`error missing-field ${base}.connectionPool`]],
   [

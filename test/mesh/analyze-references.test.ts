@@ -147,7 +147,7 @@ t.test('settings that wait for others', async (t) => {
   const loadBalancer = { localityLbSetting };
   const at = 'loadBalancer.localityLbSetting.failover';
   t.strictSame(findings(a, one, rule('r', 'a', { trafficPolicy: { loadBalancer } })), [
-    `warning ineffective-setting - DestinationRule/r spec.trafficPolicy.${at}`,
+    `warning ineffective-setting IST0133 DestinationRule/r spec.trafficPolicy.${at}`,
   ]);
   const outlierDetection = { consecutive5xxErrors: 1 };
   t.strictSame(
@@ -161,7 +161,7 @@ t.test('settings that wait for others', async (t) => {
   t.strictSame(findings(a, one, rule('r', 'a', inherits)), [], 'the host has it');
   const lacks = { subsets: subset({ loadBalancer }) };
   t.strictSame(findings(a, one, rule('r', 'a', lacks)), [
-    `warning ineffective-setting - DestinationRule/r spec.subsets[0].trafficPolicy.${at}`,
+    `warning ineffective-setting IST0133 DestinationRule/r spec.subsets[0].trafficPolicy.${at}`,
   ]);
   const meshConfig = make('MeshConfig', 'istio', { defaultTrafficPolicy: { outlierDetection } });
   t.strictSame(findings(a, one, meshConfig, rule('r', 'a', lacks)), [], 'the mesh has it');
@@ -186,6 +186,11 @@ t.test('ports of ServiceEntries', async (t) => {
   t.strictSame(findings(entry('e', 'HTTP')), []);
   t.strictSame(findings(entry('e', 'TLS')), []);
   t.strictSame(findings(entry('e', 'TCP', { addresses: ['10.1.1.1'] })), []);
+  const required = ['warning addresses-required IST0134 ServiceEntry/e spec.ports[0]'];
+  t.strictSame(findings(entry('e', 'TCP')), required);
+  const proxyMetadata = { ISTIO_META_DNS_CAPTURE: 'true' };
+  const capture = make('MeshConfig', 'istio', { defaultConfig: { proxyMetadata } });
+  t.strictSame(findings(capture, entry('e', 'TCP')), [], 'the mesh gives it one');
   t.strictSame(findings(entry('e', 'HTTP'), entry('f', 'HTTPS')), [
     'warning service-entry-conflict IST0177 ServiceEntry/f spec.ports[0]',
   ]);
