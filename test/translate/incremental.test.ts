@@ -12,6 +12,7 @@ import {
 import { layersOf } from '../../src/lib/layered-map.js';
 import { parseProxy } from '../../src/mesh/parse-proxy.js';
 import { viewOf } from '../../src/mesh/view.js';
+import { buildSnapshot } from '../../src/snapshot/build-snapshot.js';
 import { type Rebuilt, rebuilt } from '../../src/translate/rebuilt.js';
 import { translate } from '../../src/translate/translate.js';
 import { CaseMesh } from './case-run.js';
@@ -87,13 +88,17 @@ function node(labels: Record<string, string> = {}, more: Record<string, unknown>
 }
 
 /** What the client is served before and after an edit (undefined: the document is removed). */
-async function edited(edit: Record<string, string | undefined>) {
+async function edited(
+  edit: Record<string, string | undefined>,
+  more: Record<string, string> = {},
+  labels: Record<string, string> = {},
+) {
   const mesh = new CaseMesh();
-  const first = await mesh.read(Object.values(start));
+  const first = await mesh.read(Object.values({ ...start, ...more }));
   t.strictSame(first.problems, [], 'the start is free of problems');
-  const proxy = node();
+  const proxy = node(labels);
   const before = translate(viewOf(first.mesh, proxy)).resources;
-  const after = Object.values({ ...start, ...edit }).filter((text) => text !== undefined);
+  const after = Object.values({ ...start, ...more, ...edit }).filter((text) => text !== undefined);
   const second = await mesh.read(after);
   t.strictSame(second.problems, [], 'the edit is free of problems');
   return { before, after: translate(viewOf(second.mesh, proxy)).resources };
@@ -225,3 +230,140 @@ void t.test('proxies of one scope share what is outbound', async (t) => {
     'and so is the listener',
   );
 });
+
+const sidecar = (hosts: readonly string[], app?: string) => `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: ${app ?? 'all'}, namespace: default}
+spec:
+  ${app ? `workloadSelector: {labels: {app: ${app}}}` : ''}
+  egress: [{hosts: ${JSON.stringify(hosts)}}]
+`;
+const hostOf = (name: string) => `./${name}.default.svc.cluster.local`;
+
+void t.test('a Sidecar lets see less: routes, and no cluster anew', async (t) => {
+  const more = { sidecar: sidecar([hostOf('a'), hostOf('b'), hostOf('c')]) };
+  const { before, after } = await edited({ sidecar: sidecar([hostOf('a'), hostOf('b')]) }, more);
+  t.strictSame(counts(before, after), { ...unchanged, routes: 2 });
+  t.notOk(after.get(CLUSTER)?.has('outbound|80||c.default.svc.cluster.local'));
+});
+
+void t.test('a Sidecar lets see more: what is added', async (t) => {
+  const more = { sidecar: sidecar([hostOf('a')]) };
+  const { before, after } = await edited({ sidecar: sidecar([hostOf('a'), hostOf('b')]) }, more);
+  t.strictSame(counts(before, after), { clusters: 2, endpoints: 2, listeners: 0, routes: 2 });
+});
+
+void t.test('behind a Sidecar, what it hides and Sidecars of others change nothing', async (t) => {
+  const more = { sidecar: sidecar([hostOf('b')]), other: sidecar([hostOf('a')], 'other') };
+  for (const edit of [
+    { other: sidecar([hostOf('c')], 'other') },
+    { 'a-1': workload('a-1', '10.0.0.7', 'a') },
+    { rule: rule('{loadBalancer: {simple: RANDOM}}') },
+    { route: route(50) },
+    { d: service('d') },
+  ]) {
+    const { before, after } = await edited(edit, more);
+    t.strictSame(counts(before, after), unchanged, Object.keys(edit)[0]);
+    sameMaps(t, before, after, [CLUSTER, ENDPOINT, LISTENER, ROUTE]);
+  }
+});
+
+const delegating = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root, namespace: default}
+spec:
+  hosts: [b]
+  http: [{match: [{uri: {prefix: /c}}], delegate: {name: inner}}, {route: [{destination: {host: b}}]}]
+`;
+const delegate = (timeout: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: inner, namespace: default}
+spec:
+  http: [{route: [{destination: {host: c}}], timeout: ${timeout}}]
+`;
+
+void t.test('a delegate changes: routes that have the host of its root', async (t) => {
+  const more = { delegating, delegate: delegate('1s') };
+  const { before, after } = await edited({ delegate: delegate('2s') }, more);
+  t.strictSame(counts(before, after), { ...unchanged, routes: 2 });
+  sameMaps(t, before, after, [CLUSTER, ENDPOINT, LISTENER]);
+  const hosts = (resources: ResourcesByType) => {
+    const route = resources.get(ROUTE)?.get('80') as { virtual_hosts?: { name: string }[] };
+    return route.virtual_hosts ?? [];
+  };
+  const built = hosts(after).filter((host, i) => host !== hosts(before)[i]);
+  t.strictSame(
+    built.map(({ name }) => name),
+    ['b.default.svc.cluster.local:80'],
+    'and in them one virtual host',
+  );
+});
+
+const selecting = (app: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: selecting, namespace: default}
+spec:
+  host: b
+  workloadSelector: {matchLabels: {app: ${app}}}
+  trafficPolicy: {loadBalancer: {simple: RANDOM}}
+`;
+
+void t.test(
+  'a DestinationRule for selected workloads: clusters of its host, for them',
+  async (t) => {
+    const labels = { app: 'client' };
+    const own = await edited({ selecting: selecting('client') }, {}, labels);
+    t.strictSame(counts(own.before, own.after), { ...unchanged, clusters: 2 });
+    const others = await edited({ selecting: selecting('other') }, {}, labels);
+    t.strictSame(counts(others.before, others.after), unchanged);
+  },
+);
+
+const filter = (policy: string) => `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: filter, namespace: default}
+spec:
+  configPatches:
+    - applyTo: CLUSTER
+      match: {context: SIDECAR_OUTBOUND, cluster: {name: outbound|80||b.default.svc.cluster.local}}
+      patch: {operation: MERGE, value: {lb_policy: ${policy}}}
+`;
+
+void t.test('an EnvoyFilter: what it matches, and it makes no other edit dearer', async (t) => {
+  const come = await edited({ filter: filter('RANDOM') });
+  t.strictSame(counts(come.before, come.after), { ...unchanged, clusters: 1 });
+  const more = { filter: filter('RANDOM') };
+  const changed = await edited({ filter: filter('RING_HASH') }, more);
+  t.strictSame(counts(changed.before, changed.after), { ...unchanged, clusters: 1 });
+  const endpoint = await edited({ 'a-1': workload('a-1', '10.0.0.7', 'a') }, more);
+  t.strictSame(counts(endpoint.before, endpoint.after), { ...unchanged, endpoints: 4 });
+  const weights = await edited({ route: route(50) }, more);
+  t.strictSame(counts(weights.before, weights.after), { ...unchanged, routes: 2 });
+});
+
+const config = (seconds: number) => `
+apiVersion: networking.istio.io/v1
+kind: MeshConfig
+metadata: {name: mesh, namespace: istio-system}
+spec: {connectTimeout: ${seconds}s}
+`;
+
+void t.test(
+  'MeshConfig: all is made anew, and what comes out equal keeps its version',
+  async (t) => {
+    const { before, after } = await edited({ config: config(2) }, { config: config(1) });
+    const [old, next] = [buildSnapshot(before), buildSnapshot(after)];
+    const changed = [...next.types].filter(
+      ([typeUrl, { version }]) => old.types.get(typeUrl)?.version !== version,
+    );
+    t.strictSame(
+      changed.map(([typeUrl]) => typeUrl),
+      [CLUSTER],
+    );
+  },
+);
