@@ -11,6 +11,7 @@ import type { ProxyPlace, ProxyType } from '../mesh/proxy.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { DestinationRule, Subset } from '../mesh/rules.js';
 import type { Service, ServicePort } from '../mesh/service.js';
+import { any } from './any.js';
 import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
 import { istioMetadata } from './cluster.js';
 import { toDuration } from './duration.js';
@@ -30,7 +31,7 @@ import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
 import { upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
 type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY' | 'ALL';
-type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST';
+type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST' | 'DYNAMIC';
 
 /** A cluster and, where its endpoints come by EDS, which ones those are. */
 export interface OutboundCluster {
@@ -96,7 +97,9 @@ const build = memoize(
     const clusters: OutboundCluster[] = [];
     for (const port of service.ports) {
       if (port.protocol === 'UDP') continue;
-      for (const subset of [undefined, ...(rule?.subsets ?? [])]) {
+      // No endpoint that is found on the way has labels.
+      const subsets = service.resolution === 'dynamic-dns' ? [] : (rule?.subsets ?? []);
+      for (const subset of [undefined, ...subsets]) {
         const cluster = outboundCluster(context, port, subset);
         // Names of a service that resolves none of them are left out, subsets and all (mesh-semantics 2.3).
         if (cluster === undefined && subset === undefined) break;
@@ -146,13 +149,10 @@ function outboundCluster(
     }),
     ...discovery,
     connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
-    ...(discovery.type === 'ORIGINAL_DST'
-      ? { lb_policy: 'CLUSTER_PROVIDED' as const }
-      : loadBalancerFields(policy.loadBalancer)),
-    common_lb_config: {
+    ...balancingFields(discovery.type === 'ORIGINAL_DST', policy.loadBalancer, {
       healthy_panic_threshold: { value: panicThreshold },
-      ...(discovery.type !== 'ORIGINAL_DST' && locality.lbConfig),
-    },
+      ...locality.lbConfig,
+    }),
     circuit_breakers: circuitBreakers(pool, policy.retryBudget),
     ...(policy.outlierDetection && {
       outlier_detection: outlierDetection(policy.outlierDetection),
@@ -178,6 +178,20 @@ function outboundCluster(
     cluster,
     ...(discovery.type === 'EDS' && { assignment }),
     ...(secrets.length > 0 && { secrets }),
+  };
+}
+
+/** How an endpoint is chosen; where the client has chosen it, localities have no say. */
+function balancingFields(
+  byClient: boolean,
+  balancer: EffectivePolicy['loadBalancer'],
+  common: NonNullable<Cluster['common_lb_config']>,
+): Partial<Cluster> {
+  if (!byClient) return { ...loadBalancerFields(balancer), common_lb_config: common };
+  const { healthy_panic_threshold } = common;
+  return {
+    lb_policy: 'CLUSTER_PROVIDED',
+    common_lb_config: { ...(healthy_panic_threshold && { healthy_panic_threshold }) },
   };
 }
 
@@ -220,6 +234,8 @@ function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
     case 'STRICT_DNS':
     case 'LOGICAL_DNS':
       return dnsFields(discovery, type);
+    case 'DYNAMIC':
+      return { cluster_type: dynamicForwardProxy(context) };
     default:
       return unreachable(type);
   }
@@ -247,6 +263,24 @@ function dnsFields(
 }
 
 /**
+ * The name is that of the Host header, or of the TLS handshake. Istio puts a filter before the cluster that looks names
+ * up; Envoy since 1.33 looks them up in the cluster itself.
+ */
+function dynamicForwardProxy({ service, settings, family }: Context): Cluster['cluster_type'] {
+  return {
+    name: 'envoy.clusters.dynamic_forward_proxy',
+    typed_config: any('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
+      dns_cache_config: {
+        // Clusters of one cache name share it, and must agree on its settings.
+        name: `${service.namespace}/${service.hostname}`,
+        dns_lookup_family: family,
+        dns_refresh_rate: toDuration(settings.dnsRefreshRateMs),
+      },
+    }),
+  };
+}
+
+/**
  * By resolution. Connections to headless services and to ServiceEntries without one go where the client sends them;
  * without interception nobody knows where that is, so that endpoints are balanced instead.
  */
@@ -261,6 +295,8 @@ function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
       return 'STRICT_DNS';
     case 'dns-round-robin':
       return 'LOGICAL_DNS';
+    case 'dynamic-dns':
+      return 'DYNAMIC';
     case 'static':
       return 'EDS';
     default:
