@@ -2,14 +2,14 @@
 // nothing else would say so. What a patch changes is found in translate/envoy-filter/.
 import type { Problem } from './kinds/problem.js';
 import type { Mesh } from './mesh/build-mesh.js';
-import { allPatches, type EnvoyFilterPatch } from './mesh/envoy-filter.js';
+import { allPatches } from './mesh/envoy-filter.js';
+import type { EnvoyFilterPatch } from './mesh/envoy-patch.js';
 import type { ProxyView } from './mesh/proxy-view.js';
-import type { Translation } from './translate/translate.js';
 
 /** A view and what it was translated to. */
 export interface TranslatedView {
   view: ProxyView;
-  translation: Translation;
+  translation: { patches?: { matched: ReadonlySet<EnvoyFilterPatch> } };
 }
 
 /**
@@ -25,12 +25,12 @@ export function unmatchedPatches(mesh: Mesh, views: readonly TranslatedView[]): 
     .map((patch) => problemOf(patch, selected.has(patch)));
 }
 
-function matchedIn({ patches }: Translation): Iterable<EnvoyFilterPatch> {
+function matchedIn({ patches }: TranslatedView['translation']): Iterable<EnvoyFilterPatch> {
   return patches?.matched ?? [];
 }
 
 function problemOf(patch: EnvoyFilterPatch, isSelected: boolean): Problem {
-  const { applyTo, operation, source, index } = patch;
+  const { applyTo, operation, source, path } = patch;
   const what = `${operation} of ${applyTo}`;
   return {
     code: 'patch-matches-nothing',
@@ -39,6 +39,6 @@ function problemOf(patch: EnvoyFilterPatch, isSelected: boolean): Problem {
       ? `${what} changes nothing at the proxies that it is for`
       : `${what} is for no proxy that is connected`,
     resource: source,
-    path: ['spec', 'configPatches', index],
+    path,
   };
 }

@@ -18,6 +18,8 @@ import { sidecarDoc, sidecarSpec } from './sidecar.js';
 import { checkSidecar } from './sidecar-check.js';
 import { virtualServiceDoc, virtualServiceSpec } from './virtual-service.js';
 import { checkVirtualService } from './virtual-service-check.js';
+import { wasmPluginDoc, wasmPluginSpec } from './wasm-plugin.js';
+import { checkWasmPlugin } from './wasm-plugin-check.js';
 import { workloadEntryDoc, workloadEntrySpec } from './workload-entry.js';
 import { checkWorkloadEntry } from './workload-entry-check.js';
 import { workloadGroupDoc, workloadGroupSpec } from './workload-group.js';
@@ -107,6 +109,11 @@ export const kindTable: readonly KindEntry[] = [
     check: checkEnvoyFilter,
     doc: envoyFilterDoc,
   }),
+  implemented('WasmPlugin', ['extensions.istio.io', 'v1alpha1'], {
+    schema: wasmPluginSpec,
+    check: checkWasmPlugin,
+    doc: wasmPluginDoc,
+  }),
   implemented('MeshConfig', ['mesh.istio.io', 'v1alpha1'], {
     schema: meshConfigSpec,
     check: checkMeshConfig,
@@ -131,7 +138,7 @@ export const kindTable: readonly KindEntry[] = [
     specAt: 'top-level',
   }),
   ...later('networking.istio.io', istioVersions, ['Gateway', 'ProxyConfig']),
-  ...later('extensions.istio.io', ['v1alpha1'], ['WasmPlugin', 'TrafficExtension']),
+  ...later('extensions.istio.io', ['v1alpha1'], ['TrafficExtension']),
   ...later(
     'security.istio.io',
     ['v1', 'v1beta1'],

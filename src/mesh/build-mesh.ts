@@ -26,6 +26,7 @@ import { newScopeCache } from './scope-cache.js';
 import type { Service } from './service.js';
 import { sidecarIndex } from './sidecar.js';
 import { meshVirtualService } from './virtual-service.js';
+import { wasmPluginIndex } from './wasm-plugin.js';
 
 export type { Mesh, MeshInput } from './mesh.js';
 
@@ -39,6 +40,7 @@ const meshKinds = [
   'DestinationRule',
   'Sidecar',
   'EnvoyFilter',
+  'WasmPlugin',
   // For references to them only.
   'Gateway',
   'Gateway.gateway.networking.k8s.io',
@@ -80,6 +82,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
     destinationRules: rules,
     sidecars: sidecarIndex(sorted.Sidecar.sorted, settings),
     envoyFilters: envoyFilterIndex(sorted.EnvoyFilter.sorted, settings.rootNamespace),
+    wasmPlugins: wasmPluginIndex(sorted.WasmPlugin.sorted, settings.rootNamespace),
     endpoints: joinEndpoints(endpointsByNamespace, previous),
     problems: configProblems(sorted.MeshConfig.sorted),
     parts: {

@@ -3,36 +3,13 @@
 import type { EnvoyFilterSpec } from '../kinds/envoy-filter.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
+import type { EnvoyFilterPatch } from './envoy-patch.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { ResourceId } from './rules.js';
+import { pluginPatchesOf, type WasmPlugins } from './wasm-plugin.js';
 
 type ConfigPatch = NonNullable<EnvoyFilterSpec['configPatches']>[number];
 type Match = NonNullable<ConfigPatch['match']>;
-
-/** What a patch changes. */
-export type ApplyTo = ConfigPatch['applyTo'];
-/** How it does. */
-export type Operation = ConfigPatch['patch']['operation'];
-export type PatchContext = 'SIDECAR_INBOUND' | 'SIDECAR_OUTBOUND' | 'GATEWAY';
-export type ListenerMatch = NonNullable<Match['listener']>;
-export type RouteConfigurationMatch = NonNullable<Match['routeConfiguration']>;
-export type ClusterMatch = NonNullable<Match['cluster']>;
-
-/** One patch of an EnvoyFilter. The same object while the resource is. */
-export interface EnvoyFilterPatch {
-  source: ResourceId;
-  /** Its place in `configPatches`. */
-  index: number;
-  applyTo: ApplyTo;
-  context: 'ANY' | 'WAYPOINT' | PatchContext;
-  operation: Operation;
-  /** Absent: everything of the sort. */
-  listener?: ListenerMatch;
-  routeConfiguration?: RouteConfigurationMatch;
-  cluster?: ClusterMatch;
-  /** ProtoJSON as the user wrote it. */
-  value?: object;
-}
 
 /** Conditions on the proxy, beside the selector of the whole. */
 interface ProxyMatch {
@@ -72,14 +49,17 @@ export const envoyFilterIndex = memoize(
 );
 
 /**
- * The patches for a proxy: by priority, those of the root namespace before those of its own, then by age (Istio API,
+ * The patches for a proxy: those of WasmPlugins, then those of EnvoyFilters: by priority, those of the root namespace before those of its own, then by age (Istio API,
  * EnvoyFilter). The same array for all proxies with the same patches; undefined when there are none.
  */
 export function patchesOf(
   { byNamespace, rootNamespace }: EnvoyFilters,
+  plugins: WasmPlugins,
   proxy: ConnectedProxy,
 ): readonly EnvoyFilterPatch[] | undefined {
-  if (byNamespace.size === 0 || proxy.generator === 'grpc') return undefined;
+  if (proxy.generator === 'grpc') return undefined;
+  const ofPlugins = pluginPatchesOf(plugins, proxy);
+  if (byNamespace.size + ofPlugins.length === 0) return undefined;
   const namespaces = [...new Set([rootNamespace, proxy.namespace])];
   const patches = namespaces
     .flatMap((namespace) => byNamespace.get(namespace) ?? [])
@@ -88,7 +68,8 @@ export function patchesOf(
     .flatMap((filter) => filter.patches)
     .filter((each) => hasContext(each.patch, proxy) && isForProxy(each.proxy, proxy))
     .map(({ patch }) => patch);
-  return patches.length === 0 ? undefined : shared(...patches);
+  const all = [...ofPlugins, ...patches];
+  return all.length === 0 ? undefined : shared(...all);
 }
 
 /** All patches of the mesh, for reports. */
@@ -146,6 +127,7 @@ function meshPatch(
   const { context = 'ANY', listener, routeConfiguration, cluster } = match;
   return {
     source,
+    path: ['spec', 'configPatches', index],
     index,
     applyTo,
     context,

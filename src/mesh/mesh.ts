@@ -12,6 +12,7 @@ import type { VirtualService } from './rules.js';
 import type { ScopeCache } from './scope-cache.js';
 import type { Service } from './service.js';
 import type { Sidecars } from './sidecar.js';
+import type { WasmPlugins } from './wasm-plugin.js';
 
 /** The accepted resources; the store's Generation is one. */
 export interface MeshInput {
@@ -32,6 +33,7 @@ export interface Mesh {
   destinationRules: DestinationRules;
   sidecars: Sidecars;
   envoyFilters: EnvoyFilters;
+  wasmPlugins: WasmPlugins;
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */
   problems: readonly Problem[];
@@ -73,6 +75,7 @@ export type MeshKind =
   | 'DestinationRule'
   | 'Sidecar'
   | 'EnvoyFilter'
+  | 'WasmPlugin'
   | 'Gateway'
   | 'Gateway.gateway.networking.k8s.io'
   | 'MeshConfig';

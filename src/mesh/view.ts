@@ -1,7 +1,8 @@
 // What one proxy may see of a mesh: the entire input of translation (DESIGN.md, invariant 2). Parts are shared between
 // proxies and between generations while they are equal.
 import { memoize, sameOr } from '../lib/memo.js';
-import { type EnvoyFilterPatch, patchesOf } from './envoy-filter.js';
+import { patchesOf } from './envoy-filter.js';
+import type { EnvoyFilterPatch } from './envoy-patch.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
@@ -31,7 +32,7 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const asked = askedLabels(outbound.virtualServices);
   const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));
   const inbound = inboundScope(mesh, proxy, { sidecar, last: last?.inbound });
-  const envoyFilters = patchesOf(mesh.envoyFilters, proxy);
+  const envoyFilters = patchesOf(mesh.envoyFilters, mesh.wasmPlugins, proxy);
   if (
     last !== undefined &&
     last.outbound === outbound &&
@@ -109,8 +110,8 @@ function viewKey(
   return JSON.stringify([scopeKey, traits, inbound.ips, ports, ...patches]);
 }
 
-function patchKey({ source: { namespace, name }, index }: EnvoyFilterPatch): string {
-  return `${namespace}/${name}#${index}`;
+function patchKey({ source: { kind, namespace, name }, index }: EnvoyFilterPatch): string {
+  return `${kind}/${namespace}/${name}#${index}`;
 }
 
 function portKey({ service, port, targetPort }: InboundPort): string {

@@ -2,6 +2,7 @@
 // read by the admin API.
 import { type ResourcesByType, typeShortName } from '../envoy/resource.js';
 import type { Problem } from '../kinds/problem.js';
+import type { EnvoyFilterPatch } from '../mesh/envoy-patch.js';
 import type { Proxy } from '../mesh/proxy.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
@@ -11,7 +12,12 @@ import type { HeldResource, Nack, ProxyStatus, SyncState, TypeStatus } from './s
 /** One view, what it was translated to, and the encoded snapshot. Replaced, never changed. */
 export interface ServedView {
   view: ProxyView;
-  translation: { resources: ResourcesByType; problems: readonly Problem[] };
+  translation: {
+    resources: ResourcesByType;
+    problems: readonly Problem[];
+    /** Which patches changed something; absent without any. */
+    patches?: { matched: ReadonlySet<EnvoyFilterPatch> };
+  };
   snapshot: Snapshot;
 }
 

@@ -97,6 +97,11 @@ export const VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN = 'virtualInbound-catchall-http
 export const VIRTUAL_INBOUND_BLACKHOLE_CHAIN = 'virtualInbound-blackhole';
 export const PASSTHROUGH_CHAIN = 'PassthroughFilterChain';
 
+/** The filter of a WasmPlugin; `plugin` is `NAMESPACE.NAME`. */
+export function wasmFilterName(plugin: string): string {
+  return `extensions.istio.io/wasmplugin/${plugin}`;
+}
+
 /** `HOST:PORT`: what gRPC clients ask LDS for, the host as their target has it; IPv6 addresses in brackets. */
 export function grpcListenerName(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

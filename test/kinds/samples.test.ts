@@ -9,6 +9,10 @@ const documents: Record<string, unknown[]> = {
   VirtualService: samples.virtualServices.map((spec) => documentOf('VirtualService', spec)),
   DestinationRule: samples.destinationRules.map((spec) => documentOf('DestinationRule', spec)),
   EnvoyFilter: samples.envoyFilters.map((spec) => documentOf('EnvoyFilter', spec)),
+  WasmPlugin: samples.wasmPlugins.map((spec) => ({
+    ...documentOf('WasmPlugin', spec),
+    apiVersion: 'extensions.istio.io/v1alpha1',
+  })),
   Sidecar: samples.sidecars.map((spec) => documentOf('Sidecar', spec)),
   ServiceEntry: samples.serviceEntries.map((spec) => documentOf('ServiceEntry', spec)),
   WorkloadEntry: samples.workloadEntries.map((spec) => documentOf('WorkloadEntry', spec)),

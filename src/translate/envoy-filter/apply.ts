@@ -13,7 +13,7 @@ import {
 } from '../../envoy/resource.js';
 import { layered, layersOf } from '../../lib/layered-map.js';
 import { memoize } from '../../lib/memo.js';
-import type { ApplyTo, EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-filter.js';
+import type { ApplyTo, EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-patch.js';
 import type { ProxyView } from '../../mesh/proxy-view.js';
 import type { Problem } from '../../mesh/rules.js';
 import { INBOUND_PASSTHROUGH_CLUSTER, parseClusterName } from '../names.js';
@@ -234,7 +234,7 @@ function refusal(patch: EnvoyFilterPatch, names: readonly ResourceName[], why: s
     severity: 'error',
     message: `it is left out of ${names[0]}${others}: ${why}`,
     resource: patch.source,
-    path: ['spec', 'configPatches', patch.index],
+    path: patch.path,
   };
 }
 

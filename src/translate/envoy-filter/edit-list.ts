@@ -1,5 +1,5 @@
 // Patches of single members of a list: filters, routes. Gives a new list, or undefined when there was nothing to do.
-import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.js';
+import type { EnvoyFilterPatch } from '../../mesh/envoy-patch.js';
 
 /** How a list is edited. */
 export interface ListEdit<Item> {

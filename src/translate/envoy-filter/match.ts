@@ -5,7 +5,7 @@ import type { Listener } from '../../envoy/gen/types/envoy/config/listener/v3/Li
 import type { Route } from '../../envoy/gen/types/envoy/config/route/v3/Route.js';
 import type { RouteConfiguration } from '../../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import type { VirtualHost } from '../../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
-import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.js';
+import type { EnvoyFilterPatch } from '../../mesh/envoy-patch.js';
 import { parseClusterName, VIRTUAL_INBOUND_LISTENER, VIRTUAL_OUTBOUND_LISTENER } from '../names.js';
 
 type Patch = EnvoyFilterPatch;

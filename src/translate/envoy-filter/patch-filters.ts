@@ -1,6 +1,6 @@
 // Patches of filters, network, HTTP and listener ones alike: a name and a configuration in an Any.
 import { mergeAnys } from '../../envoy/merge.js';
-import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.js';
+import type { EnvoyFilterPatch } from '../../mesh/envoy-patch.js';
 import { editList } from './edit-list.js';
 import { anchorOf } from './match.js';
 import { listRuleOf, type PatchJob, valueOf } from './patch.js';

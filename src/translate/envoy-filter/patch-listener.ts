@@ -8,7 +8,7 @@ import type { HttpConnectionManager } from '../../envoy/gen/types/envoy/extensio
 import type { HttpFilter } from '../../envoy/gen/types/envoy/extensions/filters/network/http_connection_manager/v3/HttpFilter.js';
 import { mergeAnys, mergeMessages } from '../../envoy/merge.js';
 import { patchType } from '../../envoy/patch-type.js';
-import type { ApplyTo, EnvoyFilterPatch } from '../../mesh/envoy-filter.js';
+import type { ApplyTo, EnvoyFilterPatch } from '../../mesh/envoy-patch.js';
 import { isTerminalHttp, isTerminalNetwork, managerOf } from './filter-kinds.js';
 import { matchesChain, matchesListener, matchesManager } from './match.js';
 import { isAdd, listRuleOf, type PatchJob, patchesTo, valueOf } from './patch.js';

@@ -4,7 +4,7 @@ import type { Listener } from '../../envoy/gen/types/envoy/config/listener/v3/Li
 import type { RouteConfiguration } from '../../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import { CLUSTER, type EnvoyMessage, LISTENER, type TypeUrl } from '../../envoy/resource.js';
 import { memoize } from '../../lib/memo.js';
-import type { EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-filter.js';
+import type { EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-patch.js';
 import { defectOf } from './defect.js';
 import type { PatchJob } from './patch.js';
 import { patchCluster } from './patch-cluster.js';

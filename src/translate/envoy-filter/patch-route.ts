@@ -6,7 +6,7 @@ import type { VirtualHost } from '../../envoy/gen/types/envoy/config/route/v3/Vi
 import { mergeMessages } from '../../envoy/merge.js';
 import { patchType } from '../../envoy/patch-type.js';
 import { memoize } from '../../lib/memo.js';
-import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.js';
+import type { EnvoyFilterPatch } from '../../mesh/envoy-patch.js';
 import { editList } from './edit-list.js';
 import {
   matchesRoute,

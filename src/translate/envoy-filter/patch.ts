@@ -2,7 +2,8 @@
 import { patchType } from '../../envoy/patch-type.js';
 import { readJson } from '../../envoy/read-json.js';
 import { memoize } from '../../lib/memo.js';
-import type { ApplyTo, EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-filter.js';
+import type { ApplyTo, EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-patch.js';
+import { wasmFilter } from './wasm-filter.js';
 
 /** Patches that are being applied to one resource. */
 export interface PatchJob {
@@ -30,6 +31,7 @@ export function valueOf<Message extends object>(patch: EnvoyFilterPatch): Messag
 }
 
 const message = memoize((patch: EnvoyFilterPatch): object => {
+  if (patch.plugin) return wasmFilter(patch.plugin);
   return readJson(patchType[patch.applyTo], patch.value ?? {}).message;
 });
 

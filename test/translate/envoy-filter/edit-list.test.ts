@@ -1,6 +1,6 @@
 // The operations on single members of a list, after the API's description of each.
 import t from 'tap';
-import type { EnvoyFilterPatch, Operation } from '../../../src/mesh/envoy-filter.js';
+import type { EnvoyFilterPatch, Operation } from '../../../src/mesh/envoy-patch.js';
 import { editList, type ListEdit } from '../../../src/translate/envoy-filter/edit-list.js';
 
 const items = ['a', 'b', 'end'];
