@@ -264,7 +264,7 @@ void t.test('behind a Sidecar, what it hides and Sidecars of others change nothi
     { d: service('d') },
   ]) {
     const { before, after } = await edited(edit, more);
-    t.strictSame(counts(before, after), unchanged, Object.keys(edit)[0]);
+    t.strictSame(counts(before, after), unchanged, Object.keys(edit).join());
     sameMaps(t, before, after, [CLUSTER, ENDPOINT, LISTENER, ROUTE]);
   }
 });
