@@ -1,11 +1,12 @@
 // Incremental: how a request changes what is known of a type, and what is to be sent for a state of the resources.
 // Sections named are those of the xDS protocol document. The SotW variant has the same functions.
 import type { DiscoveryRequest } from '../envoy/discovery.js';
+import { memoize } from '../lib/memo.js';
 import { diffTypes } from '../snapshot/diff.js';
 import { heldSnapshot } from '../snapshot/held.js';
 import type { ResourceList } from '../snapshot/resource-list.js';
 import type { EncodedResource, TypeSnapshot } from '../snapshot/snapshot.js';
-import { noNames } from './name-set.js';
+import { type NameSet, noNames } from './name-set.js';
 import {
   changeNames,
   errorsOf,
@@ -73,13 +74,16 @@ function subscribe(state: TypeState, request: DiscoveryRequest, first: boolean):
     state.owed = new Set(state.names.names);
     return;
   }
-  for (const name of added) {
-    if (name === '*' || !state.names.names.has(name)) continue;
-    // "Subscribing to Resources": every name is answered, even a known one; but not one that the client says it
-    // holds in the first request of the stream.
-    if (!holds?.resources.has(name)) state.owed.add(name);
-  }
+  // "Subscribing to Resources": every name is answered, even a known one; but not one that the client says it holds in
+  // the first request of the stream.
+  const asked = holds === undefined ? added : lacking(state.names, holds);
+  for (const name of asked) if (state.names.names.has(name)) state.owed.add(name);
 }
+
+/** Names that are asked for and not held; streams that come back in step share the answer. */
+const lacking = memoize((names: NameSet, holds: TypeSnapshot): readonly string[] =>
+  names.sorted.filter((name) => !holds.resources.has(name)),
+);
 
 /**
  * What to send to bring the client to `target`; undefined when nothing. Changes `state` as if it was sent; the
