@@ -63,7 +63,8 @@ class Pipe {
     await this.#parse(bytes);
     const parse = lap();
     const { generation } = this.#store.accept({ files: this.#sourceFiles, problems: [] }, 0);
-    if (generation.problems.length > 0) throw new Error(generation.problems[0]?.message);
+    const refused = generation.problems.find(({ severity }) => severity === 'error');
+    if (refused) throw new Error(refused.message);
     const accept = lap();
     const mesh = buildMesh(generation, this.#mesh);
     this.#mesh = mesh;
