@@ -15,7 +15,7 @@ import { Store } from '../../src/store/store.js';
 import { type Translation, translate } from '../../src/translate/translate.js';
 import { type Documents, type Edit, edits, meshes, proxies } from './random-mesh.js';
 
-const runs = Number(process.env['RUNS'] ?? 40);
+const runs = Number(process.env['RUNS'] ?? 30);
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
 t.comment(`seed ${seed}`);
 const parameters = { numRuns: runs, seed, endOnFailure: false };
