@@ -8,6 +8,7 @@ import { documents } from './fleet.js';
 import { LiveMesh } from './live-mesh.js';
 import type { Exchange } from './tcp-client.js';
 
+t.setTimeout(120_000);
 const client = JSON.stringify(fileURLToPath(new URL('./tcp-client.ts', import.meta.url)));
 const TCP = 7001;
 const HTTP = 7080;

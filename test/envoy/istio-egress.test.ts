@@ -12,6 +12,7 @@ import { CapturedPod } from './captured-pod.js';
 import { documents, resource } from './fleet.js';
 import { LiveMesh } from './live-mesh.js';
 
+t.setTimeout(120_000);
 const sites = ['edition.cnn.com', 'www.google.com', 'httpbin.org', 'www.googleapis.com'];
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-egress-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
