@@ -36,13 +36,14 @@ export function withAutoAddresses(entries: readonly RegistryEntry[]): RegistryEn
 }
 
 /**
- * Istio's rule for ServiceEntries: no address, resolution not NONE, no wildcard. v1 Services without a clusterIP, of
+ * Istio's rule for ServiceEntries: no address, resolution not NONE, no wildcard but with DYNAMIC_DNS. v1 Services without a clusterIP, of
  * which Kubernetes has none, are treated alike.
  */
 function isEligible({ service }: RegistryEntry): boolean {
   const { addresses, headless, resolution, hostname, labels } = service;
   if (addresses.length > 0 || headless || resolution === 'none') return false;
-  return !hostname.startsWith('*') && labels[optOut]?.toLowerCase() !== 'false';
+  const named = !hostname.startsWith('*') || resolution === 'dynamic-dns';
+  return named && labels[optOut]?.toLowerCase() !== 'false';
 }
 
 /** Gives each slot to the first by name of those it is home to; the others, sorted, are left over. */

@@ -12,6 +12,7 @@ const resolutions: Readonly<Record<string, Resolution>> = {
   STATIC: 'static',
   DNS: 'dns',
   DNS_ROUND_ROBIN: 'dns-round-robin',
+  DYNAMIC_DNS: 'dynamic-dns',
 };
 
 /** The services of a ServiceEntry, in the order of `hosts`; the same array for the same resource and settings. */
@@ -25,7 +26,7 @@ export const serviceEntryServices = memoize(
       addresses: (spec.addresses ?? []).map(withoutFullMask),
       headless: false,
       ports: (spec.ports ?? []).map(servicePort),
-      // NONE is the default of the API. DYNAMIC_DNS is not acted on; NONE sends to the address that was called.
+      // The default of the API.
       resolution: resolutions[spec.resolution ?? 'NONE'] ?? 'none',
       meshExternal: spec.location !== 'MESH_INTERNAL',
       ...(selector !== undefined && Object.keys(selector).length > 0 ? { selector } : {}),

@@ -29,9 +29,9 @@ export interface ServicePort {
 
 /**
  * How Envoy finds the endpoints: `static` = EDS, `dns` = STRICT_DNS, `dns-round-robin` = LOGICAL_DNS,
- * `none` = ORIGINAL_DST (ServiceEntry resolution NONE).
+ * `none` = ORIGINAL_DST (ServiceEntry resolution NONE), `dynamic-dns` = the name that each request or connection is for.
  */
-export type Resolution = 'static' | 'dns' | 'dns-round-robin' | 'none';
+export type Resolution = 'static' | 'dns' | 'dns-round-robin' | 'dynamic-dns' | 'none';
 
 /** Who may see something (exportTo, resolved): `'*'` all, else these namespaces; none at all for `~`. */
 export type Visibility = '*' | ReadonlySet<string>;

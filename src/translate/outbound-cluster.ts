@@ -149,7 +149,7 @@ function outboundCluster(
     }),
     ...discovery,
     connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
-    ...balancingFields(discovery.type === 'ORIGINAL_DST', policy.loadBalancer, {
+    ...balancingFields(isChosenByClient(discovery), policy.loadBalancer, {
       healthy_panic_threshold: { value: panicThreshold },
       ...locality.lbConfig,
     }),
@@ -179,6 +179,11 @@ function outboundCluster(
     ...(discovery.type === 'EDS' && { assignment }),
     ...(secrets.length > 0 && { secrets }),
   };
+}
+
+/** By the address that it called, or the name. */
+function isChosenByClient({ type, cluster_type }: Partial<Cluster>): boolean {
+  return type === 'ORIGINAL_DST' || Boolean(cluster_type);
 }
 
 /** How an endpoint is chosen; where the client has chosen it, localities have no say. */

@@ -27,6 +27,11 @@ const first = documents(
   entry('one', tcp, A),
   entry('two', tcp, B),
   entry('api', http, C),
+  resource('ServiceEntry', 'dynamic', {
+    hosts: ['*.dynamic.test'],
+    resolution: 'DYNAMIC_DNS',
+    ports: [http],
+  }),
   {
     apiVersion: 'v1',
     kind: 'Service',
@@ -47,7 +52,9 @@ const world = `
     });
     await new Promise((resolve) => server.listen(${HTTP}, host, resolve));
   }
-  await dnsServer('${NAME_SERVER}', { 'outside.test': '${D}', 'one.test': '${D}' });
+  await dnsServer('${NAME_SERVER}', {
+    'outside.test': '${D}', 'one.test': '${D}', 'a.dynamic.test': '${A}', 'b.dynamic.test': '${B}',
+  });
   console.log('ready');`;
 
 t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
@@ -90,6 +97,7 @@ t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
       api: await get('api.test'),
       web: await get('web'),
       webInFull: await get('web.default.svc.cluster.local'),
+      dynamic: [await get('a.dynamic.test'), await get('b.dynamic.test')],
       outside: await get('outside.test'),
       nowhere: await lookup('nowhere.test').catch((error) => error.code),
       a: await asked('one.test', 'A'),
@@ -104,6 +112,12 @@ t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
   t.equal(answers['api'], `200 from ${C} for api.test:${HTTP}`, 'HTTP by a host of a ServiceEntry');
   t.equal(answers['web'], `200 from ${D} for web:${HTTP}`, 'the short name of a v1 Service');
   t.equal(answers['webInFull'], `200 from ${D} for web.default.svc.cluster.local:${HTTP}`);
+  t.same(
+    answers['dynamic'],
+    [A, B].map((ip, i) => `200 from ${ip} for ${'ab'[i]}.dynamic.test:${HTTP}`),
+    'DYNAMIC_DNS: each name of the wildcard, looked up by the sidecar',
+  );
+  t.equal(await pod.stat('^cluster.outbound.*dynamic.test;.upstream_rq_200$'), 2);
   t.equal(answers['outside'], `200 from ${D} for outside.test:${HTTP}`, 'the own name server');
   t.equal(answers['nowhere'], 'ENOTFOUND');
   const { a, aaaa } = answers as Record<string, { code: number; addresses: string[] }>;

@@ -31,7 +31,7 @@ export const grpcClusters = memoize(
     settings: MeshSettings,
     endpoints: ServiceEndpoints | undefined,
   ): readonly OutboundCluster[] => {
-    if (view.service.resolution === 'none') return [];
+    if (['none', 'dynamic-dns'].includes(view.service.resolution)) return [];
     return view.service.ports
       .filter((port) => port.protocol !== 'UDP')
       .flatMap((port) =>
