@@ -65,7 +65,9 @@ const match = message({
     'WAYPOINT',
   ]).describe('what comes into sidecars, what goes out of them, or gateways'),
   proxy: message({
-    proxyVersion: string.describe('a regular expression on ISTIO_VERSION of the node metadata'),
+    proxyVersion: string.describe(
+      'a regular expression on ISTIO_VERSION of the node metadata; without that, nothing matches',
+    ),
     metadata: stringMap.describe('of the node, equal values'),
   }).describe('the proxies that it is for'),
   listener: listenerMatch.describe('the listeners that are changed; all when absent'),

@@ -15,6 +15,7 @@ t.test("Istio's node", async (t) => {
       WORKLOAD_NAME: 'reviews-v1',
       INTERCEPTION_MODE: 'TPROXY',
       GENERATOR: 'grpc',
+      ISTIO_VERSION: '1.27.1',
       UNHEARD_OF: {},
     },
     locality: { region: 'r', zone: 'z', sub_zone: 's' },
@@ -41,6 +42,19 @@ t.test("Istio's node", async (t) => {
     cluster: 'reviews.prod',
     service: '',
     envoyVersion: '1.40.0',
+    istioVersion: '1.27.1',
+    // What EnvoyFilters may ask about: strings only.
+    metadata: {
+      NAMESPACE: 'prod',
+      INSTANCE_IPS: '10.0.0.1,2001:db8::1',
+      CLUSTER_ID: 'c1',
+      NETWORK: 'n1',
+      SERVICE_ACCOUNT: 'sa',
+      WORKLOAD_NAME: 'reviews-v1',
+      INTERCEPTION_MODE: 'TPROXY',
+      GENERATOR: 'grpc',
+      ISTIO_VERSION: '1.27.1',
+    },
   });
 });
 
