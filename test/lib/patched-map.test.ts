@@ -3,7 +3,9 @@ import t from 'tap';
 import { changedKeys, keysId, patched } from '../../src/lib/patched-map.js';
 
 const value = (n: number) => ({ n });
-const start = new Map(Array.from({ length: 100 }, (_, i) => [`k${i}`, value(i)] as const));
+const start = new Map<string, { n: number }>(
+  Array.from({ length: 100 }, (_, i) => [`k${i}`, value(i)]),
+);
 
 void t.test('reads as a copy would', async (t) => {
   const change = value(-1);
