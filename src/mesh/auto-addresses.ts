@@ -40,10 +40,12 @@ export function withAutoAddresses(entries: readonly RegistryEntry[]): RegistryEn
  * which Kubernetes has none, are treated alike.
  */
 function isEligible({ service }: RegistryEntry): boolean {
-  const { addresses, headless, resolution, hostname, labels } = service;
+  const { addresses, headless, resolution, hostname, labels, ports } = service;
   if (addresses.length > 0 || headless || resolution === 'none') return false;
-  const named = !hostname.startsWith('*') || resolution === 'dynamic-dns';
-  return named && labels[optOut]?.toLowerCase() !== 'false';
+  const dynamic = resolution === 'dynamic-dns';
+  // TLS goes on to the address that was called (outbound-cluster.ts), which must then be a real one.
+  if (dynamic && ports.some(({ protocol }) => protocol === 'TLS')) return false;
+  return (dynamic || !hostname.startsWith('*')) && labels[optOut]?.toLowerCase() !== 'false';
 }
 
 /** Gives each slot to the first by name of those it is home to; the others, sorted, are left over. */

@@ -17,6 +17,7 @@ import { istioMetadata } from './cluster.js';
 import { toDuration } from './duration.js';
 import { type EndpointFilter, localityLbEndpoints } from './endpoint.js';
 import { httpProtocolOptions, speaksHttp2, type UpstreamHttp } from './http-protocol-options.js';
+import { isTls } from './listener-protocol.js';
 import { isPassthrough, loadBalancerFields } from './load-balancer.js';
 import {
   type ClusterLocality,
@@ -212,7 +213,7 @@ interface Discovery {
 /** How the endpoints are found; undefined for a name that has none. */
 function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
   const { context, port, name } = discovery;
-  const type = clusterType(context, discovery.policy);
+  const type = clusterType(context, discovery.policy, port);
   switch (type) {
     case 'EDS':
       return {
@@ -268,7 +269,7 @@ function dnsFields(
 }
 
 /**
- * The name is that of the Host header, or of the TLS handshake. Istio puts a filter before the cluster that looks names
+ * The name is that of the Host header. Istio puts a filter before the cluster that looks names
  * up; Envoy since 1.33 looks them up in the cluster itself.
  */
 function dynamicForwardProxy({ service, settings, family }: Context): Cluster['cluster_type'] {
@@ -289,7 +290,7 @@ function dynamicForwardProxy({ service, settings, family }: Context): Cluster['c
  * By resolution. Connections to headless services and to ServiceEntries without one go where the client sends them;
  * without interception nobody knows where that is, so that endpoints are balanced instead.
  */
-function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
+function clusterType(context: Context, policy: EffectivePolicy, port: ServicePort): ClusterType {
   const { service, intercepted } = context;
   if (isPassthrough(policy.loadBalancer)) return 'ORIGINAL_DST';
   if (service.headless) return intercepted ? 'ORIGINAL_DST' : 'EDS';
@@ -301,7 +302,8 @@ function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
     case 'dns-round-robin':
       return 'LOGICAL_DNS';
     case 'dynamic-dns':
-      return 'DYNAMIC';
+      // A first connection does not wait for the look-up as a request does; the client has looked the name up itself.
+      return isTls(port.protocol) ? 'ORIGINAL_DST' : 'DYNAMIC';
     case 'static':
       return 'EDS';
     default:

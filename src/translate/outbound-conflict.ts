@@ -190,7 +190,7 @@ function addTcp(
       (addressesOf(service, work.view.proxy).length === 0 || site.cidrs !== undefined));
   const chains = tcpChains(work.context, view, port, {
     ...(site.cidrs === undefined ? {} : { destinationCidrs: site.cidrs }),
-    ...((shared || service.resolution === 'dynamic-dns') && isTls(port.protocol)
+    ...(shared && isTls(port.protocol)
       ? { serverNames: [service.hostname, ...(service.aliases ?? [])] }
       : {}),
   });

@@ -299,6 +299,7 @@ export const serviceEntries: unknown[] = [
         ports: { http: 8081 },
         labels: { version: 'v1' },
         locality: 'eu/a/1',
+        network: 'vm',
         weight: 5,
         serviceAccount: 'db',
       },
