@@ -17,7 +17,7 @@ interface Place extends Registration, Comer {
 }
 
 /** How long a sidecar may be away, in ms; Istio's PILOT_WORKLOAD_ENTRY_GRACE_PERIOD. */
-export const REGISTRATION_GRACE_MS = 10_000;
+const REGISTRATION_GRACE_MS = 10_000;
 
 /** More places than this are not kept for sidecars that are away; the bound for those that are there is xds'. */
 const AWAY_MAX = 10_000;
@@ -35,7 +35,7 @@ export interface RegistrationMemory {
 }
 
 /** How registrations are kept. */
-export interface RegistrationOptions {
+interface RegistrationOptions {
   graceMs?: number;
   memory?: RegistrationMemory;
   /** Equal for proxies that describe themselves alike. */

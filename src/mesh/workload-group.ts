@@ -26,7 +26,7 @@ export interface RegisteredWorkloads {
 }
 
 /** The annotation that names the group, as Istio writes it. */
-export const groupAnnotation = 'istio.io/autoRegistrationGroup';
+const groupAnnotation = 'istio.io/autoRegistrationGroup';
 const localityLabel = 'istio-locality';
 const nameMax = 253;
 

@@ -6,7 +6,7 @@ import type { ProxyTraits } from '../mesh/proxy-view.js';
 import type { Service } from '../mesh/service.js';
 
 /** What of a proxy decides addresses. */
-export type AddressClient = Pick<ProxyTraits, 'ipv4' | 'ipv6' | 'dnsCapture'>;
+type AddressClient = Pick<ProxyTraits, 'ipv4' | 'ipv6' | 'dnsCapture'>;
 
 /** Addresses and CIDRs; empty for a service that stands at the wildcard. */
 export function addressesOf(service: Service, client: AddressClient): readonly string[] {
