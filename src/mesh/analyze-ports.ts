@@ -4,7 +4,7 @@ import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { inboundConflict } from './inbound-conflict.js';
 import type { Mesh } from './mesh.js';
-import type { Definition } from './registry.js';
+import type { Definition } from './registry-entry.js';
 import type { Protocol, Service, ServicePort } from './service.js';
 import { overlaps } from './visibility.js';
 import { selectWorkloads, workloadIndex } from './workload-index.js';

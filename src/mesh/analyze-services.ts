@@ -2,7 +2,7 @@
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import type { Mesh } from './mesh.js';
-import type { RegistryEntry } from './registry.js';
+import type { RegistryEntry } from './registry-entry.js';
 
 /** Ports whose protocol must be sniffed, and selectors that find no workload. */
 export function analyzeServices(mesh: Mesh): Problem[] {

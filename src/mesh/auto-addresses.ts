@@ -6,7 +6,7 @@
 // two hosts have the same hash (one in 65,000 pairs) can a new one move another's address.
 import { memoize } from '../lib/memo.js';
 import { compareText } from './order.js';
-import type { RegistryEntry } from './registry.js';
+import type { RegistryEntry } from './registry-entry.js';
 import type { Service } from './service.js';
 
 /** 240.240.0.1 to 240.240.255.254, without addresses that end in 0 or 255. */

@@ -16,7 +16,7 @@ import {
   workloadEndpoint,
 } from './make-endpoint.js';
 import { compareText, groupBy, sameKeys } from './order.js';
-import type { Definition, RegistryEntry } from './registry.js';
+import type { Definition, RegistryEntry } from './registry-entry.js';
 import type { Service, ServicePort } from './service.js';
 import {
   selectWorkloads,

@@ -6,20 +6,9 @@ import { withAutoAddresses } from './auto-addresses.js';
 import { kubernetesService } from './kubernetes-service.js';
 import type { MeshSettings } from './mesh-settings.js';
 import { byAge, compareText, groupBy } from './order.js';
+import type { RegistryEntry } from './registry-entry.js';
 import type { Service } from './service.js';
 import { serviceEntryServices } from './service-entry.js';
-
-/** One definition of a host. */
-export interface Definition {
-  service: Service;
-  resource: Resource;
-}
-
-/** A service of the mesh and the definitions it was made of: one, but where ServiceEntries share a host. */
-export interface RegistryEntry {
-  service: Service;
-  definitions: readonly Definition[];
-}
 
 /** All services. */
 export interface Registry {

@@ -233,7 +233,11 @@ t.test('analyze on a directory', async (t) => {
 
   const human = await fairlead(['analyze', '--config', bad]);
   t.equal(human.code, 1);
-  t.match(human.stdout, /bad\/a\.yaml:8:\d+: error wrong-type \(IST0106\): /, 'file:line:col of the value');
+  t.match(
+    human.stdout,
+    /bad\/a\.yaml:8:\d+: error wrong-type \(IST0106\): /,
+    'file:line:col of the value',
+  );
   t.match(human.stdout, /\n2 errors, 0 warnings, 1 info\n$/);
 
   const json = await fairlead(['analyze', '--config', bad, '-o', 'json']);

@@ -69,7 +69,7 @@ t.test('instances come and go', { timeout: 90_000 }, async (t) => {
   await becomes({ one: 4, three: 4, two: 4 });
   t.pass('two more take their share');
 
-  process.kill(one.pid, "SIGKILL");
+  process.kill(one.pid, 'SIGKILL');
   const killedMs = performance.now();
   const answers: Record<string, number> = {};
   while (performance.now() - killedMs < 3000) {

@@ -1,7 +1,7 @@
 // Addresses of the mesh's own: who gets one, that none is given twice, and that they do not depend on what else is there.
 import t from 'tap';
 import { withAutoAddresses } from '../../src/mesh/auto-addresses.js';
-import type { RegistryEntry } from '../../src/mesh/registry.js';
+import type { RegistryEntry } from '../../src/mesh/registry-entry.js';
 import type { Service } from '../../src/mesh/service.js';
 
 function entry(hostname: string, fields: Partial<Service> = {}): RegistryEntry {
