@@ -6,6 +6,7 @@ import { inboundConflict } from '../mesh/inbound-conflict.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
+import type { Service, ServicePort } from '../mesh/service.js';
 import { isReserved } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
 
@@ -17,8 +18,13 @@ export interface InboundPlan {
 
 /** Decides the inbound side of a view. The same object for the same ports and settings. */
 export function inboundPlan(view: ProxyView): InboundPlan {
-  // By the ports: workloads of one service have lists of their own, and still the same plan.
-  return planOf(view.settings, ...view.inbound.ports);
+  // By the parts: workloads of one service have lists of their own, and still the same plan.
+  const parts = view.inbound.ports.flatMap(({ service, port, targetPort }) => [
+    service,
+    port,
+    targetPort,
+  ]);
+  return planOf(view.settings, ...parts);
 }
 
 /**
@@ -29,11 +35,14 @@ export function boundInboundAddress(ips: readonly string[]): string | undefined 
   return ips.find((ip) => !isLoopback(ip) || (ip !== '127.0.0.1' && ip !== '::1'));
 }
 
-const planOf = memoize((settings: MeshSettings, ...ports: readonly InboundPort[]): InboundPlan => {
+type Part = Service | ServicePort | number;
+
+const planOf = memoize((settings: MeshSettings, ...parts: readonly Part[]): InboundPlan => {
   const chosen = new Map<number, InboundPort>();
   const problems: Problem[] = [];
-  for (const each of ports) {
-    const { port, targetPort } = each;
+  for (let i = 0; i < parts.length; i += 3) {
+    const [service, port, targetPort] = parts.slice(i, i + 3) as [Service, ServicePort, number];
+    const each = { service, port, targetPort };
     if (listenerProtocol(port.protocol) === 'none' || targetPort <= 0) continue;
     if (isReserved(targetPort, settings)) continue;
     const first = chosen.get(targetPort);
