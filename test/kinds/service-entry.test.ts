@@ -150,11 +150,7 @@ const cases: [string, unknown, string[]][] = [
     ['error invalid-value spec.exportTo'],
   ],
   ['entry without address', we({}), ['error missing-field spec.address']],
-  [
-    'entry in a network',
-    we({ network: 'n' }),
-    ['warning invalid-value spec.address'],
-  ],
+  ['entry in a network', we({ network: 'n' }), ['warning invalid-value spec.address']],
   ['entry with a wrong address', we({ address: 'a b' }), ['error invalid-value spec.address']],
   [
     'entry with wrong ports',
