@@ -40,6 +40,9 @@ export interface RunningDemo {
   stop(): Promise<void>;
 }
 
+/** How long the start waits for all sidecars, in ms. */
+const configuredWaitMs = 20_000;
+
 /** Starts everything; what was started is stopped again when a part fails. */
 export async function startMesh(chosen: ChosenMode, options: MeshOptions): Promise<RunningDemo> {
   return chosen.host === undefined ? startPortsMesh(options) : startPodMesh(chosen.host, options);
@@ -55,6 +58,7 @@ async function startPodMesh(host: PodHost, options: MeshOptions): Promise<Runnin
       return running;
     });
     const [server, pods] = await Promise.all([serving, runPods(host, socket, serving)]);
+    await configured(server);
     const frontend = await host.forward('door', workloads[0]!.address, appPort);
     const door = await openDoor(options.port, frontend);
     ends.push(() => door.close());
@@ -82,6 +86,7 @@ async function startPortsMesh(options: MeshOptions): Promise<RunningDemo> {
     const server = await serve(mirror.dir, ['127.0.0.1:0'], options, ends);
     const xdsPort = Number(/:(\d+)$/.exec(server.xds[0]!)?.[1]);
     await runPorts(processes, { plan, envoyPath: options.envoyPath, xdsPort });
+    await configured(server);
     return {
       server,
       frontendPort: plan.frontend,
@@ -92,6 +97,21 @@ async function startPortsMesh(options: MeshOptions): Promise<RunningDemo> {
       stop: () => undo(ends),
     };
   });
+}
+
+/**
+ * Waits until every sidecar has its listeners: a first answer by the quickest ones says nothing of the others. Gives up
+ * after a while, for what is missing is then said with the first answer.
+ */
+async function configured({ controlPlane }: RunningServer): Promise<void> {
+  const endMs = performance.now() + configuredWaitMs;
+  while (performance.now() < endMs) {
+    const ready = controlPlane.state
+      .proxies()
+      .filter(({ types }) => types['LDS']?.state === 'SYNCED');
+    if (ready.length >= workloads.length) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** The control plane in this process; a taken admin port is replaced by a free one. */
