@@ -1,8 +1,10 @@
 // DestinationRules: merging of rules for one host within a namespace, and the look-up from a client's namespace.
 // Applying a traffic policy is translation.
+
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
+import { hasLabels } from './has-labels.js';
 import { type HostIndex, hostIndex, mostSpecific, resolveHost } from './host-name.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { DestinationRule } from './rules.js';
@@ -93,9 +95,7 @@ export function selectingRules(
 ): readonly SelectingRule[] {
   const selecting = rules.byNamespace.get(namespace)?.selecting ?? noRules;
   if (selecting.length === 0) return noRules;
-  const selected = selecting.filter(({ labels: wanted }) =>
-    Object.entries(wanted).every(([key, value]) => labels[key] === value),
-  );
+  const selected = selecting.filter(({ labels: wanted }) => hasLabels(labels, wanted));
   return selected.length === 0 ? noRules : sameSelection(selecting, ...selected);
 }
 

@@ -1,9 +1,11 @@
 // EnvoyFilters: which patches count for a proxy, and in which order. What a patch does is translation's business
 // (translate/envoy-filter/).
+
 import type { EnvoyFilterSpec } from '../kinds/envoy-filter.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
+import { hasLabels } from './has-labels.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { ResourceId } from './rules.js';
 import { pluginPatchesOf, type WasmPlugins } from './wasm-plugin.js';
@@ -86,9 +88,9 @@ const shared = memoize(
   (...patches: readonly EnvoyFilterPatch[]): readonly EnvoyFilterPatch[] => patches,
 );
 
-function isFor({ selector = {}, isForNobody }: EnvoyFilter, { labels }: ConnectedProxy): boolean {
+function isFor({ selector, isForNobody }: EnvoyFilter, { labels }: ConnectedProxy): boolean {
   if (isForNobody) return false;
-  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+  return hasLabels(labels, selector);
 }
 
 function hasContext({ context }: EnvoyFilterPatch, { type }: ConnectedProxy): boolean {

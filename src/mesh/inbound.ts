@@ -1,5 +1,6 @@
 // What a workload serves: the services whose endpoints have one of its addresses, those whose selector matches its
-// labels (Istio's proxy service targets), and the one that a plain Envoy names. Sidecar.ingress is not implemented.
+// labels (Istio's proxy service targets), and the one that a plain Envoy names. What a Sidecar
+// says instead is sidecar-ingress.ts.
 import { memoize } from '../lib/memo.js';
 import type { NamespaceEndpoints } from './endpoints.js';
 import { workloadPort } from './make-endpoint.js';

@@ -1,6 +1,8 @@
 // The WorkloadEntry that a connected sidecar belongs to: the one of its namespace with its address. Its labels are the
 // sidecar's too, so that rules which select workloads or ask about callers find it.
+
 import { memoize } from '../lib/memo.js';
+import { hasLabels } from './has-labels.js';
 import type { Mesh } from './mesh.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import { workloadIndex, workloadLabels } from './workload-index.js';
@@ -13,8 +15,7 @@ export function asWorkload(mesh: Mesh, proxy: ConnectedProxy): ConnectedProxy {
   const entry = proxy.ips.map((ip) => byAddress.get(ip)).find(Boolean);
   if (entry === undefined) return proxy;
   const labels = workloadLabels(entry);
-  const known = Object.entries(labels).every(([key, value]) => proxy.labels[key] === value);
-  return known ? proxy : withLabels(proxy, labels);
+  return hasLabels(proxy.labels, labels) ? proxy : withLabels(proxy, labels);
 }
 
 const withLabels = memoize(

@@ -13,7 +13,7 @@ import type { EgressListener, OutboundScope, ServiceView } from './proxy-view.js
 import type { DestinationRule, VirtualService } from './rules.js';
 import type { CachedScope } from './scope-cache.js';
 import type { Service } from './service.js';
-import { type Sidecar, sidecarOf } from './sidecar.js';
+import type { Sidecar } from './sidecar.js';
 import { isVisible } from './visibility.js';
 import { visibleByHostname } from './visible-services.js';
 
@@ -26,15 +26,16 @@ interface Client {
 
 /**
  * What a proxy may call; the same object for proxies that see the same, and while they do: those of namespaces that
- * nothing is special for, or of one namespace, Sidecar and set of rules that select them.
+ * nothing is special for, or of one namespace, Sidecar (`sidecarOf`) and set of rules that select them.
  */
 export function outboundScope(
   mesh: Mesh,
   proxy: ConnectedProxy,
+  sidecar: Sidecar | undefined,
 ): { key: string; scope: OutboundScope } {
   const client: Client = {
     namespace: proxy.namespace,
-    sidecar: sidecarOf(mesh.sidecars, proxy),
+    sidecar,
     selecting: selectingRules(mesh.destinationRules, proxy),
   };
   const key = scopeKey(mesh, client);
@@ -43,7 +44,7 @@ export function outboundScope(
   if (cached === undefined) {
     const { services, virtualServices, destinationRules, endpoints } = mesh;
     const special = key === '' ? { ...client, namespace: '' } : client;
-    const { sidecar, selecting } = client;
+    const { selecting } = client;
     cached = {
       scope: buildScope(mesh, special, scopes.before.get(key)),
       from: { services, virtualServices, destinationRules, endpoints, sidecar, selecting },

@@ -1,8 +1,10 @@
 // Sidecar resources: which one counts for a proxy, and what its egress hosts let it see. What a scope is made of is
 // scope.ts; ports that a Sidecar serves are sidecar-ingress.ts.
+
 import type { Resource } from '../kinds/resource.js';
 import type { SidecarSpec } from '../kinds/sidecar.js';
 import { memoize } from '../lib/memo.js';
+import { hasLabels } from './has-labels.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
@@ -72,9 +74,7 @@ export function sidecarOf(
   if (byNamespace.size === 0 || proxy.type !== 'sidecar') return undefined;
   const own = byNamespace
     .get(proxy.namespace)
-    ?.find(({ selector = {} }) =>
-      Object.entries(selector).every(([key, value]) => proxy.labels[key] === value),
-    );
+    ?.find(({ selector }) => hasLabels(proxy.labels, selector));
   return own ?? byNamespace.get(rootNamespace)?.find(({ selector }) => selector === undefined);
 }
 

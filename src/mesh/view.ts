@@ -26,8 +26,8 @@ const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
 export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const proxy = asWorkload(mesh, connected);
   const last = lastViews.get(proxy);
-  const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy);
   const sidecar = sidecarOf(mesh.sidecars, proxy);
+  const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy, sidecar);
   const settings = sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
   const asked = askedLabels(outbound.virtualServices);
   const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));

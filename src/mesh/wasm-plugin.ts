@@ -1,9 +1,11 @@
 // WasmPlugins: which count for a proxy, and where in its chains each stands. They are patches like those of
 // EnvoyFilters, applied before them; the filter itself is made in translate/envoy-filter/wasm-filter.ts.
+
 import type { Resource } from '../kinds/resource.js';
 import type { WasmPluginSpec } from '../kinds/wasm-plugin.js';
 import { memoize } from '../lib/memo.js';
 import type { EnvoyFilterPatch, PatchContext } from './envoy-patch.js';
+import { hasLabels } from './has-labels.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 
 /** A plugin as the mesh keeps it. */
@@ -43,7 +45,7 @@ export function pluginPatchesOf(
   if (byNamespace.size === 0 || proxy.type !== 'sidecar') return [];
   const plugins = [...new Set([proxy.namespace, rootNamespace])]
     .flatMap((namespace) => byNamespace.get(namespace) ?? [])
-    .filter(({ labels }) => Object.entries(labels).every(([k, v]) => proxy.labels[k] === v))
+    .filter(({ labels }) => hasLabels(proxy.labels, labels))
     .sort((a, b) => b.priority - a.priority);
   const inPhase = (...some: readonly string[]) =>
     some.flatMap((phase) => plugins.filter((plugin) => plugin.phase === phase));

@@ -1,7 +1,9 @@
 // The WorkloadEntries of one namespace, to be found by label selector and by address.
+
 import type { Resource } from '../kinds/resource.js';
 import type { WorkloadEntrySpec } from '../kinds/workload-entry.js';
 import { memoize } from '../lib/memo.js';
+import { hasLabels } from './has-labels.js';
 
 export type WorkloadEntry = Resource<WorkloadEntrySpec>;
 
@@ -56,6 +58,5 @@ export function selects(
   selector: Readonly<Record<string, string>>,
   labels: Readonly<Record<string, string>>,
 ): boolean {
-  const pairs = Object.entries(selector);
-  return pairs.length > 0 && pairs.every(([key, value]) => labels[key] === value);
+  return Object.keys(selector).length > 0 && hasLabels(labels, selector);
 }

@@ -1,8 +1,10 @@
 // The ordered Envoy routes of one VirtualService, for one kind of client. Which hosts they serve is decided in
 // host-rules.ts and virtual-host.ts.
+
 import type { Route } from '../envoy/gen/types/envoy/config/route/v3/Route.js';
 import type { RouteAction } from '../envoy/gen/types/envoy/config/route/v3/RouteAction.js';
 import { memoize } from '../lib/memo.js';
+import { hasLabels } from '../mesh/has-labels.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { HttpMatch, HttpRule, VirtualService } from '../mesh/rules.js';
@@ -86,8 +88,7 @@ const routesOf = memoize(
 function isFor(match: HttpMatch, { proxy, listenerPort }: RouteClient): boolean {
   if (match.port && match.port !== listenerPort) return false;
   if (match.gateways && match.gateways.length > 0) return match.gateways.includes('mesh');
-  const labels = Object.entries(match.sourceLabels ?? {});
-  if (!labels.every(([key, value]) => proxy.labels[key] === value)) return false;
+  if (!hasLabels(proxy.labels, match.sourceLabels)) return false;
   return !match.sourceNamespace || match.sourceNamespace === proxy.namespace;
 }
 

@@ -33,8 +33,8 @@ export function inboundClusters(view: ProxyView): readonly Cluster[] {
     const host = ports[0]?.service.hostname;
     const rule = rulesByHost(outbound.services).get(host ?? '');
     const own = proxy.interceptionMode === 'NONE' ? inbound.ips[0] : undefined;
-    const way = { local, ipv4: proxy.ipv4, ipv6: proxy.ipv6, ...(own && { own }) };
-    return inboundCluster(settings, rule, inbound.connectionPool, wayKey(way), ...ports);
+    const pool = inbound.connectionPool;
+    return inboundCluster(settings, rule, pool, local, proxy.ipv4, proxy.ipv6, own, ...ports);
   });
 }
 
@@ -53,7 +53,10 @@ const inboundCluster = memoize(
     settings: MeshSettings,
     rule: DestinationRule | undefined,
     ofSidecar: ConnectionPool | undefined,
-    way: string,
+    local: boolean,
+    ipv4: boolean,
+    ipv6: boolean,
+    own: string | undefined,
     ...ports: readonly InboundPort[]
   ): Cluster => {
     const first = ports[0] as InboundPort;
@@ -73,7 +76,7 @@ const inboundCluster = memoize(
     return {
       name,
       alt_stat_name: clusterStatName(name, settings.config.inboundClusterStatName, first),
-      ...whereTo(name, first, readWay(way)),
+      ...whereTo(name, first, { local, ipv4, ipv6, own }),
       connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
       common_lb_config: {},
       circuit_breakers: circuitBreakers(pool),
@@ -93,12 +96,8 @@ interface Way {
   ipv4: boolean;
   ipv6: boolean;
   /** The workload's address, without interception: there the address that was called is not known. */
-  own?: string;
+  own: string | undefined;
 }
-
-// As text, so that the clusters of equal workloads are one object.
-const wayKey = (way: Way): string => JSON.stringify(way);
-const readWay = (key: string): Way => JSON.parse(key) as Way;
 
 /** Without interception the address that was called is the sidecar's own. */
 function whereTo(

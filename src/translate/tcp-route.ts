@@ -1,7 +1,9 @@
 // Where the TCP connections of one service port go: VirtualService tcp and tls rules, else the service itself, and
 // what its DestinationRule says about connections. Matches that only the control plane can judge (labels and
 // namespace of the client, port, gateways) are judged here; the others become chain matches.
+
 import { memoize, sameOr } from '../lib/memo.js';
+import { hasLabels } from '../mesh/has-labels.js';
 import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type {
@@ -146,7 +148,7 @@ function applies(
     (!match.gateways?.length || match.gateways.includes('mesh')) &&
     (match.port === undefined || match.port === port.number) &&
     (!match.sourceNamespace || match.sourceNamespace === proxy.namespace) &&
-    Object.entries(match.sourceLabels ?? {}).every(([key, value]) => proxy.labels[key] === value)
+    hasLabels(proxy.labels, match.sourceLabels)
   );
 }
 

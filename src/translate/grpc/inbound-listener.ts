@@ -1,5 +1,6 @@
 // The listeners of gRPC servers that speak xDS (gRFC A36): for each port that the workload serves, under each address
-// that its program may listen at. Calls are let through in plain text, as PeerAuthentication is not implemented.
+// that its program may listen at. Calls are let through in plain text, as everywhere while there are no identities
+// (mTLS is a later capability).
 import type { Listener } from '../../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import type { HttpConnectionManager } from '../../envoy/gen/types/envoy/extensions/filters/network/http_connection_manager/v3/HttpConnectionManager.js';
 import { memoize } from '../../lib/memo.js';
