@@ -57,9 +57,14 @@ function seen(mesh: Mesh) {
 function plain(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_key, part: unknown) =>
-      part instanceof Map ? [...part] : part instanceof Set ? [...part].sort() : part,
+      isMap(part) ? [...part] : part instanceof Set ? [...part].sort() : part,
     ),
   );
+}
+
+/** Map, or one of lib/ that is read like it (patched-map.ts). */
+function isMap(part: unknown): part is ReadonlyMap<unknown, unknown> {
+  return part instanceof Map || (part instanceof Object && 'get' in part && 'entries' in part);
 }
 
 t.test('the order of resources does not matter', async (t) => {
