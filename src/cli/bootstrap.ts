@@ -67,6 +67,12 @@ export interface BootstrapOptions {
 
 type Json = { [key: string]: unknown };
 
+/**
+ * The Istio release whose API and defaults fairlead follows: what our own proxies say they are, so that EnvoyFilters
+ * which ask for a version (match.proxy.proxyVersion) are in force on them.
+ */
+export const followedIstioVersion = '1.31.0';
+
 const xdsCluster = 'xds-grpc';
 const extensions = 'type.googleapis.com/envoy.extensions';
 
@@ -131,6 +137,7 @@ export function buildNode(options: BootstrapOptions): Json {
     ...(plain ? {} : { SERVICE_ACCOUNT: options.serviceAccount ?? 'default' }),
     ...(plain ? {} : { WORKLOAD_NAME: workload, CLUSTER_ID: options.clusterId ?? 'Kubernetes' }),
     ...(plain ? {} : { INTERCEPTION_MODE: options.interceptionMode ?? 'REDIRECT' }),
+    ...(plain ? {} : { ISTIO_VERSION: followedIstioVersion }),
     ...(options.network === undefined ? {} : { NETWORK: options.network }),
     ...(options.workloadGroup === undefined ? {} : { AUTO_REGISTER_GROUP: options.workloadGroup }),
     ...(options.dnsCapture ? { DNS_CAPTURE: 'true' } : {}),

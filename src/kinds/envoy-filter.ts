@@ -66,7 +66,8 @@ const match = message({
   ]).describe('what comes into sidecars, what goes out of them, or gateways'),
   proxy: message({
     proxyVersion: string.describe(
-      'a regular expression on ISTIO_VERSION of the node metadata; without that, nothing matches',
+      'a regular expression on ISTIO_VERSION of the node metadata, which `fairlead bootstrap` sets to the release that ' +
+        'fairlead follows; without that, nothing matches',
     ),
     metadata: stringMap.describe('of the node, equal values'),
   }).describe('the proxies that it is for'),

@@ -10,6 +10,7 @@ import {
   bootstrapText,
   buildBootstrap,
   buildNode,
+  followedIstioVersion,
 } from '../../src/cli/bootstrap.js';
 import { ensureEnvoy } from '../../src/cli/envoy-binary.js';
 
@@ -40,14 +41,19 @@ t.test('a sidecar node has the form that Istio gives it', async (t) => {
       WORKLOAD_NAME: 'backend',
       CLUSTER_ID: 'Kubernetes',
       INTERCEPTION_MODE: 'REDIRECT',
+      ISTIO_VERSION: followedIstioVersion,
     },
   });
+  t.match(followedIstioVersion, /^1\.\d+\.\d+$/, 'as EnvoyFilters ask for it');
+  const own = buildNode({ ...sidecar, metadata: { ISTIO_VERSION: '1.20.0' } });
+  t.match(own.metadata, { ISTIO_VERSION: '1.20.0' }, 'unless the user says another');
 });
 
 t.test('a plain node is as the user says', async (t) => {
   const node = buildNode({ type: 'plain', name: 'edge-1', cluster: 'edge', xds: 'unix:/x' });
   t.match(node, { id: 'edge-1', cluster: 'edge', metadata: { NAMESPACE: 'default' } });
   t.notMatch(node.metadata, { INTERCEPTION_MODE: String });
+  t.notMatch(node.metadata, { ISTIO_VERSION: String });
 });
 
 t.test('the control plane by address, by name and by socket', async (t) => {

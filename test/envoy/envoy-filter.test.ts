@@ -138,6 +138,21 @@ t.test('a Lua filter, added, changed and removed under traffic', async (t) => {
   t.equal(JSON.parse((await inbound()).body)['x-lua'], undefined, 'not what comes in');
 });
 
+t.test('patches for releases of Istio: a sidecar of ours says which one it follows', async (t) => {
+  const forRelease = (proxyVersion: string, value: string) => {
+    const made = lua('SIDECAR_INBOUND', value) as { match: object };
+    return { ...made, match: { ...made.match, proxy: { proxyVersion } } };
+  };
+  await patch(
+    forRelease(String.raw`^1\.31.*`, 'followed'),
+    forRelease(String.raw`^1\.2\d.*`, 'old'),
+  );
+  await until(5_000, async () => JSON.parse((await inbound()).body)['x-lua'] === 'followed');
+  await patch(forRelease(String.raw`^1\.2\d.*`, 'old'));
+  await until(5_000, async () => JSON.parse((await inbound()).body)['x-lua'] === undefined);
+  await unpatch();
+});
+
 const localLimit = (extra: string) => `
 "@type": type.googleapis.com/udpa.type.v1.TypedStruct
 type_url: type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
