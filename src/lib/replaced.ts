@@ -25,7 +25,10 @@ export function replacements<T>(
   return found;
 }
 
-/** A copy with the new entries in place of the old ones, which must all be there. */
+/**
+ * A copy with the new entries in place of the old ones, which must all be there. An entry may be new in one place and
+ * old in another, so that changes must not be made one after the other.
+ */
 export function replaceAll<T>(list: readonly T[], changes: readonly Replacement<T>[]): T[] {
   const copy = [...list];
   for (const { before, after } of changes) copy[list.indexOf(before)] = after;

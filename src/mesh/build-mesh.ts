@@ -158,9 +158,9 @@ function regrouped(
   changes: readonly Replacement<Resource>[],
 ): ReadonlyMap<string, readonly Resource[]> {
   const next = new Map(groups);
-  for (const change of changes) {
-    const { namespace } = change.after;
-    next.set(namespace, replaceAll(next.get(namespace) ?? none, [change]));
+  // All of a namespace at once: where one goes and another comes, what stands between them moves by one.
+  for (const [namespace, ofNamespace] of groupBy(changes, ({ after }) => after.namespace)) {
+    next.set(namespace, replaceAll(next.get(namespace) ?? none, ofNamespace));
   }
   return next;
 }

@@ -93,9 +93,34 @@ t.test('a mesh built on another is what it would be alone', async () => {
       const [a, b] = [plain(mesh && seen(mesh)), plain(seen(alone))];
       if (JSON.stringify(a) !== JSON.stringify(b)) throw new Error('they differ');
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
 });
+
+t.test('one of a namespace goes and a younger one comes: the rest stays in order', async (t) => {
+  const [a1, a2, twin] = ['a1', 'a2', 'twin'].map((name) => named('WorkloadEntry', name));
+  const before = buildMesh(input(named('Service', 'a'), a1!, a2!));
+  const now = [named('Service', 'a'), a2!, twin!];
+  const after = buildMesh(input(...now), before);
+  const labels = ({ endpoints }: Mesh) =>
+    [...endpoints.values()].flatMap(({ byPort }) => byPort.get(8080)?.map(({ labels }) => labels));
+  t.strictSame(labels(after), [{ app: 'a', version: 'v2' }], 'of two of one address the older');
+  t.strictSame(labels(after), labels(buildMesh(input(...now))));
+});
+
+t.test('the same with DestinationRules of one host', async (t) => {
+  const [first, second, third] = ['1', '2', '3'].map((name) =>
+    rule(name, 'a', { trafficPolicy: { loadBalancer: { simple: name } } }),
+  );
+  const before = buildMesh(input(named('Service', 'a'), first!, second!));
+  const after = buildMesh(input(named('Service', 'a'), second!, third!), before);
+  const { services } = viewOf(after, sidecar('default')).outbound;
+  t.match(services[0]?.destinationRule?.trafficPolicy, { loadBalancer: { simple: '2' } });
+});
+
+function named(kind: string, name: string): Resource {
+  return everything.find((it) => it.kind === kind && it.name === name)!;
+}
 
 function edited(kind: string, name: string, spec: object): readonly Resource[] {
   return everything.map((it) =>
