@@ -8,9 +8,13 @@ import { endpointsDoc, endpointsSpec } from './endpoints.js';
 import { envoyFilterDoc, envoyFilterSpec } from './envoy-filter.js';
 import { checkEnvoyFilter } from './envoy-filter-check.js';
 import type { Check } from './finding.js';
+import { gatewayDoc, gatewaySpec } from './gateway.js';
+import { checkGateway } from './gateway-check.js';
 import { checkEndpointSlice, checkEndpoints, checkService } from './kubernetes-check.js';
 import { meshConfigDoc, meshConfigSpec } from './mesh-config.js';
 import { checkMeshConfig } from './mesh-config-check.js';
+import { secretDoc, secretSpec } from './secret.js';
+import { checkSecret } from './secret-check.js';
 import { serviceDoc, serviceSpec } from './service.js';
 import { serviceEntryDoc, serviceEntrySpec } from './service-entry.js';
 import { checkServiceEntry } from './service-entry-check.js';
@@ -99,6 +103,11 @@ export const kindTable: readonly KindEntry[] = [
     check: checkWorkloadGroup,
     doc: workloadGroupDoc,
   }),
+  implemented('Gateway', networking, {
+    schema: gatewaySpec,
+    check: checkGateway,
+    doc: gatewayDoc,
+  }),
   implemented('Sidecar', networking, {
     schema: sidecarSpec,
     check: checkSidecar,
@@ -137,7 +146,13 @@ export const kindTable: readonly KindEntry[] = [
     doc: endpointsDoc,
     specAt: 'top-level',
   }),
-  ...later('networking.istio.io', istioVersions, ['Gateway', 'ProxyConfig']),
+  implemented('Secret', ['', 'v1'], {
+    schema: secretSpec,
+    check: checkSecret,
+    doc: secretDoc,
+    specAt: 'top-level',
+  }),
+  ...later('networking.istio.io', istioVersions, ['ProxyConfig']),
   ...later('extensions.istio.io', ['v1alpha1'], ['TrafficExtension']),
   ...later(
     'security.istio.io',

@@ -2,15 +2,10 @@
 // What Gateways do is not here: of their specs, only the hosts are read, and nothing is taken for granted.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
+import type { GatewayHost } from './gateway.js';
 import { hostCovers } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import type { VirtualService } from './rules.js';
-
-/** `namespace/host`, where the namespace is that of the VirtualServices that may have the host, or `*`. */
-interface GatewayHost {
-  namespace: string;
-  host: string;
-}
 
 /** Everything about references to Gateways. */
 export function analyzeGateways(mesh: Mesh): Problem[] {
@@ -19,7 +14,12 @@ export function analyzeGateways(mesh: Mesh): Problem[] {
   for (const gateway of sorted['Gateway.gateway.networking.k8s.io'].sorted) {
     hostsOf.set(nameOf(gateway), listenerHosts(gateway));
   }
-  for (const gateway of sorted.Gateway.sorted) hostsOf.set(nameOf(gateway), serverHosts(gateway));
+  for (const { name, servers } of mesh.gateways) {
+    hostsOf.set(
+      name,
+      servers.flatMap(({ hosts }) => hosts),
+    );
+  }
   return mesh.writtenVirtualServices.flatMap((rule) => [
     ...rule.gateways.flatMap((name, i) => boundProblems(rule, name, i, hostsOf)),
     ...matchProblems(rule, hostsOf),
@@ -78,18 +78,6 @@ function unknown({ source }: VirtualService, path: FieldPath, name: string): Pro
 /** Entries of a list, whatever stands in its place. */
 function entries(value: unknown): readonly Record<string, unknown>[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : [];
-}
-
-/** `spec.servers[].hosts` of Istio's Gateway: a host, or `namespace/host` where `.` is its own. */
-function serverHosts({ spec, namespace }: Resource): readonly GatewayHost[] {
-  return entries((spec as { servers?: unknown } | undefined)?.servers).flatMap(({ hosts }) => {
-    const texts = Array.isArray(hosts) ? hosts.filter((one) => typeof one === 'string') : [];
-    return texts.map((text): GatewayHost => {
-      const [owner, host] = text.split('/', 2);
-      if (host === undefined) return { namespace: '*', host: text };
-      return { namespace: owner === '.' ? namespace : (owner ?? '*'), host };
-    });
-  });
 }
 
 /** `spec.listeners[].hostname` of Kubernetes' Gateway; none is any. */

@@ -10,6 +10,8 @@ import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
 import { envoyFilterIndex } from './envoy-filter.js';
+import { meshGateway } from './gateway.js';
+import { newGatewayScopes } from './gateway-scope.js';
 import type {
   Mesh,
   MeshInput,
@@ -41,9 +43,10 @@ const meshKinds = [
   'Sidecar',
   'EnvoyFilter',
   'WasmPlugin',
-  // For references to them only.
   'Gateway',
+  // For references to them only.
   'Gateway.gateway.networking.k8s.io',
+  'Secret',
   'MeshConfig',
 ] as const satisfies readonly MeshKind[];
 
@@ -83,6 +86,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
     sidecars: sidecarIndex(sorted.Sidecar.sorted, settings),
     envoyFilters: envoyFilterIndex(sorted.EnvoyFilter.sorted, settings.rootNamespace),
     wasmPlugins: wasmPluginIndex(sorted.WasmPlugin.sorted, settings.rootNamespace),
+    gateways: gatewaysOf(sorted.Gateway.sorted),
     endpoints: joinEndpoints(endpointsByNamespace, previous),
     problems: configProblems(sorted.MeshConfig.sorted),
     parts: {
@@ -93,9 +97,17 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
       sourcesByNamespace,
       endpointsByNamespace,
       scopes: newScopeCache(before?.scopes),
+      gatewayScopes: newGatewayScopes(before?.gatewayScopes),
+      secretsByNamespace: byNamespace(
+        sorted.Secret.sorted,
+        before?.sorted.Secret.sorted,
+        before?.secretsByNamespace,
+      ),
     },
   };
 }
+
+const gatewaysOf = memoize((resources: readonly Resource[]) => resources.map(meshGateway));
 
 const mergeDelegates = memoize((written: readonly VirtualService[]): readonly VirtualService[] => {
   const delegates = delegatesOf(written);

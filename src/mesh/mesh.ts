@@ -6,6 +6,8 @@ import type { DestinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { EndpointSources, NamespaceEndpoints } from './endpoints.js';
 import type { EnvoyFilters } from './envoy-filter.js';
+import type { Gateway } from './gateway.js';
+import type { GatewayScopeCache } from './gateway-scope.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
@@ -34,6 +36,8 @@ export interface Mesh {
   sidecars: Sidecars;
   envoyFilters: EnvoyFilters;
   wasmPlugins: WasmPlugins;
+  /** Oldest first. */
+  gateways: readonly Gateway[];
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */
   problems: readonly Problem[];
@@ -51,6 +55,9 @@ export interface MeshParts {
   endpointsByNamespace: ReadonlyMap<string, NamespaceEndpoints>;
   /** Views' outbound scopes: filled on demand, keyed by what they are made of. */
   scopes: ScopeCache;
+  /** What routers serve, likewise. */
+  gatewayScopes: GatewayScopeCache;
+  secretsByNamespace: ReadonlyMap<string, readonly Resource[]>;
 }
 
 /** The resources of one kind as given, and oldest first. */
@@ -78,4 +85,5 @@ export type MeshKind =
   | 'WasmPlugin'
   | 'Gateway'
   | 'Gateway.gateway.networking.k8s.io'
+  | 'Secret'
   | 'MeshConfig';

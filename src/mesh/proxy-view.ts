@@ -3,9 +3,11 @@
 // listeners and routes are not even looked at again.
 import type { ServiceEndpoints } from './endpoint.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
+import type { Gateway } from './gateway.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { InterceptionMode, ProxyPlace, ProxyType } from './proxy.js';
 import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
+import type { Secrets } from './secret.js';
 import type { Service, ServicePort } from './service.js';
 
 /** What translation may know of the proxy itself. Proxies with equal traits and scopes share one result. */
@@ -86,6 +88,22 @@ export interface InboundScope {
   connectionPool?: ConnectionPool;
 }
 
+/** A port that servers of Gateways name, and the one that the listener has. */
+export interface GatewayPort {
+  port: number;
+  listenerPort: number;
+}
+
+/** What a router serves. Shared by all routers that serve the same. */
+export interface GatewayScope {
+  /** Oldest first: the servers of an older one count before those of a younger. */
+  gateways: readonly Gateway[];
+  /** Sorted by port. */
+  ports: readonly GatewayPort[];
+  /** Visible rules bound to one of the Gateways, oldest first. */
+  virtualServices: readonly VirtualService[];
+}
+
 export interface ProxyView {
   /** Equal keys = equal views within one mesh; for logs and for sharing. */
   key: string;
@@ -93,6 +111,10 @@ export interface ProxyView {
   settings: MeshSettings;
   outbound: OutboundScope;
   inbound: InboundScope;
+  /** Of routers only. */
+  gateway?: GatewayScope;
+  /** Secrets of the proxy's namespace; absent for proxies that have no use for any. */
+  secrets?: Secrets;
   /** Patches in the order of application; absent when there are none. */
   envoyFilters?: readonly EnvoyFilterPatch[];
 }

@@ -1,8 +1,10 @@
 // What one proxy may see of a mesh: the entire input of translation (DESIGN.md, invariant 2). Parts are shared between
 // proxies and between generations while they are equal.
 import { memoize, sameOr } from '../lib/memo.js';
+import { selectingRules } from './destination-rule.js';
 import { patchesOf } from './envoy-filter.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
+import { gatewayScope } from './gateway-scope.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
@@ -12,6 +14,7 @@ import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
 import type { VirtualService } from './rules.js';
 import { outboundScope } from './scope.js';
+import { type Secrets, secretsOf } from './secret.js';
 import { type Sidecar, sidecarOf } from './sidecar.js';
 import { ingressPorts } from './sidecar-ingress.js';
 import { settingsOfSidecar } from './sidecar-settings.js';
@@ -29,30 +32,55 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const sidecar = sidecarOf(mesh.sidecars, proxy);
   const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy, sidecar);
   const settings = sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
-  const asked = askedLabels(outbound.virtualServices);
+  const served = proxy.type === 'router' ? gatewayScope(mesh, proxy) : undefined;
+  const asked = allAsked(outbound.virtualServices, served?.scope.virtualServices);
   const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));
   const inbound = inboundScope(mesh, proxy, { sidecar, last: last?.inbound });
   const envoyFilters = patchesOf(mesh.envoyFilters, mesh.wasmPlugins, proxy);
+  const secrets = secretsFor(mesh, proxy);
   if (
     last !== undefined &&
     last.outbound === outbound &&
     last.inbound === inbound &&
     last.proxy === traits &&
     last.settings === settings &&
+    last.gateway === served?.scope &&
+    last.secrets === secrets &&
     last.envoyFilters === envoyFilters
   ) {
     return last;
   }
   const view = {
-    key: viewKey(scopeKey, traits, { inbound, envoyFilters }),
+    key: viewKey(scopeKey, traits, { inbound, envoyFilters }) + (served?.key ?? ''),
     proxy: traits,
     settings,
     outbound,
     inbound,
+    ...(served && { gateway: served.scope }),
+    ...(secrets && { secrets }),
     ...(envoyFilters && { envoyFilters }),
   };
   lastViews.set(proxy, view);
   return view;
+}
+
+/**
+ * Routers use the Secrets of their own namespace. A sidecar does where a DestinationRule selects it by labels: without
+ * that, a credentialName is for gateways (Istio API, ClientTLSSettings.credentialName).
+ */
+function secretsFor(mesh: Mesh, proxy: ConnectedProxy): Secrets | undefined {
+  const isSelected = () => selectingRules(mesh.destinationRules, proxy).length > 0;
+  if (proxy.type !== 'router' && !isSelected()) return undefined;
+  const resources = mesh.parts.secretsByNamespace.get(proxy.namespace);
+  return resources && secretsOf(resources);
+}
+
+function allAsked(
+  called: readonly VirtualService[],
+  served: readonly VirtualService[] | undefined,
+): string {
+  const asked = askedLabels(called);
+  return served === undefined ? asked : `${asked}\n${askedLabels(served)}`;
 }
 
 /** Label keys that sourceLabels of any match ask about, sorted, joined by newlines. */

@@ -1,0 +1,152 @@
+// The rules of TLS towards clients beyond its schema, after Istio's validation of ServerTLSSettings.
+import type { Findings } from './finding.js';
+import type { FieldPath } from './problem.js';
+import type { ServerTls } from './server-tls.js';
+
+const versions = ['TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'];
+const hash = /^(?:[0-9a-fA-F]{64}|(?:[0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2})$/;
+const spki = /^[A-Za-z0-9+/]{43}=$/;
+
+/** What Envoy (BoringSSL) takes; Istio leaves out others with a warning. */
+const cipherSuites = new Set([
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-SHA',
+  'ECDHE-RSA-AES128-SHA',
+  'ECDHE-ECDSA-AES256-SHA',
+  'ECDHE-RSA-AES256-SHA',
+  'AES128-GCM-SHA256',
+  'AES256-GCM-SHA384',
+  'AES128-SHA',
+  'AES256-SHA',
+  'DES-CBC3-SHA',
+]);
+const curves = new Set(['P-256', 'P-384', 'P-521', 'X25519', 'X25519MLKEM768']);
+
+/** True for a cipher suite that Envoy takes. */
+export function isCipherSuite(name: string): boolean {
+  return cipherSuites.has(name);
+}
+
+/** True for a curve that Envoy takes. */
+export function isCurve(name: string): boolean {
+  return curves.has(name);
+}
+
+/** Checks the TLS of one server. */
+export function checkServerTls(findings: Findings, path: FieldPath, tls: ServerTls): void {
+  checkCredentials(findings, path, tls);
+  checkParameters(findings, path, tls);
+  for (const [i, entry] of (tls.verifyCertificateHash ?? []).entries()) {
+    if (!hash.test(entry)) {
+      findings.invalid([...path, 'verifyCertificateHash', i], 'a hash is SHA-256 in hexadecimal');
+    }
+  }
+  for (const [i, entry] of (tls.verifyCertificateSpki ?? []).entries()) {
+    if (!spki.test(entry)) {
+      findings.invalid([...path, 'verifyCertificateSpki', i], 'a hash is SHA-256 in base64');
+    }
+  }
+}
+
+const certificateFields = [
+  'serverCertificate',
+  'privateKey',
+  'caCertificates',
+  'credentialName',
+  'credentialNames',
+  'tlsCertificates',
+] as const;
+
+function isSet(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value);
+}
+
+function checkCredentials(findings: Findings, path: FieldPath, tls: ServerTls): void {
+  const { mode = 'PASSTHROUGH' } = tls;
+  if (mode === 'ISTIO_MUTUAL') {
+    for (const field of certificateFields) {
+      if (isSet(tls[field])) findings.invalid([...path, field], `ISTIO_MUTUAL has no ${field}`);
+    }
+    return;
+  }
+  if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') {
+    for (const field of certificateFields) {
+      if (isSet(tls[field])) {
+        findings.warn([...path, field], `${mode} does not terminate TLS: ${field} is not used`);
+      }
+    }
+    return;
+  }
+  checkOneSource(findings, path, tls);
+  const needsCa = mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
+  // A Secret may hold the CAs beside the certificate, or in NAME-cacert.
+  const hasSecret = isSet(tls.credentialName) || isSet(tls.credentialNames);
+  if (needsCa && !hasSecret && !tls.caCertificates && !tls.caCertCredentialName) {
+    findings.missing([...path, 'caCertificates'], `${mode} needs caCertificates`);
+  }
+}
+
+/** Certificates come from one Secret, several, files, or several files. */
+function checkOneSource(findings: Findings, path: FieldPath, tls: ServerTls): void {
+  const sources = (
+    ['credentialName', 'credentialNames', 'tlsCertificates', 'serverCertificate'] as const
+  ).filter((field) => isSet(tls[field]));
+  for (const field of sources.slice(1)) {
+    findings.invalid([...path, field], `${field} goes not with ${sources[0]}`);
+  }
+  if (tls.caCertCredentialName && tls.caCertificates) {
+    findings.invalid(
+      [...path, 'caCertCredentialName'],
+      'caCertCredentialName goes not with caCertificates',
+    );
+  }
+  const [source] = sources;
+  if (source === undefined && !tls.privateKey) {
+    findings.missing(path, `TLS of mode ${tls.mode} needs credentialName, or files`);
+  } else if (source === undefined || source === 'serverCertificate') {
+    for (const field of ['serverCertificate', 'privateKey'] as const) {
+      if (!tls[field]) findings.missing([...path, field], `${tls.mode} needs ${field}`);
+    }
+  }
+  for (const field of ['credentialNames', 'tlsCertificates'] as const) {
+    if ((tls[field]?.length ?? 0) > 2) {
+      findings.invalid([...path, field], 'there are at most two: one for RSA and one for ECDSA');
+    }
+  }
+  for (const [i, one] of (tls.tlsCertificates ?? []).entries()) {
+    for (const field of ['serverCertificate', 'privateKey'] as const) {
+      if (!one[field]) {
+        findings.missing([...path, 'tlsCertificates', i, field], `${field} must be given`);
+      }
+    }
+  }
+}
+
+function checkParameters(findings: Findings, path: FieldPath, tls: ServerTls): void {
+  const min = versions.indexOf(tls.minProtocolVersion ?? '');
+  const max = versions.indexOf(tls.maxProtocolVersion ?? '');
+  if (max >= 0 && min > max) {
+    findings.invalid([...path, 'minProtocolVersion'], 'the lowest version is above the highest');
+  }
+  const seen = new Set<string>();
+  for (const [i, suite] of (tls.cipherSuites ?? []).entries()) {
+    const at = [...path, 'cipherSuites', i];
+    if (!isCipherSuite(suite)) {
+      findings.warn(at, `"${suite.slice(0, 60)}" is not a cipher suite of Envoy; it is left out`);
+    } else if (seen.has(suite)) findings.warn(at, `${suite} stands twice`);
+    seen.add(suite);
+  }
+  for (const [i, curve] of (tls.ecdhCurves ?? []).entries()) {
+    if (!isCurve(curve)) {
+      findings.warn(
+        [...path, 'ecdhCurves', i],
+        `"${curve.slice(0, 60)}" is not a curve of Envoy; it is left out`,
+      );
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// Looking into PEM texts of certificates and keys with node:crypto. Whom to trust is not decided here.
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+
+const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** What is wrong with a text that should be one or more certificates; undefined: nothing. */
+export function certificatesProblem(pem: string): string | undefined {
+  const blocks = pem.match(certificateBlock) ?? [];
+  if (blocks.length === 0) return 'has no certificate in PEM form';
+  for (const [i, block] of blocks.entries()) {
+    if (parseCertificate(block) === undefined) return `certificate ${i + 1} cannot be read`;
+  }
+  return undefined;
+}
+
+/** What is wrong with a private key; undefined: nothing. Keys that ask for a passphrase cannot be used. */
+export function privateKeyProblem(pem: string): string | undefined {
+  if (parseKey(pem) !== undefined) return undefined;
+  return pem.includes('ENCRYPTED') ? 'is encrypted' : 'is no private key in PEM form';
+}
+
+/** What is wrong with a list of revoked certificates; undefined: nothing that can be seen. */
+export function crlProblem(pem: string): string | undefined {
+  return /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/.test(pem)
+    ? undefined
+    : 'has no revocation list in PEM form';
+}
+
+/** Whether the first certificate of `chain` is of this key. Both have been found readable. */
+export function isKeyOf(chain: string, key: string): boolean {
+  const certificate = parseCertificate(chain);
+  const parsed = parseKey(key);
+  return certificate !== undefined && parsed !== undefined && certificate.checkPrivateKey(parsed);
+}
+
+/** When the first certificate of a chain ends to be valid, in ms since the epoch; undefined when it is unreadable. */
+export function expiryMs(chain: string): number | undefined {
+  const certificate = parseCertificate(chain);
+  return certificate && Date.parse(certificate.validTo);
+}
+
+function parseCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseKey(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    return undefined;
+  }
+}

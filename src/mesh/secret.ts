@@ -1,0 +1,32 @@
+// Certificates and keys from Secrets, as proxies may have them. Values stay here and in what is sent by SDS: no
+// problem, log or answer shows them.
+import type { Resource } from '../kinds/resource.js';
+import { type SecretSpec, secretParts } from '../kinds/secret.js';
+import { memoize } from '../lib/memo.js';
+
+/** What one Secret holds for TLS; PEM texts. */
+export interface SecretMaterial {
+  name: string;
+  certificate?: { chain: string; key: string };
+  ca?: string;
+  crl?: string;
+}
+
+/** The Secrets of one namespace by name. */
+export type Secrets = ReadonlyMap<string, SecretMaterial>;
+
+const materialOf = memoize((resource: Resource): SecretMaterial => {
+  const { pair, ca, crl } = secretParts(resource.spec as SecretSpec);
+  return {
+    name: resource.name,
+    ...(pair && { certificate: { chain: pair.certificate.text, key: pair.key.text } }),
+    ...(ca && { ca: ca.text }),
+    ...(crl && { crl: crl.text }),
+  };
+});
+
+/** The Secrets of a namespace; the same map for the same resources. */
+export const secretsOf = memoize(
+  (resources: readonly Resource[]): Secrets =>
+    new Map(resources.map((resource) => [resource.name, materialOf(resource)])),
+);
