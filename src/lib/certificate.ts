@@ -33,12 +33,6 @@ export function isKeyOf(chain: string, key: string): boolean {
   return certificate !== undefined && parsed !== undefined && certificate.checkPrivateKey(parsed);
 }
 
-/** When the first certificate of a chain ends to be valid, in ms since the epoch; undefined when it is unreadable. */
-export function expiryMs(chain: string): number | undefined {
-  const certificate = parseCertificate(chain);
-  return certificate && Date.parse(certificate.validTo);
-}
-
 function parseCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);

@@ -11,7 +11,6 @@ import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
 import { envoyFilterIndex } from './envoy-filter.js';
 import { meshGateway } from './gateway.js';
-import { newGatewayScopes } from './gateway-scope.js';
 import type {
   Mesh,
   MeshInput,
@@ -24,7 +23,7 @@ import { meshSettings } from './mesh-settings.js';
 import { byAge, groupBy, sameKeys } from './order.js';
 import { buildRegistry, type Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
-import { newScopeCache } from './scope-cache.js';
+import { newScopes } from './scope-cache.js';
 import type { Service } from './service.js';
 import { sidecarIndex } from './sidecar.js';
 import { meshVirtualService } from './virtual-service.js';
@@ -96,8 +95,8 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
       rulesByNamespace,
       sourcesByNamespace,
       endpointsByNamespace,
-      scopes: newScopeCache(before?.scopes),
-      gatewayScopes: newGatewayScopes(before?.gatewayScopes),
+      scopes: newScopes(before?.scopes),
+      gatewayScopes: newScopes(before?.gatewayScopes),
       secretsByNamespace: byNamespace(
         sorted.Secret.sorted,
         before?.sorted.Secret.sorted,

@@ -1,6 +1,6 @@
 // What a router serves: the servers of the Gateways that are for it, at which ports, and the rules bound to them. How
 // servers share a port, and which of two that cannot is refused, is translate/gateway-plan.ts.
-import { memoize, sameOr } from '../lib/memo.js';
+import { sameOr } from '../lib/memo.js';
 import type { Gateway } from './gateway.js';
 import { hasLabels } from './has-labels.js';
 import { inboundPorts } from './inbound.js';
@@ -9,18 +9,6 @@ import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { GatewayPort, GatewayScope } from './proxy-view.js';
 import type { VirtualService } from './rules.js';
 import { isVisible } from './visibility.js';
-
-/** The scopes of one mesh by key, filled on demand, and those of the generation before. */
-export interface GatewayScopeCache {
-  now: Map<string, GatewayScope>;
-  before: ReadonlyMap<string, GatewayScope>;
-}
-
-/** The cache of a new generation. */
-export function newGatewayScopes(previous?: GatewayScopeCache): GatewayScopeCache {
-  const kept = previous && (previous.now.size === 0 ? previous.before : previous.now);
-  return { now: new Map(), before: kept ?? new Map() };
-}
 
 /** Whether a Gateway is for a router. */
 export function isForRouter(
@@ -97,9 +85,3 @@ function targetPorts(
     .sort((a, b) => a - b)
     .map((port) => ({ port, listenerPort: targets.get(port) ?? port }));
 }
-
-/** The listener's port for a port that a server names. */
-export const listenerPortOf = memoize(
-  (ports: readonly GatewayPort[]): ReadonlyMap<number, number> =>
-    new Map(ports.map(({ port, listenerPort }) => [port, listenerPort])),
-);

@@ -7,11 +7,11 @@ import type { ServiceEndpoints } from './endpoint.js';
 import type { EndpointSources, NamespaceEndpoints } from './endpoints.js';
 import type { EnvoyFilters } from './envoy-filter.js';
 import type { Gateway } from './gateway.js';
-import type { GatewayScopeCache } from './gateway-scope.js';
 import type { MeshSettings } from './mesh-settings.js';
+import type { GatewayScope } from './proxy-view.js';
 import type { Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
-import type { ScopeCache } from './scope-cache.js';
+import type { ScopeCache, Scopes } from './scope-cache.js';
 import type { Service } from './service.js';
 import type { Sidecars } from './sidecar.js';
 import type { WasmPlugins } from './wasm-plugin.js';
@@ -56,7 +56,7 @@ export interface MeshParts {
   /** Views' outbound scopes: filled on demand, keyed by what they are made of. */
   scopes: ScopeCache;
   /** What routers serve, likewise. */
-  gatewayScopes: GatewayScopeCache;
+  gatewayScopes: Scopes<GatewayScope>;
   secretsByNamespace: ReadonlyMap<string, readonly Resource[]>;
 }
 

@@ -1,5 +1,5 @@
-// The outbound scopes of one mesh, filled on demand by scope.ts, and those of the generation before, from which equal
-// parts keep their identity.
+// The scopes of one mesh, filled on demand by scope.ts and gateway-scope.ts, and those of the generation before, from
+// which equal parts keep their identity.
 import type { DestinationRules, SelectingRule } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { OutboundScope } from './proxy-view.js';
@@ -20,14 +20,17 @@ export interface CachedScope {
   };
 }
 
-/** Scopes by namespace, '' for all namespaces that nothing is special for. */
-export interface ScopeCache {
-  now: Map<string, CachedScope>;
-  before: ReadonlyMap<string, CachedScope>;
+/** Scopes by key, filled on demand, and those of the generation before. */
+export interface Scopes<Scope> {
+  now: Map<string, Scope>;
+  before: ReadonlyMap<string, Scope>;
 }
 
+/** Scopes by namespace, '' for all namespaces that nothing is special for. */
+export type ScopeCache = Scopes<CachedScope>;
+
 /** The cache of a new generation. */
-export function newScopeCache(previous?: ScopeCache): ScopeCache {
+export function newScopes<Scope>(previous?: Scopes<Scope>): Scopes<Scope> {
   if (previous === undefined) return { now: new Map(), before: new Map() };
   const before = previous.now.size === 0 ? previous.before : previous.now;
   return { now: new Map(), before };
