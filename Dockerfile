@@ -1,6 +1,8 @@
-# Two images: `fairlead`, the control plane and its command line, and `pod`, which owns the network
-# namespace of a demo workload and installs the interception rules there. Plain builder features
-# only: it builds with any Docker.
+# Two images: `fairlead`, the control plane and its command line, and `workload`, an app's container
+# with an Envoy and the interception rules in it. Plain builder features only: it builds with any
+# Docker.
+FROM envoyproxy/envoy:v1.40.0 AS envoy
+
 FROM node:22-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -21,14 +23,17 @@ WORKDIR /app
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
+# What `serve --registrations` remembers; a volume made here is the user's.
+RUN mkdir /state && chown node:node /state
 USER node
 EXPOSE 15010 15014
 ENTRYPOINT ["node", "dist/cli/main.js"]
 
-FROM tools AS pod
-WORKDIR /app
+FROM tools AS workload
+WORKDIR /fairlead
+COPY --from=envoy /usr/local/bin/envoy /usr/local/bin/envoy
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
 COPY envoy ./envoy
-ENTRYPOINT ["node", "envoy/pod.mjs"]
+ENTRYPOINT ["node", "/fairlead/envoy/workload.mjs"]

@@ -1,9 +1,10 @@
 // Runs the unchanged docker-compose.yml for real and checks it: a call passes both sidecars, an
-// edit of the weights moves traffic, and traffic survives the control plane. As root it installs
+// edit of the weights moves traffic, instances come and go without a failed call, and traffic
+// survives the control plane. As root it installs
 // what is missing (Debian's packages), starts an engine of its own if none runs, and makes stand-in
 // base images where none can be pulled. Leaves nothing behind. `--keep DIR` keeps the engine's data
 // in DIR for the next run.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -17,6 +18,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startEngine } from './compose-engine.mjs';
 import { buildStandIns, envoyImage, nodeImage, tool } from './compose-images.mjs';
 import { ensurePackages, project } from './run.mjs';
@@ -103,13 +105,17 @@ function provideImages() {
   buildStandIns(missing, { dir, docker, envoyPath, say });
 }
 
+const composeOptions = () => ({ cwd: copy, env: docker.env, timeout: 600_000 });
+
 function compose(...args) {
   const [command, ...first] = composeCommand;
-  return tool(command, [...first, '-p', name, ...args], {
-    cwd: copy,
-    env: docker.env,
-    timeout: 600_000,
-  });
+  return tool(command, [...first, '-p', name, ...args], composeOptions());
+}
+
+/** The same while this process goes on calling. */
+async function composeMeanwhile(...args) {
+  const [command, ...first] = composeCommand;
+  await promisify(execFile)(command, [...first, '-p', name, ...args], composeOptions());
 }
 
 /** A copy, so that the edits of this test are not the user's. */
@@ -170,11 +176,64 @@ function check(condition, what) {
   say(`ok: ${what}`);
 }
 
-/** A stat of a sidecar, asked from its app's container (the same network namespace). */
-function sidecarStat(pod, filter) {
+/** A stat of a sidecar, asked from within its container. */
+function sidecarStat(workload, filter) {
   const script = `fetch('http://127.0.0.1:15000/stats?filter=${encodeURIComponent(filter)}').then((r) => r.text()).then(console.log)`;
-  const text = compose('exec', '-T', `${pod}-app`, 'node', '-e', script);
+  const text = compose('exec', '-T', workload, 'node', '-e', script);
   return Number(/: (\d+)\s*$/m.exec(text)?.[1] ?? 0);
+}
+
+/** Calls one after the other until `stop`, which gives how many there were and those that failed. */
+function callOn(url) {
+  let stopped = false;
+  const done = (async () => {
+    const failed = [];
+    let count = 0;
+    for (; !stopped; count++) {
+      const { status, answer } = await ask(url);
+      if (status !== 200) failed.push(answer);
+      await pause(10);
+    }
+    return { count, failed };
+  })();
+  return () => {
+    stopped = true;
+    return done;
+  };
+}
+
+/** The instances of the backend that answer `count` calls. */
+async function instances(url, count) {
+  const hosts = new Set();
+  for (let i = 0; i < count; i++) hosts.add((await ask(url)).answer.backend?.host);
+  return hosts;
+}
+
+async function testScaling(url) {
+  const [one] = await instances(url, 10);
+  const stop = callOn(url);
+  const up = Date.now();
+  await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=3');
+  await until('three instances answer', async () => (await instances(url, 30)).size === 3, 60_000);
+  say(`three instances after ${((Date.now() - up) / 1000).toFixed(1)} s, no file edited`);
+  await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=1');
+  const left = await instances(url, 50);
+  check(left.size === 1 && left.has(one), `one instance is left, the first: ${[...left]}`);
+  const { count, failed } = await stop();
+  check(
+    failed.length === 0 && count > 100,
+    `none of ${count} calls failed meanwhile ${JSON.stringify(failed.slice(0, 3))}`,
+  );
+}
+
+/** Whether the container says so, as its health check asks. */
+function isReady(workload) {
+  try {
+    compose('exec', '-T', workload, 'test', '-f', '/tmp/ready');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function setWeights(v1, v2) {
@@ -195,6 +254,8 @@ async function test() {
   const up = Date.now();
   compose('up', '-d', '--build');
   await until('a first answer', async () => (await ask(url)).status === 200, 60_000);
+  const workloads = ['frontend', 'backend-v1', 'backend-v2'];
+  await until('every workload is ready', () => workloads.every(isReady), 60_000);
   say(`up and answering after ${((Date.now() - up) / 1000).toFixed(1)} s`);
 
   const { answer } = await ask(url);
@@ -224,6 +285,8 @@ async function test() {
   const moved = await split(url, 50);
   check(moved.v2 === 50, 'after 0/100 every call goes to v2');
 
+  await testScaling(url);
+
   compose('stop', '-t', '5', 'control-plane');
   const without = await split(url, 50);
   check(without.v2 === 50, 'traffic flows on without the control plane');
@@ -235,6 +298,14 @@ async function test() {
     60_000,
   );
   check(true, 'the control plane came back and is obeyed');
+  const away = callOn(url);
+  await composeMeanwhile('restart', '-t', '5', 'control-plane');
+  await pause(8_000);
+  const { count, failed } = await away();
+  check(
+    failed.length === 0 && count > 100,
+    `none of ${count} calls failed while it restarted ${JSON.stringify(failed.slice(0, 3))}`,
+  );
 }
 
 function diagnose() {

@@ -28,6 +28,8 @@ export interface ServerOptions {
   adminToken?: string;
   /** Where registered sidecars are remembered across restarts. */
   registrationsFile?: string;
+  /** How long a registered sidecar may be away, in ms. */
+  registrationGraceMs?: number;
   /** Instead of pino to standard error. */
   log?: Log;
   /** Instead of the directory. */
@@ -77,6 +79,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log,
     identifier: `fairlead/${version}`,
     ...(checks && { checks }),
+    registrationGraceMs: options.registrationGraceMs,
     ...(options.registrationsFile !== undefined && {
       registrationMemory: registrationsFile(options.registrationsFile, log),
     }),

@@ -46,7 +46,7 @@ export const problemCodes = {
   'default-cas': 'Certificates are checked against the CAs that the machine of the client trusts.',
   'ineffective-setting': 'A setting counts only together with another one, which is not there.',
   'empty-subset': 'No endpoint of the service has the labels of the subset.',
-  'no-endpoints': 'The selector of the service matches no workload.',
+  'no-endpoints': 'The selector of the service matches no workload, nor a WorkloadGroup.',
   'addresses-required':
     'A TCP port of a ServiceEntry without addresses takes all traffic of that port.',
   'service-entry-conflict':

@@ -3,6 +3,7 @@ import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { analyzeTrafficPolicies } from './analyze-traffic-policies.js';
+import { groupLabels, mayHaveLabels } from './group-labels.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import type { Service } from './service.js';
@@ -76,10 +77,14 @@ function emptySubsets(mesh: Mesh, rule: Rule, services: readonly Service[]): Pro
   ]);
   const labels = new Set(endpoints.flat().map((endpoint) => endpoint.labels));
   if (labels.size === 0) return [];
+  const groups = services.flatMap(({ selector = {}, namespace }) =>
+    groupLabels(mesh, namespace).filter((group) => mayHaveLabels(group, selector)),
+  );
   return (rule.spec.subsets ?? []).flatMap((subset, i): Problem[] => {
     const wanted = subset.labels ?? {};
     if (Object.keys(wanted).length === 0) return [];
     if ([...labels].some((own) => selects(wanted, own))) return [];
+    if (groups.some((group) => mayHaveLabels(group, wanted))) return [];
     return [
       {
         code: 'empty-subset',

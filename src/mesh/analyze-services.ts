@@ -1,6 +1,7 @@
 // Findings about v1 Services and ServiceEntries.
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
+import { groupLabels, mayHaveLabels } from './group-labels.js';
 import type { Mesh } from './mesh.js';
 import type { RegistryEntry } from './registry-entry.js';
 
@@ -46,12 +47,14 @@ function withoutEndpoints(mesh: Mesh, { service, definitions }: RegistryEntry): 
   const byPort = mesh.endpoints.get(service)?.byPort;
   if (service.selector === undefined || byPort === undefined || byPort.size === 0) return [];
   if ([...byPort.values()].some((endpoints) => endpoints.length > 0)) return [];
+  const { selector, namespace } = service;
+  if (groupLabels(mesh, namespace).some((group) => mayHaveLabels(group, selector))) return [];
   const isService = definitions[0]?.resource.kind === 'Service';
   return [
     {
       code: 'no-endpoints',
       severity: 'info',
-      message: `the selector of ${service.hostname} matches no WorkloadEntry of ${service.namespace}`,
+      message: `the selector of ${service.hostname} matches no WorkloadEntry or WorkloadGroup of ${service.namespace}`,
       resource: service.source,
       path: isService ? ['spec', 'selector'] : ['spec', 'workloadSelector'],
     },

@@ -42,6 +42,8 @@ const meshKinds = [
   'Sidecar',
   'EnvoyFilter',
   'WasmPlugin',
+  // For findings only.
+  'WorkloadGroup',
   'Gateway',
   // For references to them only.
   'Gateway.gateway.networking.k8s.io',

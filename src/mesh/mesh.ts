@@ -78,6 +78,7 @@ export type MeshKind =
   | 'EndpointSlice'
   | 'Endpoints'
   | 'WorkloadEntry'
+  | 'WorkloadGroup'
   | 'VirtualService'
   | 'DestinationRule'
   | 'Sidecar'

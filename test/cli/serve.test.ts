@@ -97,6 +97,9 @@ t.test('what cannot be had is one line on standard error and exit code 1', async
     t.match(stderr, message, name);
     t.match(stderr, /^fairlead: [^\n]+\n$/, `${name}: one line`);
   }
+  const grace = await runner.run(['serve', '--config', mesh, '--registration-grace', '4000']);
+  t.equal(grace.code, 2);
+  t.match(grace.stderr, /--registration-grace is at most 3600/);
   const words = ['serve', '--config', mesh, ...free, '--xds', taken];
   t.match(await cli(words), { code: 1, signal: null }, 'the process ends, nothing hangs');
   t.ok(existsSync(notASocket), 'a file that is no socket is left alone');

@@ -103,6 +103,9 @@ const outbound = (subset: string) =>
   `cluster.outbound|8080|${subset}|backend.default.svc.cluster.local;.upstream_rq_200`;
 const inbound = 'cluster.inbound|8080||;.upstream_rq_200';
 
+/** Where a control plane that starts again finds who was registered. */
+const registrationsOf = (config: string) => `${config}.registrations.json`;
+
 async function start(t: Test, mode: NamespaceMode) {
   const envoy = await ensureEnvoy();
   const config = join(t.testdir({}), 'config');
@@ -116,7 +119,14 @@ async function start(t: Test, mode: NamespaceMode) {
     t.pass(`this machine does not allow ${mode}: ${String(error)}`, { skip: true });
     return undefined;
   }
-  const options = { envoyPath: envoy.path, config, port: 0, adminPort: 0, log: silent };
+  const options = {
+    envoyPath: envoy.path,
+    config,
+    port: 0,
+    adminPort: 0,
+    log: silent,
+    registrationsFile: registrationsOf(config),
+  };
   const demo = await startMesh({ mode, host, refused: [] }, options);
   t.teardown(() => demo.stop());
   return { demo, host, config };
@@ -303,6 +313,7 @@ t.test('edits, and life without control plane or sidecar', { timeout: 90_000 }, 
         config,
         xds: [`unix:${xds}`],
         admin: '127.0.0.1:0',
+        registrationsFile: registrationsOf(config),
         log: silent,
       });
       t.teardown(() => again.stop());

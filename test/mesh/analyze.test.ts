@@ -211,3 +211,20 @@ t.test('services', async (t) => {
   ]);
   t.strictSame(findings(a), ['info no-endpoints Service/a spec.selector']);
 });
+
+t.test('instances of a WorkloadGroup may come', async (t) => {
+  const group = make('WorkloadGroup', 'g', {
+    metadata: { labels: { app: 'a', version: 'v2' } },
+    template: {},
+  });
+  const subsets = (version: string) => [{ name: 's', labels: { version } }];
+  t.strictSame(findings(a, group), [], 'its labels are those of the selector');
+  t.strictSame(findings(a, one, group, rule('r', 'a', { subsets: subsets('v2') })), []);
+  t.strictSame(findings(a, one, group, rule('r', 'a', { subsets: subsets('v9') })), [
+    'warning empty-subset DestinationRule/r spec.subsets[0]',
+  ]);
+  const other = make('WorkloadGroup', 'g', { template: { labels: { app: 'b' } } });
+  t.strictSame(findings(a, other), ['info no-endpoints Service/a spec.selector']);
+  const elsewhere = make('WorkloadGroup', 'g', group.spec as object, { namespace: 'far' });
+  t.strictSame(findings(a, elsewhere), ['info no-endpoints Service/a spec.selector']);
+});

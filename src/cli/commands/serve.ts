@@ -1,7 +1,8 @@
 // `fairlead serve`: a watched directory, the xDS port and the admin port, until a signal.
 import type { Command } from 'commander';
+import { ControlPlaneError } from '../../lib/error.js';
 import { DEFAULT_ADMIN } from '../api-client.js';
-import { collect, oneOf } from '../flag-values.js';
+import { collect, oneOf, wholeNumber } from '../flag-values.js';
 import { endWithNpm } from '../orphan-watch.js';
 
 interface Flags {
@@ -17,6 +18,7 @@ interface Flags {
   admin: string;
   adminToken?: string;
   registrations?: string;
+  registrationGrace?: number;
   logLevel: string;
 }
 
@@ -43,6 +45,11 @@ export function addServe(program: Command): void {
       '--registrations <file>',
       'where sidecars that registered themselves are remembered across restarts',
     )
+    .option(
+      '--registration-grace <seconds>',
+      'how long they may be away before they count as gone (10)',
+      graceSeconds,
+    )
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (flags: Flags) => {
       const level = oneOf('--log-level', flags.logLevel, ['debug', 'info', 'warn', 'error']);
@@ -67,9 +74,20 @@ export function addServe(program: Command): void {
         },
         admin: flags.admin,
         ...(flags.registrations !== undefined && { registrationsFile: flags.registrations }),
+        ...(flags.registrationGrace !== undefined && {
+          registrationGraceMs: flags.registrationGrace * 1000,
+        }),
         adminToken: flags.adminToken ?? process.env['FAIRLEAD_ADMIN_TOKEN'],
         log,
       });
       lifetime.serving(server);
     });
+}
+
+const graceSecondsMax = 3600;
+
+function graceSeconds(text: string): number {
+  const seconds = wholeNumber(text);
+  if (seconds <= graceSecondsMax) return seconds;
+  throw new ControlPlaneError('usage', `--registration-grace is at most ${graceSecondsMax}`);
 }

@@ -62,8 +62,8 @@ export function runSidecar(
     type: 'sidecar',
     name: workload.name,
     ips: [workload.address],
-    labels: workload.labels,
     workloadName: workload.name,
+    workloadGroup: workload.name,
     xds: `unix:${xds}`,
     admin: `unix:${sidecarAdmin(host, workload.name)}`,
     ...(host.bypass.by === 'mark' ? { mark: host.bypass.mark } : {}),
@@ -80,9 +80,14 @@ export function runSidecar(
  * How the demo starts an Envoy: quiet, one worker, no shared memory (several run on one machine).
  */
 export function envoyCommand(path: string, bootstrap: object): string[] {
-  const quiet = ['--log-level', 'warn', '--concurrency', '1', '--disable-hot-restart'];
-  return [path, ...quiet, '--config-yaml', JSON.stringify(bootstrap)];
+  // `misc` would warn of each `max_grpc_timeout`, which Istio's routes set.
+  const quiet = ['--log-level', 'warn', '--component-log-level', 'misc:error'];
+  const alone = ['--concurrency', '1', '--disable-hot-restart'];
+  return [path, ...quiet, ...alone, '--config-yaml', JSON.stringify(bootstrap)];
 }
+
+/** A unix socket path, a port of 127.0.0.1, or another address. */
+type DoorTarget = string | number | { host: string; port: number };
 
 /** A door between this machine and the pods: passes connections on until closed. */
 export interface Door {
@@ -95,10 +100,10 @@ export interface Door {
  * Listens on a unix socket path, or on 127.0.0.1 with the port wanted (a free one when it is
  * taken).
  */
-export async function openDoor(at: string | number, target: string | number): Promise<Door> {
+export async function openDoor(at: string | number, target: DoorTarget): Promise<Door> {
   const open = new Set<Socket>();
   const server = createServer((client) => {
-    const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
+    const upstream = dial(target);
     joinSockets(client, upstream);
     for (const socket of [client, upstream]) {
       open.add(socket);
@@ -116,6 +121,11 @@ export async function openDoor(at: string | number, target: string | number): Pr
     for (const socket of open) socket.destroy();
   };
   return { port: typeof at === 'string' ? 0 : (server.address() as AddressInfo).port, close };
+}
+
+function dial(target: DoorTarget): Socket {
+  if (typeof target === 'object') return connect(target);
+  return typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
 }
 
 function listen(server: Server, at: string | number): Promise<void> {

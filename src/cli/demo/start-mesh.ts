@@ -21,6 +21,8 @@ export interface MeshOptions {
   port: number;
   adminPort: number;
   log: Log;
+  /** For another control plane after this one. */
+  registrationsFile?: string;
 }
 
 /** A demo that runs. */
@@ -121,8 +123,9 @@ async function serve(
   options: MeshOptions,
   ends: (() => unknown)[],
 ): Promise<RunningServer> {
+  const { log, registrationsFile } = options;
   const start = (port: number) =>
-    startServer({ config, xds, admin: `127.0.0.1:${port}`, log: options.log });
+    startServer({ config, xds, admin: `127.0.0.1:${port}`, log, registrationsFile });
   const server = await start(options.adminPort).catch((error: unknown) => {
     if (!(error instanceof ControlPlaneError) || !error.message.startsWith('admin ')) throw error;
     return start(0);

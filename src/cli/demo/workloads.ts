@@ -1,11 +1,14 @@
-// Who takes part in the demo: the same workloads and addresses as examples/demo/config and
-// docker-compose.yml (a test keeps them equal). Data only.
+// Who takes part in the demo: the same workloads as in examples/demo/config and docker-compose.yml (a test keeps them
+// equal). Data only.
 import { fileURLToPath } from 'node:url';
 
 /** One workload: an app and its sidecar. */
 export interface DemoWorkload {
+  /** That of its WorkloadGroup, too. */
   name: 'frontend' | 'backend-v1' | 'backend-v2';
+  /** Of its pod. */
   address: string;
+  /** Those of its group. */
   labels: Readonly<Record<string, string>>;
   /** File in the app folder. */
   app: 'frontend.mjs' | 'backend.mjs';
