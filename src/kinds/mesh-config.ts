@@ -128,9 +128,8 @@ const pending = {
   ),
   meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars')),
   tlsDefaults: message({
-    minProtocolVersion: noEffect(
-      enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']),
-      'Istio reads it for the server side of gateways only.',
+    minProtocolVersion: enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']).describe(
+      'tls_minimum_protocol_version of TLS that proxies terminate, unless a port says it',
     ),
     ecdhCurves: strings.describe('ecdh_curves'),
     cipherSuites: strings.describe('cipher_suites'),

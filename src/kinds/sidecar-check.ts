@@ -6,6 +6,7 @@ import { hostProblem, isAnyCaseLabel, isDnsLabel, wildcardHostProblem } from './
 import type { FieldPath } from './problem.js';
 import { checkProtocol } from './service-entry-check.js';
 import type { SidecarSpec } from './sidecar.js';
+import { checkCipherSuites, type SidecarTlsSettings } from './sidecar-tls.js';
 import { checkConnectionPool } from './traffic-policy-check.js';
 import { checkLabels } from './value-check.js';
 
@@ -34,7 +35,8 @@ export const checkSidecar: Check<SidecarSpec> = (spec, findings, { namespace }) 
 
 function checkIngress(findings: Findings, ingress: readonly Ingress[]): void {
   const numbers = new Set<number>();
-  for (const [i, { port, defaultEndpoint, bind, connectionPool, tls }] of ingress.entries()) {
+  for (const [i, entry] of ingress.entries()) {
+    const { port, defaultEndpoint, bind, connectionPool, tls } = entry;
     const path = ['ingress', i];
     checkPort(findings, [...path, 'port'], port);
     if (numbers.has(port.number)) {
@@ -48,12 +50,28 @@ function checkIngress(findings: Findings, ingress: readonly Ingress[]): void {
         'an endpoint is 127.0.0.1:PORT, [::1]:PORT, 0.0.0.0:PORT, [::]:PORT, :PORT or unix:///PATH',
       );
     }
+    if (callsItself(entry)) {
+      const message = `the application would be called at ${bind}:${port.number}, which is the listener itself`;
+      if (entry.captureMode === 'NONE') findings.invalid([...path, 'bind'], message);
+      else findings.warn([...path, 'bind'], `without interception ${message}`);
+    }
     checkConnectionPool(findings, [...path, 'connectionPool'], connectionPool);
-    if (connectionPool?.http && !isHttp(port.protocol)) {
+    if (connectionPool?.http && !isHttp(port.protocol) && !tls) {
       findings.warn([...path, 'connectionPool', 'http'], 'http counts on HTTP ports only');
     }
     if (tls) checkIngressTls(findings, [...path, 'tls'], { tls, protocol: port.protocol });
   }
+}
+
+/** A listener at a loopback address or the wildcard, and the application at the same port there. */
+function callsItself({ port, bind, captureMode, defaultEndpoint = '' }: Ingress): boolean {
+  if (!bind || captureMode === 'IPTABLES') return false;
+  const at = defaultEndpoint === '' ? undefined : parseDefaultEndpoint(defaultEndpoint);
+  if (at && 'unixSocket' in at) return false;
+  const loopback = bind.includes(':') ? '::1' : '127.0.0.1';
+  const address = at === undefined ? loopback : at.address;
+  const everywhere = bind === '0.0.0.0' || bind === '::';
+  return (at?.port ?? port.number) === port.number && (everywhere || address === bind);
 }
 
 const isHttp = (protocol = '') => /^(http|http2|http_proxy|grpc|grpc-web)$/i.test(protocol);
@@ -63,6 +81,7 @@ const unsupportedTls = [
   'httpsRedirect',
   'credentialName',
   'credentialNames',
+  'caCertCredentialName',
   'tlsCertificates',
 ] as const;
 
@@ -70,7 +89,7 @@ const unsupportedTls = [
 function checkIngressTls(
   findings: Findings,
   path: FieldPath,
-  { tls, protocol = '' }: { tls: Readonly<Record<string, unknown>>; protocol: string | undefined },
+  { tls, protocol = '' }: { tls: SidecarTlsSettings; protocol: string | undefined },
 ): void {
   for (const field of unsupportedTls) {
     const value = tls[field];
@@ -78,20 +97,21 @@ function checkIngressTls(
     if (set) findings.invalid([...path, field], `a Sidecar has no ${field}`);
   }
   const { mode } = tls;
-  if (mode === 'ISTIO_MUTUAL' || mode === 'AUTO_PASSTHROUGH') {
+  const clients = mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
+  if (mode !== 'SIMPLE' && !clients) {
     findings.invalid([...path, 'mode'], `the mode of a Sidecar's TLS is not ${mode}`);
+    return;
   }
   if (!/^(https|tls)$/i.test(protocol)) {
     findings.invalid(path, 'TLS is for ports of protocol HTTPS or TLS');
   }
-  if (mode === 'SIMPLE' || mode === 'MUTUAL') {
-    for (const field of ['serverCertificate', 'privateKey']) {
-      if (!tls[field]) findings.missing([...path, field], `${mode} needs ${field}`);
-    }
+  for (const field of ['serverCertificate', 'privateKey'] as const) {
+    if (!tls[field]) findings.missing([...path, field], `${mode} needs ${field}`);
   }
-  if (mode === 'MUTUAL' && !tls['caCertificates']) {
-    findings.missing([...path, 'caCertificates'], 'MUTUAL needs caCertificates');
+  if (clients && !tls.caCertificates) {
+    findings.missing([...path, 'caCertificates'], `${mode} needs caCertificates`);
   }
+  checkCipherSuites(findings, [...path, 'cipherSuites'], tls.cipherSuites);
 }
 
 /** The parts of a defaultEndpoint; an empty address is the one that was called. Undefined: it is none. */

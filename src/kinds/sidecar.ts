@@ -1,10 +1,11 @@
 // Sidecar of networking.istio.io: what the sidecars of a namespace, or of some workloads, may call and how they serve.
 // The rules that need more than one field are in sidecar-check.ts.
 import type { z } from 'zod';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, message } from './schema.js';
+import { sidecarTlsSettings } from './sidecar-tls.js';
 import { connectionPool } from './traffic-policy.js';
-import { labels, port, string, strings, struct, uint32 } from './values.js';
+import { labels, port, string, strings, uint32 } from './values.js';
 import { destination } from './virtual-service.js';
 
 const targetPort = noEffect(uint32, 'Istio refuses it for Sidecars.');
@@ -23,21 +24,19 @@ const ingressPort = message(
 const ingress = message(
   {
     port: ingressPort.describe('an inbound filter chain; only those listed are made'),
-    bind: notImplemented(
-      string.describe('address of the listener where nothing is captured'),
-      'Ports served without interception stand at the first address of the workload that is not loopback.',
+    bind: string.describe(
+      'IP address of the listener where the port is not captured; the first address of the workload when absent',
     ),
-    captureMode: notImplemented(
-      captureMode().describe('whether the port is captured'),
-      'Inbound traffic is captured as a whole or not at all, by INTERCEPTION_MODE of the sidecar.',
+    captureMode: captureMode().describe(
+      'NONE: a listener of its own is bound, and the application is called at 127.0.0.1 unless defaultEndpoint says ' +
+        'another place; IPTABLES: the port is captured; by INTERCEPTION_MODE of the sidecar when absent',
     ),
     defaultEndpoint: string.describe(
       'where the application listens: `127.0.0.1:PORT`, `[::1]:PORT`, `0.0.0.0:PORT` or `:PORT` ' +
         '(the address that was called), `unix://PATH`; the port itself when absent',
     ),
-    tls: notImplemented(
-      struct.describe('TLS that the sidecar terminates'),
-      'Certificates that servers show come with gateways and mutual TLS.',
+    tls: sidecarTlsSettings.describe(
+      'TLS that the sidecar terminates; the port is then HTTP (protocol HTTPS) or TCP (TLS)',
     ),
     connectionPool: connectionPool.describe('limits of the inbound cluster'),
   },

@@ -1,6 +1,7 @@
 // All that one proxy may see: the entire input of translation (DESIGN.md, invariant 2). Parts keep their identity
 // while they do not change, whatever else changes: an edit of endpoints leaves `services` the same array, so that
 // listeners and routes are not even looked at again.
+import type { SidecarTlsSettings } from '../kinds/sidecar-tls.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
 import type { Gateway } from './gateway.js';
@@ -33,6 +34,9 @@ export interface ProxyTraits {
 }
 
 type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
+
+/** TLS that a sidecar terminates, by files. */
+export type ServerTls = SidecarTlsSettings;
 
 /** A service as one client namespace sees it. The same object while service and rule are. */
 export interface ServiceView {
@@ -75,8 +79,19 @@ export interface InboundPort {
   targetPort: number;
   /** Where the application listens (Sidecar.ingress defaultEndpoint); an empty address: the one that was called. */
   endpoint?: { unixSocket: string } | { address: string; port: number };
+  /** Of Sidecar.ingress; absent where it says nothing special. */
+  listener?: InboundListenerSettings;
   /** Limits that a Sidecar sets; those of the service's DestinationRule when absent. */
   connectionPool?: ConnectionPool;
+}
+
+/** How one port is served, where a Sidecar says so. */
+export interface InboundListenerSettings {
+  /** Where the listener stands if the port is not captured; at the workload's address when absent. */
+  bind?: string;
+  /** False: a listener of its own is bound; true: a part of what is captured; by the mode of interception when absent. */
+  captured?: boolean;
+  tls?: ServerTls;
 }
 
 /** What the proxy serves, sorted by target port, then age of the service: the first of a port counts. */

@@ -1,21 +1,26 @@
 // Sidecar.ingress: the ports that a workload serves by its own word, in place of those that services select.
+
 import { parseDefaultEndpoint } from '../kinds/sidecar-check.js';
+import { isCipherSuite } from '../kinds/sidecar-tls.js';
 import { memoize } from '../lib/memo.js';
 import { serviceEntryProtocol } from './protocol.js';
-import type { InboundPort } from './proxy-view.js';
-import type { Service } from './service.js';
+import type { InboundListenerSettings, InboundPort } from './proxy-view.js';
+import type { Protocol, Service } from './service.js';
 import type { Sidecar } from './sidecar.js';
 
 /** The ports, sorted; the same objects for the same Sidecar. Undefined: services decide. */
 export const ingressPorts = memoize((sidecar: Sidecar): readonly InboundPort[] | undefined => {
   const { ingress } = sidecar;
   if (ingress.length === 0) return undefined;
-  const ports = ingress.map(({ port, defaultEndpoint, connectionPool }): InboundPort => {
+  const ports = ingress.map((entry): InboundPort => {
+    const { port, defaultEndpoint, connectionPool, tls } = entry;
+    const protocol = serviceEntryProtocol(port.number, port.protocol);
     const servicePort = {
       number: port.number,
       name: port.name ?? '',
-      protocol: serviceEntryProtocol(port.number, port.protocol),
+      protocol: tls ? withoutTls(protocol) : protocol,
     };
+    const listener = listenerSettings(entry);
     const endpoint =
       defaultEndpoint === undefined ? undefined : parseDefaultEndpoint(defaultEndpoint);
     const pool = connectionPool ?? sidecar.inboundConnectionPool;
@@ -24,11 +29,32 @@ export const ingressPorts = memoize((sidecar: Sidecar): readonly InboundPort[] |
       port: servicePort,
       targetPort: port.number,
       ...(endpoint && { endpoint }),
+      ...(listener && { listener }),
       ...(pool && { connectionPool: pool }),
     };
   });
   return ports.sort((a, b) => a.targetPort - b.targetPort);
 });
+
+/** What the application speaks behind a sidecar that terminates TLS. */
+function withoutTls(protocol: Protocol): Protocol {
+  if (protocol === 'HTTPS') return 'HTTP';
+  return protocol === 'TLS' ? 'TCP' : protocol;
+}
+
+function listenerSettings({
+  bind,
+  captureMode,
+  tls,
+}: Sidecar['ingress'][number]): InboundListenerSettings | undefined {
+  const explicit = captureMode === 'NONE' || captureMode === 'IPTABLES';
+  if (!bind && !explicit && tls === undefined) return undefined;
+  return {
+    ...(bind && { bind }),
+    ...(explicit && { captured: captureMode === 'IPTABLES' }),
+    ...(tls && { tls: { ...tls, cipherSuites: (tls.cipherSuites ?? []).filter(isCipherSuite) } }),
+  };
+}
 
 /** There need not be a service; as in Istio, telemetry sees `NAME.NAMESPACE` of the Sidecar. */
 const servedBy = memoize(

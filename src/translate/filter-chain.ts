@@ -24,6 +24,8 @@ export interface ChainMatch {
   sniffedHttp?: boolean;
   /** Only plain text. */
   plainText?: boolean;
+  /** Only TLS. */
+  tls?: boolean;
 }
 
 /** True for a chain that takes every connection; a listener has it as its default chain. */
@@ -33,7 +35,8 @@ export function matchesAll(match: ChainMatch): boolean {
     cidrsThatCount(match).length === 0 &&
     namesThatCount(match).length === 0 &&
     !match.sniffedHttp &&
-    !match.plainText
+    !match.plainText &&
+    !match.tls
   );
 }
 
@@ -54,6 +57,7 @@ export function filterChainMatch(match: ChainMatch): FilterChainMatch | undefine
   const names = namesThatCount(match);
   if (names.length > 0) result.server_names = names;
   if (match.sniffedHttp || match.plainText) result.transport_protocol = 'raw_buffer';
+  if (match.tls) result.transport_protocol = 'tls';
   if (match.sniffedHttp) result.application_protocols = [...plainHttpProtocols];
   return result;
 }

@@ -10,6 +10,7 @@ import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.j
 import { istioMetadata, passthroughBindConfig } from './cluster.js';
 import { toDuration } from './duration.js';
 import { httpProtocolOptions } from './http-protocol-options.js';
+import { isBound } from './inbound-plan.js';
 import { inboundClusterName } from './names.js';
 import { clusterStatName } from './stat-name.js';
 import { type ConnectionPool, effectivePolicy } from './traffic-policy.js';
@@ -28,11 +29,12 @@ export function inboundClusters(view: ProxyView): readonly Cluster[] {
     if (same === undefined) byPort.set(port.targetPort, [port]);
     else same.push(port);
   }
-  const local = proxy.interceptionMode === 'NONE' || settings.inboundTrafficPolicy === 'LOCALHOST';
   return [...byPort.values()].map((ports) => {
     const host = ports[0]?.service.hostname;
     const rule = rulesByHost(outbound.services).get(host ?? '');
-    const own = proxy.interceptionMode === 'NONE' ? inbound.ips[0] : undefined;
+    const bound = isBound(ports[0] as InboundPort, proxy.interceptionMode);
+    const local = bound || settings.inboundTrafficPolicy === 'LOCALHOST';
+    const own = bound ? inbound.ips[0] : undefined;
     const pool = inbound.connectionPool;
     return inboundCluster(settings, rule, pool, local, proxy.ipv4, proxy.ipv6, own, ...ports);
   });
@@ -99,18 +101,14 @@ interface Way {
   own: string | undefined;
 }
 
-/** Without interception the address that was called is the sidecar's own. */
-function whereTo(
-  name: string,
-  { targetPort, endpoint }: InboundPort,
-  { local, ipv4, ipv6, own }: Way,
-): Partial<Cluster> {
+function whereTo(name: string, inbound: InboundPort, way: Way): Partial<Cluster> {
+  const { targetPort, endpoint } = inbound;
   if (endpoint && 'unixSocket' in endpoint) {
     return fixedFields(name, { pipe: { path: endpoint.unixSocket } });
   }
+  const { ipv4, ipv6 } = way;
   const port = endpoint?.port ?? targetPort;
-  const loopback = local ? (ipv4 || !ipv6 ? '127.0.0.1' : '::1') : '';
-  const address = endpoint === undefined ? loopback : endpoint.address || own || '';
+  const address = targetAddress(endpoint, way);
   if (address !== '') {
     return fixedFields(name, { socket_address: { address, port_value: port } });
   }
@@ -123,6 +121,25 @@ function whereTo(
       original_dst_lb_config: { upstream_port_override: { value: port } },
     }),
   };
+}
+
+/** Empty: the one that was called. Where nothing is captured that is the sidecar's own. */
+function targetAddress(
+  endpoint: { address: string } | undefined,
+  { local, ipv4, ipv6, own }: Way,
+): string {
+  const loopback = local ? (ipv4 || !ipv6 ? '127.0.0.1' : '::1') : '';
+  return endpoint === undefined ? loopback : endpoint.address || own || '';
+}
+
+/** Where the application of a bound port is called; undefined for a Unix socket. */
+export function boundTarget(
+  { targetPort, endpoint }: InboundPort,
+  { proxy: { ipv4, ipv6 }, inbound }: ProxyView,
+): { address: string; port: number } | undefined {
+  if (endpoint && 'unixSocket' in endpoint) return undefined;
+  const address = targetAddress(endpoint, { local: true, ipv4, ipv6, own: inbound.ips[0] });
+  return { address, port: endpoint?.port ?? targetPort };
 }
 
 /**

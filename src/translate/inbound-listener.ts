@@ -2,14 +2,17 @@
 // port without interception. Chains of later issues (mTLS by PeerAuthentication) are further rows of chainsByProtocol.
 import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/FilterChain.js';
 import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
+import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
+import type { InterceptionMode } from '../mesh/proxy.js';
+import type { InboundPort, ProxyView, ServerTls } from '../mesh/proxy-view.js';
 import { listenerAccessLog } from './access-log.js';
 import { toDuration } from './duration.js';
 import { filterChain, filterChainMatch } from './filter-chain.js';
 import { inboundHttpFilter } from './http-connection-manager.js';
-import { boundInboundAddress, inboundPlan } from './inbound-plan.js';
+import { boundTarget } from './inbound-cluster.js';
+import { boundAddress, inboundPlan, isBound } from './inbound-plan.js';
 import { inboundRouteConfiguration } from './inbound-route.js';
 import { acceptOneByOne, listenerAddresses, wildcards } from './listener-address.js';
 import { inspectorsFor, ORIGINAL_DST } from './listener-filters.js';
@@ -24,21 +27,46 @@ import {
   VIRTUAL_INBOUND_CHAIN,
   VIRTUAL_INBOUND_LISTENER,
 } from './names.js';
+import { serverTlsSecrets, serverTlsSocket } from './server-tls.js';
 import { singleCluster, tcpProxyFilter } from './tcp-proxy.js';
 
 /** The inbound listeners of a view, in order of port. The same objects for the same ports and settings. */
 export function inboundListeners(view: ProxyView): readonly Listener[] {
   const { ports } = inboundPlan(view);
-  const { interceptionMode, ipv4, ipv6 } = view.proxy;
-  if (interceptionMode !== 'NONE') {
-    const transparent = interceptionMode === 'TPROXY';
-    return [virtualInbound(ports, view.settings, transparent, ipv4, ipv6)];
-  }
-  // Istio makes none here without a Sidecar resource, because they could meet the application at its port. They
-  // cannot: ours stand at the workload's address, and the application is called at 127.0.0.1.
-  const address = boundInboundAddress(view.inbound.ips);
-  if (address === undefined) return [];
-  return ports.map((port) => boundInbound(port, view.settings, address));
+  const { interceptionMode: mode, ipv4, ipv6 } = view.proxy;
+  const { captured, bound } = split(ports, mode);
+  const listeners = bound.flatMap((port) => {
+    const address = boundAddress(port, view.inbound.ips);
+    if (address === undefined || callsItself(view, port, address)) return [];
+    return [boundInbound(port, view.settings, address)];
+  });
+  if (mode === 'NONE') return listeners;
+  return [virtualInbound(captured, view.settings, mode === 'TPROXY', ipv4, ipv6), ...listeners];
+}
+
+/**
+ * Ports with a part in virtualInbound, and those with listeners of their own. Istio makes none without interception
+ * unless a Sidecar says so, because they could meet the application at its port. They cannot: ours stand at the
+ * workload's address, and the application is called at 127.0.0.1.
+ */
+const split = memoize((ports: readonly InboundPort[], mode: InterceptionMode) => ({
+  captured: ports.filter((port) => !isBound(port, mode)),
+  bound: ports.filter((port) => isBound(port, mode)),
+}));
+
+/** A listener that a Sidecar puts where the application is called would take its own connections, for ever. */
+function callsItself(view: ProxyView, port: InboundPort, address: string): boolean {
+  const called = boundTarget(port, view);
+  const everywhere = address === '0.0.0.0' || address === '::';
+  return called?.port === port.targetPort && (everywhere || called.address === address);
+}
+
+/** The secrets that the TLS of inbound ports names. */
+export function inboundSecrets(view: ProxyView): readonly Secret[] {
+  const { ports } = inboundPlan(view);
+  return ports.flatMap(({ listener }) =>
+    listener?.tls ? serverTlsSecrets(listener.tls, view.settings) : [],
+  );
 }
 
 const virtualInbound = memoize(
@@ -110,6 +138,8 @@ interface ChainSet {
   host: string;
   servicePort: number;
   protocol: InboundPort['port']['protocol'];
+  /** TLS that ends here; only plain text otherwise. */
+  tls?: ServerTls | undefined;
 }
 
 const unknownPort: ChainSet = {
@@ -122,7 +152,8 @@ const unknownPort: ChainSet = {
   protocol: 'Auto',
 };
 
-function declaredPort({ service, port, targetPort }: InboundPort, address: string): ChainSet {
+function declaredPort(inbound: InboundPort, address: string): ChainSet {
+  const { service, port, targetPort, listener } = inbound;
   const name = listenerName(address, targetPort);
   return {
     httpName: name,
@@ -133,6 +164,7 @@ function declaredPort({ service, port, targetPort }: InboundPort, address: strin
     host: service.hostname,
     servicePort: port.number,
     protocol: port.protocol,
+    tls: listener?.tls,
   };
 }
 
@@ -155,9 +187,9 @@ function portChains(set: ChainSet, settings: MeshSettings): FilterChain[] {
       name: http ? set.httpName : set.tcpName,
       match: filterChainMatch({
         ...(set.destinationPort === undefined ? {} : { destinationPort: set.destinationPort }),
-        plainText: true,
-        sniffedHttp: sniffed,
+        ...(set.tls ? { tls: true } : { plainText: true, sniffedHttp: sniffed }),
       }),
+      ...(set.tls && { transportSocket: serverTlsSocket(set.tls, settings) }),
       filters: [http ? httpFilter(set, settings) : tcpFilter(set, settings)],
     }),
   );

@@ -4,11 +4,13 @@ import { isLoopback } from '../lib/ip.js';
 import { memoize } from '../lib/memo.js';
 import { inboundConflict } from '../mesh/inbound-conflict.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
+import type { InterceptionMode } from '../mesh/proxy.js';
+import type { InboundListenerSettings, InboundPort, ProxyView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Service, ServicePort } from '../mesh/service.js';
 import { isReserved } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
+import { listenerName } from './names.js';
 
 export interface InboundPlan {
   /** One for each port of the workload, in order of port. */
@@ -19,11 +21,7 @@ export interface InboundPlan {
 /** Decides the inbound side of a view. The same object for the same ports and settings. */
 export function inboundPlan(view: ProxyView): InboundPlan {
   // By the parts: workloads of one service have lists of their own, and still the same plan.
-  const parts = view.inbound.ports.flatMap(({ service, port, targetPort }) => [
-    service,
-    port,
-    targetPort,
-  ]);
+  const parts = view.inbound.ports.flatMap(partsOf);
   return planOf(view.settings, ...parts);
 }
 
@@ -35,24 +33,63 @@ export function boundInboundAddress(ips: readonly string[]): string | undefined 
   return ips.find((ip) => !isLoopback(ip) || (ip !== '127.0.0.1' && ip !== '::1'));
 }
 
-type Part = Service | ServicePort | number;
+/** Whether a port has a listener of its own that is really bound, instead of a part in what is captured. */
+export function isBound({ listener }: InboundPort, mode: InterceptionMode): boolean {
+  return !(listener?.captured ?? mode !== 'NONE');
+}
 
-const planOf = memoize((settings: MeshSettings, ...parts: readonly Part[]): InboundPlan => {
-  const chosen = new Map<number, InboundPort>();
-  const problems: Problem[] = [];
-  for (let i = 0; i < parts.length; i += 3) {
-    const [service, port, targetPort] = parts.slice(i, i + 3) as [Service, ServicePort, number];
-    const each = { service, port, targetPort };
-    if (listenerProtocol(port.protocol) === 'none' || targetPort <= 0) continue;
-    if (isReserved(targetPort, settings)) continue;
-    const first = chosen.get(targetPort);
-    if (first === undefined) chosen.set(targetPort, each);
-    else if (contradicts(first, each)) {
-      problems.push(inboundConflict({ ...first, target: first.targetPort }, each));
+/** Where the listener of a bound port stands; undefined: nowhere. */
+export function boundAddress(
+  { listener }: InboundPort,
+  ips: readonly string[],
+): string | undefined {
+  return listener?.bind ?? boundInboundAddress(ips);
+}
+
+/** `ADDRESS_PORT` of the listeners that inbound ports have for themselves. */
+export function boundInboundNames({ proxy, inbound }: ProxyView): readonly string[] {
+  return inbound.ports.flatMap((port) => {
+    const address = isBound(port, proxy.interceptionMode) && boundAddress(port, inbound.ips);
+    return address ? [listenerName(address, port.targetPort)] : [];
+  });
+}
+
+type Parts = [
+  Service,
+  ServicePort,
+  number,
+  InboundPort['endpoint'] | undefined,
+  InboundListenerSettings | undefined,
+];
+
+function partsOf({ service, port, targetPort, endpoint, listener }: InboundPort): Parts {
+  return [service, port, targetPort, endpoint, listener];
+}
+
+const planOf = memoize(
+  (settings: MeshSettings, ...parts: readonly Parts[number][]): InboundPlan => {
+    const chosen = new Map<number, InboundPort>();
+    const problems: Problem[] = [];
+    for (let i = 0; i < parts.length; i += 5) {
+      const [service, port, targetPort, endpoint, listener] = parts.slice(i, i + 5) as Parts;
+      const each = {
+        service,
+        port,
+        targetPort,
+        ...(endpoint && { endpoint }),
+        ...(listener && { listener }),
+      };
+      if (listenerProtocol(port.protocol) === 'none' || targetPort <= 0) continue;
+      if (isReserved(targetPort, settings)) continue;
+      const first = chosen.get(targetPort);
+      if (first === undefined) chosen.set(targetPort, each);
+      else if (contradicts(first, each)) {
+        problems.push(inboundConflict({ ...first, target: first.targetPort }, each));
+      }
     }
-  }
-  return { ports: [...chosen.values()].sort((a, b) => a.targetPort - b.targetPort), problems };
-});
+    return { ports: [...chosen.values()].sort((a, b) => a.targetPort - b.targetPort), problems };
+  },
+);
 
 /** Two services may share a port of the workload; it matters only when they call its protocol differently. */
 function contradicts(first: InboundPort, other: InboundPort): boolean {

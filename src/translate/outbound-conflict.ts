@@ -12,6 +12,7 @@ import { servicesByName } from './destination.js';
 import { egressListeners, isAtPort } from './egress-listener.js';
 import { cidrsThatCount, namesThatCount } from './filter-chain.js';
 import { endpointAddresses, listensAtEndpoints } from './headless.js';
+import { boundInboundNames } from './inbound-plan.js';
 import {
   boundAddresses,
   isReserved,
@@ -43,8 +44,8 @@ interface Work {
   bindToPort: boolean;
   /** Where all listeners stand; absent: at the addresses of the services. */
   bound: readonly string[] | undefined;
-  /** Ports of the proxy's own inbound listeners at the addresses where outbound ones are bound. */
-  taken: ReadonlySet<number>;
+  /** `ADDRESS_PORT` of the proxy's own inbound listeners that are really bound. */
+  taken: ReadonlySet<string>;
   entries: ListenerEntry[];
   /** Who has an address and port, whether as primary or additional address. */
   owners: Map<string, ListenerEntry>;
@@ -60,7 +61,7 @@ export function outboundEntries(view: ProxyView): {
   const shared = {
     view,
     bindToPort,
-    taken: bindToPort ? inboundPorts(view) : new Set<number>(),
+    taken: new Set([...boundInboundNames(view), ...(bindToPort ? ownPorts(view) : [])]),
     entries: [],
     owners: new Map(),
     problems: [],
@@ -87,9 +88,11 @@ const oldestFirst = memoize((services: readonly ServiceView[]): readonly Service
   [...services].sort((a, b) => byAge(a.service, b.service)),
 );
 
-function inboundPorts(view: ProxyView): ReadonlySet<number> {
-  const own = boundAddresses(view)[0] === view.inbound.ips[0];
-  return new Set(own ? view.inbound.ports.map(({ targetPort }) => targetPort) : []);
+/** Where outbound listeners stand at the workload's own address, its ports are those of its application. */
+function ownPorts(view: ProxyView): readonly string[] {
+  const address = boundAddresses(view)[0]!;
+  if (address !== view.inbound.ips[0]) return [];
+  return view.inbound.ports.map(({ targetPort }) => listenerName(address, targetPort));
 }
 
 function addPort(work: Work, view: ServiceView, port: ServicePort): void {
@@ -100,8 +103,11 @@ function addPort(work: Work, view: ServiceView, port: ServicePort): void {
       work.problems.push(reserved(view.service, port));
       continue;
     }
-    // Without interception an own inbound listener has the address; the HTTP proxy still reaches the service.
-    if (work.taken.has(port.number)) continue;
+    if (site.addresses.some((address) => work.taken.has(listenerName(address, port.number)))) {
+      // Where nothing is captured the HTTP proxy still reaches the service.
+      if (!work.bindToPort) work.problems.push(served(view.service, port));
+      continue;
+    }
     addAt(work, view, port, site);
   }
 }
@@ -264,6 +270,18 @@ function reserved(service: Service, port: ServicePort): Problem {
     message:
       `port ${port.number} of ${service.hostname} is a port of the sidecar itself; ` +
       'no listener is made for it',
+    resource: service.source,
+    path: ['spec', 'ports'],
+  };
+}
+
+function served(service: Service, port: ServicePort): Problem {
+  return {
+    code: 'reserved-port',
+    severity: 'warning',
+    message:
+      `port ${port.number} of ${service.hostname} has no listener: a Sidecar has the workload served there ` +
+      '(ingress bind)',
     resource: service.source,
     path: ['spec', 'ports'],
   };

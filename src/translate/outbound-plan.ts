@@ -7,6 +7,7 @@ import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import { seenAtPort } from './egress-listener.js';
 import { headlessKey } from './headless.js';
+import { boundInboundNames } from './inbound-plan.js';
 import { boundAddresses, localhosts } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
 import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
@@ -82,8 +83,9 @@ function traitsKey(view: ProxyView): string {
   const { namespace, labels, interceptionMode, ipv4, ipv6, dnsCapture } = view.proxy;
   const bound = interceptionMode === 'NONE';
   const own = bound ? [view.inbound.ips, view.inbound.ports.map((port) => port.targetPort)] : [];
+  const taken = boundInboundNames(view);
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([namespace, sorted, bound, ipv4, ipv6, own, dnsCapture]);
+  return JSON.stringify([namespace, sorted, bound, ipv4, ipv6, own, taken, dnsCapture]);
 }
 
 const internListener = interner<OutboundListenerPlan>();

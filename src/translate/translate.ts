@@ -31,6 +31,7 @@ import { seenAtPort } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
 import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
+import { inboundSecrets } from './inbound-listener.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
 import { hasLocality } from './load-assignments.js';
@@ -63,7 +64,7 @@ export const translate = memoize((view: ProxyView): Translation => {
     [LISTENER, listeners(view)],
     [ROUTE, routes(view)],
   ]);
-  const secrets = secretMap(clustersByService(view));
+  const secrets = secretsOf(view);
   if (secrets.size > 0) resources.set(SECRET, secrets);
   const problems = [...plan.problems, ...inboundPlan(view).problems];
   if (view.envoyFilters === undefined) {
@@ -103,6 +104,10 @@ const ownMap = memoize((...messages: readonly { name?: string }[]): ByName => by
 function clusters(view: ProxyView): ByName {
   const outbound = outboundClusterMap(clustersByService(view), view.settings, traitsOf(view));
   return together(outbound, ownMap(...ownClusters(view)));
+}
+
+function secretsOf(view: ProxyView): ByName {
+  return together(secretMap(clustersByService(view)), ownMap(...inboundSecrets(view)));
 }
 
 const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {

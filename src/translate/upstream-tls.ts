@@ -6,15 +6,13 @@ import type { TransportSocket } from '../envoy/gen/types/envoy/config/core/v3/Tr
 import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
 import type { CertificateValidationContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.js';
 import type { CommonTlsContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CommonTlsContext.js';
-import type { SdsSecretConfig } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/SdsSecretConfig.js';
 import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
 import type { SubjectAltNameMatcher } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/SubjectAltNameMatcher.js';
-import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { TrafficPolicy } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { any } from './any.js';
-import { toDuration } from './duration.js';
+import { certificateSecret, file, overAds, rootSecret } from './file-secrets.js';
 import { certificateSecretName, rootSecretName } from './names.js';
 import type { EffectivePolicy } from './traffic-policy.js';
 
@@ -22,14 +20,6 @@ type Tls = NonNullable<TrafficPolicy['tls']>;
 
 /** The CAs that a machine trusts, where Debian, Ubuntu, Alpine and the Envoy images keep them. */
 const SYSTEM_CAS = '/etc/ssl/certs/ca-certificates.crt';
-
-/** Envoy reads files anew when something is moved into their folder, as Kubernetes and `mv` do. */
-function folderOf(path: string): { path: string } {
-  const end = path.lastIndexOf('/');
-  return { path: end < 0 ? '.' : path.slice(0, end) || '/' };
-}
-
-const file = (filename: string) => ({ filename });
 
 /** What a cluster needs for its connections to be as the policy has them. */
 export interface UpstreamTransport {
@@ -114,11 +104,6 @@ function validation(tls: Tls, service: Service): CommonTlsContext {
   };
 }
 
-const overAds = (name: string): SdsSecretConfig => ({
-  name,
-  sds_config: { ads: {}, initial_fetch_timeout: toDuration(0), resource_api_version: 'V3' },
-});
-
 /**
  * The secrets that a policy's TLS asks for: names of files, which Envoy reads, and reads again when others are moved
  * into their place. Envoy watches files of secrets only, so they are sent apart from the cluster.
@@ -133,24 +118,6 @@ export function upstreamSecrets({ tls }: EffectivePolicy, settings: MeshSettings
   }
   return secrets;
 }
-
-const rootSecret = memoize(
-  (_settings: MeshSettings, path: string): Secret => ({
-    name: rootSecretName(path),
-    validation_context: { trusted_ca: file(path), watched_directory: folderOf(path) },
-  }),
-);
-
-const certificateSecret = memoize(
-  (_settings: MeshSettings, certificate: string, key: string): Secret => ({
-    name: certificateSecretName(certificate, key),
-    tls_certificate: {
-      certificate_chain: file(certificate),
-      private_key: file(key),
-      watched_directory: folderOf(certificate),
-    },
-  }),
-);
 
 /** Envoy's matchers are of one type; what a name is can be seen. */
 function sanMatcher(name: string): SubjectAltNameMatcher {

@@ -138,7 +138,7 @@ t.test('a Lua filter, added, changed and removed under traffic', async (t) => {
   t.equal(JSON.parse((await inbound()).body)['x-lua'], undefined, 'not what comes in');
 });
 
-t.test('patches for releases of Istio: a sidecar of ours says which one it follows', async (t) => {
+t.test('patches for releases of Istio: a sidecar of ours says which one it follows', async () => {
   const forRelease = (proxyVersion: string, value: string) => {
     const made = lua('SIDECAR_INBOUND', value) as { match: object };
     return { ...made, match: { ...made.match, proxy: { proxyVersion } } };

@@ -259,6 +259,27 @@ export const sidecars: unknown[] = [
         defaultEndpoint: 'unix:///var/run/app.sock',
         connectionPool,
       },
+      {
+        port: { number: 9443, protocol: 'HTTPS', name: 'https' },
+        bind: '127.0.0.2',
+        captureMode: 'NONE',
+        defaultEndpoint: '127.0.0.1:9080',
+        tls: {
+          mode: 'MUTUAL',
+          serverCertificate: '/etc/tls/tls.crt',
+          privateKey: '/etc/tls/tls.key',
+          caCertificates: '/etc/tls/ca.crt',
+          caCrl: '/etc/tls/ca.crl',
+          verifyCertificateSpki: ['NvqYIYSbgK2vCJpQhObf77vv+bQWtc5ek5RIOwPiC9A='],
+          verifyCertificateHash: [
+            'df6ff72fe9116521268f6f2dd4966f51df479883fe7037b39f75916ac3049d1a',
+          ],
+          minProtocolVersion: 'TLSV1_2',
+          maxProtocolVersion: 'TLSV1_3',
+          cipherSuites: ['ECDHE-ECDSA-AES128-GCM-SHA256'],
+          ecdhCurves: ['P-256'],
+        },
+      },
     ],
     egress: [
       {
@@ -380,7 +401,11 @@ export const services: unknown[] = [
 
 export const meshConfigs: unknown[] = [
   {
-    tlsDefaults: { ecdhCurves: ['P-256'], cipherSuites: ['ECDHE-ECDSA-AES128-GCM-SHA256'] },
+    tlsDefaults: {
+      minProtocolVersion: 'TLSV1_2',
+      ecdhCurves: ['P-256'],
+      cipherSuites: ['ECDHE-ECDSA-AES128-GCM-SHA256'],
+    },
     proxyListenPort: 15001,
     proxyInboundListenPort: 15006,
     connectTimeout: '10s',

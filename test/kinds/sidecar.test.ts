@@ -66,6 +66,43 @@ const cases: [name: string, spec: object, expected: string[]][] = [
       (field) => `error missing-field spec.ingress[0].tls.${field}`,
     ),
   ],
+  [
+    'TLS without a mode',
+    ingress({ port: { number: 1, protocol: 'TLS' }, tls: {} }),
+    ['error missing-field spec.ingress[0].tls.mode'],
+  ],
+  [
+    'optional mutual TLS without CAs, an unknown cipher suite',
+    ingress({
+      port: { number: 1, protocol: 'HTTPS' },
+      tls: {
+        ...{ mode: 'OPTIONAL_MUTUAL', serverCertificate: '/c', privateKey: '/k' },
+        cipherSuites: ['AES128-SHA', 'ROT13'],
+      },
+    }),
+    [
+      'error missing-field spec.ingress[0].tls.caCertificates',
+      'warning invalid-value spec.ingress[0].tls.cipherSuites[1]',
+    ],
+  ],
+  [
+    'a listener that would call itself',
+    ingress(
+      { port: { number: 1, protocol: 'TCP' }, bind: '127.0.0.1', captureMode: 'NONE' },
+      { port: { number: 2, protocol: 'TCP' }, bind: '127.0.0.1' },
+      { port: { number: 3, protocol: 'TCP' }, bind: '0.0.0.0', defaultEndpoint: '127.0.0.1:3' },
+      { port: { number: 4, protocol: 'TCP' }, bind: '127.0.0.1', captureMode: 'IPTABLES' },
+      { port: { number: 5, protocol: 'TCP' }, bind: '0.0.0.0', defaultEndpoint: '127.0.0.1:6' },
+      { port: { number: 7, protocol: 'TCP' }, bind: '0.0.0.0', defaultEndpoint: 'unix:///a' },
+      { port: { number: 8, protocol: 'TCP' }, bind: '::1' },
+    ),
+    [
+      'error invalid-value spec.ingress[0].bind',
+      'warning invalid-value spec.ingress[1].bind',
+      'warning invalid-value spec.ingress[2].bind',
+      'warning invalid-value spec.ingress[6].bind',
+    ],
+  ],
   ['no hosts', egress({}), ['error missing-field spec.egress[0].hosts']],
   ['catch-all first', egress({ hosts }, { hosts }), ['error invalid-value spec.egress[0]']],
   [

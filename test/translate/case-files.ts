@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../cases', import.meta.url));
 
 export const slices = ['clusters', 'endpoints', 'listeners', 'routes'] as const;
 /** Shown only where a case asks for them. */
-const rareSlices = ['extensions'] as const;
+const rareSlices = ['extensions', 'secrets'] as const;
 export type Slice = (typeof slices)[number] | (typeof rareSlices)[number];
 
 export interface Case {

@@ -8,6 +8,7 @@ import {
   LISTENER,
   type ResourcesByType,
   ROUTE,
+  SECRET,
   type TypeUrl,
 } from '../../src/envoy/resource.js';
 import { formatPath, type Problem, resourceKey } from '../../src/kinds/problem.js';
@@ -26,6 +27,7 @@ const typeOfSlice: Record<Slice, TypeUrl> = {
   listeners: LISTENER,
   routes: ROUTE,
   extensions: EXTENSION_CONFIG,
+  secrets: SECRET,
 };
 
 export interface CaseRun {
