@@ -37,9 +37,24 @@ export function isCurve(name: string): boolean {
   return curves.has(name);
 }
 
+type TlsParameters = Pick<
+  ServerTls,
+  | 'minProtocolVersion'
+  | 'maxProtocolVersion'
+  | 'cipherSuites'
+  | 'ecdhCurves'
+  | 'verifyCertificateHash'
+  | 'verifyCertificateSpki'
+>;
+
 /** Checks the TLS of one server. */
 export function checkServerTls(findings: Findings, path: FieldPath, tls: ServerTls): void {
   checkCredentials(findings, path, tls);
+  checkTlsParameters(findings, path, tls);
+}
+
+/** Checks versions, cipher suites, curves and hashes, whatever the certificates come from. */
+export function checkTlsParameters(findings: Findings, path: FieldPath, tls: TlsParameters): void {
   checkParameters(findings, path, tls);
   for (const [i, entry] of (tls.verifyCertificateHash ?? []).entries()) {
     if (!hash.test(entry)) {
@@ -127,7 +142,7 @@ function checkOneSource(findings: Findings, path: FieldPath, tls: ServerTls): vo
   }
 }
 
-function checkParameters(findings: Findings, path: FieldPath, tls: ServerTls): void {
+function checkParameters(findings: Findings, path: FieldPath, tls: TlsParameters): void {
   const min = versions.indexOf(tls.minProtocolVersion ?? '');
   const max = versions.indexOf(tls.maxProtocolVersion ?? '');
   if (max >= 0 && min > max) {

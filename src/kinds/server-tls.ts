@@ -5,7 +5,8 @@ import { noEffect } from './field.js';
 import { enumeration, list, message } from './schema.js';
 import { bool, string, strings } from './values.js';
 
-const tlsVersion = () =>
+/** A version of TLS as Istio writes it. */
+export const tlsVersion = () =>
   enumeration(['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as const);
 
 /** TLS towards clients (Istio API, ServerTLSSettings). */

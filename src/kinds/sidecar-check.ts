@@ -4,9 +4,10 @@ import type { Check, Findings } from './finding.js';
 import { checkDestination } from './http-route-check.js';
 import { hostProblem, isAnyCaseLabel, isDnsLabel, wildcardHostProblem } from './names.js';
 import type { FieldPath } from './problem.js';
+import { checkTlsParameters } from './server-tls-check.js';
 import { checkProtocol } from './service-entry-check.js';
 import type { SidecarSpec } from './sidecar.js';
-import { checkCipherSuites, type SidecarTlsSettings } from './sidecar-tls.js';
+import type { SidecarTlsSettings } from './sidecar-tls.js';
 import { checkConnectionPool } from './traffic-policy-check.js';
 import { checkLabels } from './value-check.js';
 
@@ -100,18 +101,18 @@ function checkIngressTls(
   const clients = mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
   if (mode !== 'SIMPLE' && !clients) {
     findings.invalid([...path, 'mode'], `the mode of a Sidecar's TLS is not ${mode}`);
-    return;
   }
   if (!/^(https|tls)$/i.test(protocol)) {
     findings.invalid(path, 'TLS is for ports of protocol HTTPS or TLS');
   }
+  if (mode !== 'SIMPLE' && !clients) return;
   for (const field of ['serverCertificate', 'privateKey'] as const) {
     if (!tls[field]) findings.missing([...path, field], `${mode} needs ${field}`);
   }
   if (clients && !tls.caCertificates) {
     findings.missing([...path, 'caCertificates'], `${mode} needs caCertificates`);
   }
-  checkCipherSuites(findings, [...path, 'cipherSuites'], tls.cipherSuites);
+  checkTlsParameters(findings, path, tls);
 }
 
 /** The parts of a defaultEndpoint; an empty address is the one that was called. Undefined: it is none. */
