@@ -1,6 +1,6 @@
 // The two listeners that a sidecar has before any xDS: Prometheus metrics and readiness, on Istio's
-// ports. They take part in no mesh policy and are left out of the connection limit, so that a full
-// Envoy can still be looked at.
+// ports. They take part in no mesh policy, and neither the connection limit nor overload holds for them,
+// so that a full Envoy can still be looked at.
 
 type Json = { [key: string]: unknown };
 
@@ -66,6 +66,7 @@ function httpListener(name: string, port: number, routes: Json, filters: Json[] 
     name,
     address: { socket_address: { address: '0.0.0.0', port_value: port } },
     ignore_global_conn_limit: true,
+    bypass_overload_manager: true,
     filter_chains: [
       {
         filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }],

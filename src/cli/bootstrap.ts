@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import { healthListener, metricsCluster, metricsListener } from './bootstrap-listeners.js';
+import { overloadManager } from './bootstrap-overload.js';
 import { statsConfig } from './bootstrap-stats.js';
 import { type XdsTlsOptions, xdsInitialMetadata, xdsTransportSocket } from './bootstrap-xds-tls.js';
 
@@ -23,11 +24,13 @@ export interface BootstrapOptions {
   namespace?: string;
   /** The instance's addresses; the first one goes into node.id. */
   ips?: readonly string[];
+  /** A router's are `istio: ingressgateway` where it has none. */
   labels?: Readonly<Record<string, string>>;
   /** `default` where absent. */
   serviceAccount?: string;
   /** The name shared by a workload's instances; the `app` label or the name where absent. */
   workloadName?: string;
+  /** Of a sidecar. */
   interceptionMode?: 'REDIRECT' | 'TPROXY' | 'NONE';
   /** `Kubernetes` where absent, as in Istio. */
   clusterId?: string;
@@ -59,11 +62,14 @@ export interface BootstrapOptions {
   metricsPort?: number;
   /** Readiness listener (`/healthz/ready`); 15021 where absent, 0 leaves it out. */
   healthPort?: number;
-  /**
-   * Bound of the downstream connections of the whole Envoy; unbounded where absent, as in Istio.
-   */
+  /** Bound of the downstream connections of the whole Envoy; unbounded where absent, a router's 50,000. */
   downstreamConnectionsMax?: number;
+  /** Bound of the heap, near which load is shed; for a router 2 GiB where absent; 0: none. */
+  heapBytesMax?: number;
 }
+
+/** The numbers of Envoy's guide for edge proxies. */
+const edge = { connectionsMax: 50_000, heapBytesMax: 2 ** 31 };
 
 type Json = { [key: string]: unknown };
 
@@ -106,7 +112,7 @@ export function buildBootstrap(options: BootstrapOptions): Json {
         { name: 'admin', admin_layer: {} },
       ],
     },
-    overload_manager: connectionLimit(options.downstreamConnectionsMax ?? 2147483647),
+    overload_manager: overloadManager(overloadBounds(options)),
   };
 }
 
@@ -123,12 +129,13 @@ export function bootstrapText(options: BootstrapOptions, format: 'json' | 'yaml'
  */
 export function buildNode(options: BootstrapOptions): Json {
   const namespace = options.namespace ?? 'default';
-  const labels = options.labels ?? {};
+  const labels = labelsOf(options);
   const workload = options.workloadName ?? labels['app'] ?? options.name;
   const locality = toLocality(options.locality);
   const domain = `${namespace}.svc.cluster.local`;
   const ips = options.ips ?? [];
   const plain = options.type === 'plain';
+  const sidecar = options.type === 'sidecar';
   const metadata = {
     NAME: options.name,
     NAMESPACE: namespace,
@@ -136,7 +143,7 @@ export function buildNode(options: BootstrapOptions): Json {
     LABELS: labels,
     ...(plain ? {} : { SERVICE_ACCOUNT: options.serviceAccount ?? 'default' }),
     ...(plain ? {} : { WORKLOAD_NAME: workload, CLUSTER_ID: options.clusterId ?? 'Kubernetes' }),
-    ...(plain ? {} : { INTERCEPTION_MODE: options.interceptionMode ?? 'REDIRECT' }),
+    ...(sidecar ? { INTERCEPTION_MODE: options.interceptionMode ?? 'REDIRECT' } : {}),
     ...(plain ? {} : { ISTIO_VERSION: followedIstioVersion }),
     ...(options.network === undefined ? {} : { NETWORK: options.network }),
     ...(options.workloadGroup === undefined ? {} : { AUTO_REGISTER_GROUP: options.workloadGroup }),
@@ -151,6 +158,12 @@ export function buildNode(options: BootstrapOptions): Json {
     ...(locality === undefined ? {} : { locality }),
     metadata,
   };
+}
+
+/** A router without labels is what Istio's Gateways select most of the time. */
+function labelsOf({ type, labels = {} }: BootstrapOptions): Readonly<Record<string, string>> {
+  const some = Object.keys(labels).length > 0;
+  return some || type !== 'router' ? labels : { istio: 'ingressgateway' };
 }
 
 /**
@@ -247,16 +260,11 @@ function markedSockets(mark: number): Json {
   return { upstream_bind_config: { socket_options: [option] } };
 }
 
-function connectionLimit(connectionsMax: number): Json {
+function overloadBounds({ type, downstreamConnectionsMax, heapBytesMax }: BootstrapOptions) {
+  const bounds = type === 'router' ? edge : { connectionsMax: 2 ** 31 - 1, heapBytesMax: 0 };
   return {
-    resource_monitors: [
-      {
-        name: 'envoy.resource_monitors.global_downstream_max_connections',
-        typed_config: {
-          '@type': `${extensions}.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
-          max_active_downstream_connections: String(connectionsMax),
-        },
-      },
-    ],
+    connectionsMax: downstreamConnectionsMax ?? bounds.connectionsMax,
+    // Zero would be no heap at all.
+    heapBytesMax: (heapBytesMax ?? bounds.heapBytesMax) || undefined,
   };
 }

@@ -56,6 +56,53 @@ t.test('a plain node is as the user says', async (t) => {
   t.notMatch(node.metadata, { ISTIO_VERSION: String });
 });
 
+t.test(
+  'a router is one that Gateways select, and sheds load before its memory is full',
+  async (t) => {
+    const router: BootstrapOptions = { type: 'router', name: 'gateway-1', xds: 'unix:/x' };
+    const { metadata, id, cluster } = buildNode({ ...router, namespace: 'istio-system' });
+    t.match(id, /^router~127\.0\.0\.1~gateway-1\.istio-system~istio-system\.svc/);
+    t.equal(cluster, 'gateway-1.istio-system');
+    t.match(metadata, { LABELS: { istio: 'ingressgateway' }, NAMESPACE: 'istio-system' });
+    t.notOk('INTERCEPTION_MODE' in (metadata as object), 'nothing is intercepted for it');
+    const own = buildNode({ ...router, labels: { app: 'egress' } });
+    t.match(own, { metadata: { LABELS: { app: 'egress' } } });
+    t.notMatch(
+      own,
+      { metadata: { LABELS: { istio: String } } },
+      'labels of its own are all it has',
+    );
+
+    const overload = (options: Partial<BootstrapOptions>) =>
+      buildBootstrap({ ...router, ...options })['overload_manager'] as Overload;
+    const { resource_monitors, actions } = overload({});
+    t.strictSame(
+      resource_monitors.map(({ name, typed_config }) => [name, bound(typed_config)]),
+      [
+        ['envoy.resource_monitors.fixed_heap', '2147483648'],
+        ['envoy.resource_monitors.global_downstream_max_connections', '50000'],
+      ],
+    );
+    const shares = actions!.map(({ triggers }) => triggers[0]!.threshold.value);
+    t.strictSame(shares, [...shares].sort(), 'the mildest first');
+    t.match(actions!.at(-1)!.name, 'stop_accepting_requests');
+    const wide = overload({ heapBytesMax: 0, downstreamConnectionsMax: 7 });
+    t.strictSame(
+      wide.resource_monitors.map(({ typed_config }) => bound(typed_config)),
+      ['7'],
+    );
+    t.notOk(wide.actions, 'without a bound nothing asks for memory');
+    t.strictSame(overload({ type: 'sidecar' }).resource_monitors.length, 1);
+  },
+);
+
+interface Overload {
+  resource_monitors: { name: string; typed_config: Record<string, string> }[];
+  actions?: { name: string; triggers: { threshold: { value: number } }[] }[];
+}
+
+const bound = (config: Record<string, string>) => Object.values(config)[1];
+
 t.test('the control plane by address, by name and by socket', async (t) => {
   const cluster = (xds: string) => {
     const { static_resources } = buildBootstrap({ ...sidecar, xds });
@@ -119,7 +166,8 @@ t.test('a real Envoy accepts every form', { timeout: 120_000 }, async (t) => {
       xds: `unix:${dir}/xds.sock`,
       admin: `unix:${dir}/admin.sock`,
     },
-    router: { ...sidecar, type: 'router', metricsPort: 0, healthPort: 0 },
+    router: { type: 'router', name: 'gateway-1', xds: 'control-plane:15010' },
+    bare: { ...sidecar, type: 'router', metricsPort: 0, healthPort: 0, heapBytesMax: 2 ** 28 },
     plain: { type: 'plain', name: 'edge-1', xds: '[::1]:15010', downstreamConnectionsMax: 1000 },
   };
   for (const [name, options] of Object.entries(forms)) {

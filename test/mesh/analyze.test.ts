@@ -110,7 +110,8 @@ t.test('hosts of VirtualServices', async (t) => {
   t.strictSame(findings(a, one, virtualService('v', { hosts: ['b'], http: [to({ host: 'a' })] })), [
     'info unregistered-host VirtualService/v spec.hosts[0]',
   ]);
-  const gateway = make('Gateway', 'gw', { servers: [{ hosts: ['*'] }] });
+  const port = { number: 80, name: 'http', protocol: 'HTTP' };
+  const gateway = make('Gateway', 'gw', { servers: [{ port, hosts: ['*'] }] });
   t.strictSame(findings(a, one, gateway, routeTo('g', 'a', {}, { gateways: ['mesh', 'gw'] })), []);
 });
 

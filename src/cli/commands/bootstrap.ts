@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ControlPlaneError, errorMessage } from '../../lib/error.js';
 import { type BootstrapOptions, bootstrapText } from '../bootstrap.js';
-import { collect, ipList, jsonObject, keyValues, oneOf, portNumber } from '../flag-values.js';
+import {
+  collect,
+  ipList,
+  jsonObject,
+  keyValues,
+  oneOf,
+  portNumber,
+  wholeNumber,
+} from '../flag-values.js';
 import { grpcBootstrapText } from '../grpc-bootstrap.js';
 
 interface Flags {
@@ -31,6 +39,8 @@ interface Flags {
   envoyAdmin?: string;
   metricsPort?: number;
   healthPort?: number;
+  maxConnections?: number;
+  maxHeap?: number;
   output: string;
 }
 
@@ -47,7 +57,11 @@ export function addBootstrap(program: Command): void {
     .requiredOption('--name <name>', 'the name of the workload instance')
     .option('--namespace <namespace>', 'its namespace', 'default')
     .option('--ip <ip>', 'an address of the instance (repeatable, or comma-separated)', collect)
-    .option('--label <key=value>', 'a label (repeatable, or comma-separated)', collect)
+    .option(
+      '--label <key=value>',
+      'a label (repeatable, or comma-separated); of a router istio=ingressgateway',
+      collect,
+    )
     .option('--service-account <name>', 'its service account', 'default')
     .option('--workload <name>', 'the name that instances of the workload share')
     .option('--workload-group <name>', 'the WorkloadGroup that the workload registers itself in')
@@ -67,6 +81,16 @@ export function addBootstrap(program: Command): void {
     .option('--envoy-admin <address>', "Envoy's admin: HOST:PORT or unix:/path", '127.0.0.1:15000')
     .option('--metrics-port <port>', 'Prometheus listener; 0 leaves it out', portNumber)
     .option('--health-port <port>', 'readiness listener; 0 leaves it out', portNumber)
+    .option(
+      '--max-connections <count>',
+      'bound of all client connections; of a router 50000',
+      wholeNumber,
+    )
+    .option(
+      '--max-heap <MiB>',
+      'bound of the heap, near which load is shed; of a router 2048; 0 for none',
+      wholeNumber,
+    )
     .option('-o, --output <format>', 'json or yaml', 'json')
     .action((flags: Flags) => {
       const format = oneOf('-o', flags.output, ['json', 'yaml']);
@@ -131,5 +155,7 @@ function toOptions(flags: Flags, type: BootstrapOptions['type']): BootstrapOptio
     admin: flags.envoyAdmin,
     metricsPort: flags.metricsPort,
     healthPort: flags.healthPort,
+    downstreamConnectionsMax: flags.maxConnections,
+    heapBytesMax: flags.maxHeap === undefined ? undefined : flags.maxHeap * 2 ** 20,
   };
 }
