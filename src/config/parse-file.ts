@@ -96,14 +96,15 @@ async function parseText(
     const placed = same
       ? before.documents
       : parsed.map((document) => placeDocument(document, chunk, { file: name.path, limits }));
-    chunks.push({ ...chunk, parsed, documents: placed });
+    chunks.push({ text: chunk.text, line: chunk.line, parsed, documents: placed });
     for (const document of placed) documents.push(document);
     for (const document of parsed) whole &&= document.identified;
     if (documents.length > limits.documents) return tooMany(name, chunk, limits);
     const pause = options.breathe?.();
     if (pause !== undefined) await pause;
   }
-  return { file: { ...name, documents, problems: [], whole }, chunks };
+  const { path, hash } = name;
+  return { file: { path, hash, documents, problems: [], whole }, chunks };
 }
 
 function tooMany(name: { path: string; hash: string }, chunk: Chunk, limits: Limits): ParsedFile {
@@ -123,8 +124,11 @@ function placeDocument(
     line: chunk.line + line - 1,
     col,
   });
+  const { line, col } = position(document.place);
   const origin: Origin = {
-    ...position(document.place),
+    file,
+    line,
+    col,
     locate: (path: FieldPath, end: FieldEnd = 'value') =>
       position(locateInChunk(chunk.text, document, { path, end, limits })),
   };

@@ -139,7 +139,16 @@ function parseKnown(entry: KindEntry, doc: Document, rules: MetadataRules): Pars
   if (!metadata || !id || problems.some((p) => p.severity === 'error')) return { id, problems };
   const { labels, annotations, creationTimestampMs } = metadata;
   const apiVersion = String(own(doc, 'apiVersion') ?? meshConfigApiVersion);
-  const resource: ParsedResource = { ...id, apiVersion, labels, annotations, spec };
+  const { kind, namespace, name } = id;
+  const resource: ParsedResource = {
+    kind,
+    namespace,
+    name,
+    apiVersion,
+    labels,
+    annotations,
+    spec,
+  };
   if (creationTimestampMs !== undefined) resource.creationTimestampMs = creationTimestampMs;
   return { resource, id, problems };
 }

@@ -118,8 +118,11 @@ function endpointRecord(inputs: Inputs, before: EndpointRecord | undefined): End
     before.endpoints === inputs.endpoints;
   if (same && before.workloads === inputs.workloads) return before;
   const used = sameOr(before?.used, usedWorkloads(inputs));
-  if (same && used === before.used) return { ...before, workloads: inputs.workloads };
-  return { ...inputs, used, result: serviceEndpoints(inputs, before?.result) };
+  const result =
+    same && used === before.used ? before.result : serviceEndpoints(inputs, before?.result);
+  // Written out: make-endpoint.ts says why.
+  const { entry, slices, endpoints, workloads } = inputs;
+  return { entry, slices, endpoints, workloads, used, result };
 }
 
 /** All WorkloadEntries that the result depends on. */

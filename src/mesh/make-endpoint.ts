@@ -59,19 +59,15 @@ export function inlineEndpoint(
   spec: WorkloadEntrySpec,
   of: { service: Service; port: ServicePort },
 ): Endpoint | undefined {
-  const owner = { ...specOwner(spec), namespace: resource.namespace };
-  return specEndpoint(spec, { ...owner, workloadName: `${resource.name}-${index}` }, of);
+  const workload = { namespace: resource.namespace, name: `${resource.name}-${index}` };
+  return specEndpoint(spec, specOwner(spec, workload), of);
 }
 
 /** The endpoint of a DNS service without endpoints: the host itself, for Envoy to resolve. */
 export function hostEndpoint(service: Service, port: ServicePort, workloadName: string): Endpoint {
-  return {
-    ...noOwner(service.namespace, workloadName),
-    address: service.externalName ?? service.hostname,
-    port: typeof port.targetPort === 'number' ? port.targetPort : port.number,
-    unixSocket: false,
-    healthy: true,
-  };
+  const address = service.externalName ?? service.hostname;
+  const number = typeof port.targetPort === 'number' ? port.targetPort : port.number;
+  return endpointAt(noOwner(service.namespace, workloadName), address, number);
 }
 
 /**
@@ -90,13 +86,14 @@ export function sliceEndpoints(
   if (spec.addressType === 'FQDN' || declared === undefined) return [];
   const number = declared.port ?? numericTarget(port);
   const out: Endpoint[] = [];
+  const stranger = strangerOf(slice);
   for (const { addresses, conditions, zone } of spec.endpoints ?? []) {
     if (conditions?.terminating === true) continue;
     const healthy = service.publishNotReady === true || conditions?.ready !== false;
     for (const address of addresses) {
-      const owner = ownerOf(address, slice, workloads);
-      const locality = zone && owner.locality === nowhere ? { ...nowhere, zone } : owner.locality;
-      out.push({ ...owner, locality, address, port: number, unixSocket: false, healthy });
+      const owner = ownerOf(address, stranger, workloads);
+      const locality = zone && owner.locality === nowhere ? zoneAlone(zone) : owner.locality;
+      out.push(endpointAt(owner, address, number, { healthy, locality }));
     }
   }
   return out;
@@ -110,12 +107,13 @@ export function endpointsEndpoints(
   workloads: WorkloadIndex,
 ): Endpoint[] {
   const out: Endpoint[] = [];
+  const stranger = strangerOf(resource);
   for (const subset of resource.spec.subsets ?? []) {
     const declared = subset.ports?.find(({ name }) => (name ?? '') === port.name);
     if (declared === undefined) continue;
     const push = (address: string, healthy: boolean) => {
-      const owner = ownerOf(address, resource, workloads);
-      out.push({ ...owner, address, port: declared.port, unixSocket: false, healthy });
+      const owner = ownerOf(address, stranger, workloads);
+      out.push(endpointAt(owner, address, declared.port, { healthy }));
     };
     for (const { ip } of subset.addresses ?? []) push(ip, true);
     for (const { ip } of subset.notReadyAddresses ?? []) push(ip, service.publishNotReady === true);
@@ -144,35 +142,56 @@ function specEndpoint(
   const { address } = spec;
   if (!address) return undefined;
   if (isUnix(address)) {
-    const path = address.slice(unixPrefix.length);
-    return { ...owner, address: path, port: 0, unixSocket: true, healthy: true };
+    return endpointAt(owner, address.slice(unixPrefix.length), 0, { unixSocket: true });
   }
   // Only Envoy's DNS clusters can resolve names.
   if (!isIp(address) && service.resolution !== 'dns' && service.resolution !== 'dns-round-robin') {
     return undefined;
   }
   const number = workloadPort(spec.ports, port);
-  return number === undefined
-    ? undefined
-    : { ...owner, address, port: number, unixSocket: false, healthy: true };
+  return number === undefined ? undefined : endpointAt(owner, address, number);
 }
+
+/**
+ * Written out, as a hundred thousand are: in V8 each object made by spreading another one may have a hidden class to
+ * itself, which is larger than the object.
+ */
+function endpointAt(
+  owner: Owner,
+  address: string,
+  port: number,
+  { healthy = true, unixSocket = false, locality = owner.locality } = usual,
+): Endpoint {
+  return {
+    address,
+    port,
+    unixSocket,
+    labels: owner.labels,
+    locality,
+    weight: owner.weight,
+    healthy,
+    network: owner.network,
+    namespace: owner.namespace,
+    serviceAccount: owner.serviceAccount,
+    workloadName: owner.workloadName,
+  };
+}
+
+const usual: { healthy?: boolean; unixSocket?: boolean; locality?: Locality } = {};
 
 function numericTarget(port: ServicePort): number {
   return typeof port.targetPort === 'number' ? port.targetPort : port.number;
 }
 
 const workloadOwner = memoize(
-  (entry: WorkloadEntry): Owner => ({
-    ...specOwner(entry.spec, workloadLabels(entry)),
-    namespace: entry.namespace,
-    workloadName: entry.name,
-  }),
+  (entry: WorkloadEntry): Owner => specOwner(entry.spec, entry, workloadLabels(entry)),
 );
 
 function specOwner(
   spec: WorkloadEntrySpec,
+  workload: { namespace: string; name: string },
   labels = spec.labels ?? noLabels,
-): Omit<Owner, 'namespace' | 'workloadName'> {
+): Owner {
   // Istio's label has dots where the field has slashes.
   const label = spec.labels?.['istio-locality'];
   const text = spec.locality ?? (label?.includes('/') ? label : label?.replaceAll('.', '/'));
@@ -183,7 +202,9 @@ function specOwner(
     locality,
     weight: spec.weight ?? 0,
     network,
+    namespace: workload.namespace,
     serviceAccount: spec.serviceAccount ?? '',
+    workloadName: workload.name,
   };
 }
 
@@ -208,15 +229,19 @@ function withPlace(
  * with that address. Without one it has the labels of the slice itself, unless Kubernetes' controller wrote that
  * (it copies the labels of the Service, which are not those of the workloads).
  */
-function ownerOf(address: string, resource: Resource, workloads: WorkloadIndex): Owner {
+function ownerOf(address: string, stranger: Owner, workloads: WorkloadIndex): Owner {
   const entry = workloads.byAddress.get(address);
-  if (entry !== undefined) return workloadOwner(entry);
-  return { ...noOwner(resource.namespace, ''), labels: handwrittenLabels(resource) };
+  return entry === undefined ? stranger : workloadOwner(entry);
 }
 
-function noOwner(namespace: string, workloadName: string): Owner {
+/** The owner of the addresses of a slice that no WorkloadEntry has. */
+function strangerOf(resource: Resource): Owner {
+  return noOwner(resource.namespace, '', handwrittenLabels(resource));
+}
+
+function noOwner(namespace: string, workloadName: string, labels = noLabels): Owner {
   return {
-    labels: noLabels,
+    labels,
     locality: nowhere,
     weight: 0,
     network: '',
@@ -236,8 +261,10 @@ const controllers: ReadonlySet<string | undefined> = new Set([
 /** Labels about the slice and not about workloads, as `app.kubernetes.io/version` is. */
 const ofSlice = /^(?:(?:endpointslice|service)\.)?kubernetes\.io\//;
 
-const handwrittenLabels = memoize((resource: Resource) => {
+function handwrittenLabels(resource: Resource): Readonly<Record<string, string>> {
   if (controllers.has(resource.labels['endpointslice.kubernetes.io/managed-by'])) return noLabels;
   const own = Object.entries(resource.labels).filter(([key]) => !ofSlice.test(key));
   return own.length === 0 ? noLabels : Object.fromEntries(own);
-});
+}
+
+const zoneAlone = memoize((zone: string): Locality => ({ region: '', zone, subzone: '' }));

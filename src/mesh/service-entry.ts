@@ -20,8 +20,8 @@ export const serviceEntryServices = memoize(
   (settings: MeshSettings, resource: Resource): readonly Service[] => {
     const spec = resource.spec as ServiceEntrySpec;
     const selector = spec.workloadSelector?.labels;
+    const { namespace } = resource;
     const shared = {
-      namespace: resource.namespace,
       registry: 'external' as const,
       addresses: (spec.addresses ?? []).map(withoutFullMask),
       headless: false,
@@ -31,17 +31,14 @@ export const serviceEntryServices = memoize(
       meshExternal: spec.location !== 'MESH_INTERNAL',
       ...(selector !== undefined && Object.keys(selector).length > 0 ? { selector } : {}),
       ...(spec.subjectAltNames?.length && { subjectAltNames: spec.subjectAltNames }),
-      visibility: resolveVisibility(
-        spec.exportTo,
-        resource.namespace,
-        settings.defaultServiceVisibility,
-      ),
+      visibility: resolveVisibility(spec.exportTo, namespace, settings.defaultServiceVisibility),
       labels: resource.labels,
       age: resource.age,
-      source: { kind: resource.kind, namespace: resource.namespace, name: resource.name },
+      source: { kind: resource.kind, namespace, name: resource.name },
     };
     // Istio does not expand short hosts here: a ServiceEntry names hosts as clients call them.
-    return [...new Set(spec.hosts)].map((host) => ({ ...shared, hostname: host, name: host }));
+    const hosts = [...new Set(spec.hosts)];
+    return hosts.map((host) => ({ hostname: host, namespace, name: host, ...shared }));
   },
 );
 

@@ -2,6 +2,7 @@
 // that resolve names. Weights and priorities by the client's place are placement.ts.
 
 import type { Locality as EnvoyLocality } from '../envoy/gen/types/envoy/config/core/v3/Locality.js';
+import type { Metadata } from '../envoy/gen/types/envoy/config/core/v3/Metadata.js';
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
 import type { LocalityLbEndpoints } from '../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
@@ -44,28 +45,32 @@ export function localityLbEndpoints(
   placement?: Placement,
 ): LocalityLbEndpoints[] {
   const byLocality = new Map<string, Endpoint[]>();
+  const wanted = Object.entries(filter.labels);
+  let members: Endpoint[] = [];
   for (const endpoint of endpoints) {
     if (!endpoint.healthy && !filter.unhealthy) continue;
-    if (!hasLabels(endpoint, filter.labels)) continue;
-    const key = localityKey(endpoint.locality);
-    const same = byLocality.get(key);
-    if (same === undefined) byLocality.set(key, [endpoint]);
-    else same.push(endpoint);
+    if (!hasLabels(endpoint, wanted)) continue;
+    if (members[0]?.locality !== endpoint.locality) {
+      const key = localityKey(endpoint.locality);
+      members = byLocality.get(key) ?? [];
+      byLocality.set(key, members);
+    }
+    members.push(endpoint);
   }
   const groups = [...byLocality]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, members]) => group((members[0] as Endpoint).locality, members));
   return (placement ? placed(groups, placement) : groups).map((each) => ({
     locality: envoyLocality(each.locality),
-    lb_endpoints: each.endpoints.map(lbEndpoint),
+    lb_endpoints: lbEndpoints(each.endpoints),
     load_balancing_weight: { value: each.weight },
     ...(each.priority > 0 && { priority: each.priority }),
   }));
 }
 
 /** Whether an endpoint has all labels wanted; those of its locality count too. */
-function hasLabels(endpoint: Endpoint, wanted: Labels): boolean {
-  return Object.entries(wanted).every(([key, value]) => labelOf(endpoint, key) === value);
+function hasLabels(endpoint: Endpoint, wanted: readonly (readonly [string, string])[]): boolean {
+  return wanted.every(([key, value]) => labelOf(endpoint, key) === value);
 }
 
 /** One address and port, or a unix socket, as Envoy's core.Address. */
@@ -74,14 +79,24 @@ export function envoyAddress(endpoint: Pick<Endpoint, 'address' | 'port' | 'unix
   return { socket_address: { address: endpoint.address, port_value: endpoint.port } };
 }
 
-function lbEndpoint(endpoint: Endpoint): LbEndpoint {
-  return {
-    endpoint: { address: envoyAddress(endpoint) },
-    health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
-    load_balancing_weight: { value: weightOf(endpoint) },
-    metadata: { filter_metadata: { istio: struct({ workload: workloadText(endpoint) }) } },
-  };
+/** There are ten times as many as of anything else, so what follows one another and is equal is one object. */
+function lbEndpoints(endpoints: readonly Endpoint[]): LbEndpoint[] {
+  let text: string | undefined;
+  let metadata: Metadata = {};
+  return endpoints.map((endpoint) => {
+    const own = workloadText(endpoint);
+    if (own !== text) metadata = { filter_metadata: { istio: struct({ workload: own }) } };
+    text = own;
+    return {
+      endpoint: { address: envoyAddress(endpoint) },
+      health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
+      load_balancing_weight: weightOf(endpoint) === 1 ? one : { value: weightOf(endpoint) },
+      metadata,
+    };
+  });
 }
+
+const one = { value: 1 };
 
 /**
  * `name;namespace;canonical service;canonical revision;cluster`, what Istio's telemetry reads of the peer when it
@@ -98,7 +113,7 @@ function workloadText({ workloadName, namespace, labels }: Endpoint): string {
     labels['app.kubernetes.io/version'] ??
     labels['version'] ??
     '';
-  return [workloadName, namespace, service, revision === 'latest' ? '' : revision, ''].join(';');
+  return `${workloadName};${namespace};${service};${revision === 'latest' ? '' : revision};`;
 }
 
 function localityKey({ region, zone, subzone }: Locality): string {

@@ -34,13 +34,17 @@ export function retryPolicy(
   settings: HttpRetry | undefined,
   consistentHash: boolean,
 ): RetryPolicy | undefined {
-  if (settings === undefined) settings = { attempts: 2 };
+  if (settings === undefined) return consistentHash ? defaultSticky : defaultPolicy;
+  return givenPolicy(settings, consistentHash);
+}
+
+function givenPolicy(settings: HttpRetry, consistentHash: boolean): RetryPolicy | undefined {
   const { attempts = 0, perTryTimeout, backoff } = settings;
   if (attempts <= 0) return undefined;
   const avoidPrevious = settings.retryIgnorePreviousHosts ?? !consistentHash;
   return {
-    ...retryOn(settings.retryOn),
     num_retries: { value: attempts },
+    ...retryOn(settings.retryOn),
     ...(perTryTimeout !== undefined && { per_try_timeout: toDuration(perTryTimeout) }),
     ...(settings.retryRemoteLocalities && { retry_priority: previousPriorities }),
     ...(avoidPrevious && { retry_host_predicate: previousHosts }),
@@ -70,6 +74,10 @@ function backOff(interval: number | undefined): RetryPolicy {
   if (interval === undefined || interval <= 0) return {};
   return { retry_back_off: { base_interval: toDuration(interval) } };
 }
+
+/** Of nearly all routes, which share them. */
+const defaultPolicy = givenPolicy({ attempts: 2 }, false);
+const defaultSticky = givenPolicy({ attempts: 2 }, true);
 
 /** Splits status codes from Envoy's condition words. */
 function retryOn(text: string | undefined): RetryPolicy {

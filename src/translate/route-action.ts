@@ -44,11 +44,13 @@ export function routeAction(rule: HttpRule, context: RouteActionContext): BuiltR
     rule.retries ?? context.settings.config.defaultHttpRetryPolicy,
     only !== undefined && hashOf(only, context) !== undefined,
   );
+  const { timeout, max_grpc_timeout } = timeouts(rule.timeout);
   const action: RouteAction = {
+    timeout,
+    max_grpc_timeout,
     ...(only ? { cluster: clusterOf(only.destination) } : weightedClusters(routes, clusterOf)),
     ...pathRewrite(rule.rewrite),
     ...(host && { host_rewrite_literal: host }),
-    ...timeouts(rule.timeout),
     ...forwardedHost(context.settings),
     ...(retries && { retry_policy: retries }),
     ...(hashes.length > 0 && { hash_policy: hashes }),
