@@ -5,13 +5,14 @@ import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
 import type { VirtualService } from './rules.js';
 import type { Service } from './service.js';
-import { EgressFilter, type EgressScope, type Sidecar } from './sidecar.js';
+import { EgressFilter, type EgressScope, type Sidecar, type UnixSocket } from './sidecar.js';
 import { isVisible } from './visibility.js';
 import { preferred } from './visible-services.js';
 
-/** What is seen at one port, or (without a port) at all others. */
+/** What is seen at one port, at one socket, or (without either) at all other ports. */
 export interface SeenAtPort {
   port?: number;
+  socket?: UnixSocket;
   bind?: string;
   captured?: boolean;
   services: readonly Service[];
@@ -52,8 +53,9 @@ export function egressOf(
   });
 }
 
-function place({ port, bind, captured }: EgressScope) {
+function place({ port, socket, bind, captured }: EgressScope) {
   return {
+    ...(socket !== undefined && { socket }),
     ...(port !== undefined && { port }),
     ...(bind !== undefined && { bind }),
     ...(captured !== undefined && { captured }),

@@ -10,6 +10,7 @@ import type { InterceptionMode, ProxyPlace, ProxyType } from './proxy.js';
 import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
 import type { Secrets } from './secret.js';
 import type { Service, ServicePort } from './service.js';
+import type { UnixSocket } from './sidecar.js';
 
 /** What translation may know of the proxy itself. Proxies with equal traits and scopes share one result. */
 export interface ProxyTraits {
@@ -60,9 +61,10 @@ export interface OutboundScope {
   listeners?: readonly EgressListener[];
 }
 
-/** What clients see at one port, or at all ports that have no listener of their own. */
+/** What clients see at one port, at a Unix socket, or (without either) at all ports that have no listener of their own. */
 export interface EgressListener {
   port?: number;
+  socket?: UnixSocket;
   /** Where the listener of the port stands; by the mode of interception when absent. */
   bind?: string;
   /** False: the listener is really bound, and nothing is captured for it; undefined: by the mode of interception. */

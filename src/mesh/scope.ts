@@ -160,7 +160,8 @@ function limitedBy(
   );
   // One entry for all ports is what a scope is anyway, unless rules lead beyond it.
   const [first] = seen;
-  if (seen.length === 1 && first?.port === undefined && first?.destinations.length === 0) {
+  const isPlain = first?.port === undefined && first?.socket === undefined;
+  if (seen.length === 1 && isPlain && first?.destinations.length === 0) {
     return { services, virtualServices };
   }
   const listeners = seen.map(({ destinations: _destinations, ...at }, i): EgressListener => {
@@ -172,6 +173,7 @@ function limitedBy(
     };
     const same =
       last?.port === at.port &&
+      last?.socket === at.socket &&
       last?.bind === at.bind &&
       last?.captured === at.captured &&
       last?.services === next.services &&

@@ -7,9 +7,10 @@ import { memoize } from '../lib/memo.js';
 import { hasLabels } from './has-labels.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
 import type { MeshSettings } from './mesh-settings.js';
+import { serviceEntryProtocol } from './protocol.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { ResourceId, VirtualService } from './rules.js';
-import type { Service } from './service.js';
+import type { Protocol, Service } from './service.js';
 
 /** A Sidecar as the mesh keeps it. */
 export interface Sidecar {
@@ -27,10 +28,20 @@ export interface Sidecar {
 export interface EgressScope {
   /** The port that it is for; absent for all other ports. */
   port?: number;
+  /** The Unix socket that it is for, with all ports of the hosts. */
+  socket?: UnixSocket;
   /** An IP address. */
   bind?: string;
   captured?: boolean;
   hosts: readonly EgressHost[];
+}
+
+/** A Unix socket where clients call services. */
+export interface UnixSocket {
+  /** A path, or a name after `@`. */
+  path: string;
+  /** What clients speak there. */
+  protocol: Protocol;
 }
 
 /** One `NAMESPACE/HOST` entry. */
@@ -87,12 +98,9 @@ const meshSidecar = memoize((settings: MeshSettings, resource: Resource): Sideca
   return {
     source: { kind, namespace, name },
     ...(Object.keys(labels).length > 0 && { selector: labels }),
-    // A Unix socket has no port number; it is not acted on.
-    egress: (spec.egress ?? []).filter(hasPlace).map(({ port, bind, captureMode, hosts = [] }) => ({
-      ...(port?.number && { port: port.number }),
-      ...(port?.number && bind && { bind }),
-      ...(port?.number && captured(captureMode)),
-      hosts: hosts.map(egressHost),
+    egress: (spec.egress ?? []).map((entry) => ({
+      ...egressPlace(entry),
+      hosts: (entry.hosts ?? []).map(egressHost),
     })),
     ingress: spec.ingress ?? [],
     ...(spec.inboundConnectionPool && { inboundConnectionPool: spec.inboundConnectionPool }),
@@ -112,8 +120,14 @@ const meshSidecar = memoize((settings: MeshSettings, resource: Resource): Sideca
 
 type Egress = NonNullable<SidecarSpec['egress']>[number];
 
-function hasPlace({ port }: Egress): boolean {
-  return port === undefined || Boolean(port.number);
+/** A port without a number stands at a Unix socket; checks have seen to it that there is one. */
+function egressPlace({ port, bind = '', captureMode }: Egress): Omit<EgressScope, 'hosts'> {
+  if (port === undefined) return {};
+  if (!port.number) {
+    const protocol = serviceEntryProtocol(0, port.protocol);
+    return { socket: { path: bind.slice('unix://'.length), protocol } };
+  }
+  return { port: port.number, ...(bind && { bind }), ...captured(captureMode) };
 }
 
 function captured(mode: Egress['captureMode']): { captured?: boolean } {

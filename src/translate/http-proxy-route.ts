@@ -1,6 +1,6 @@
-// The virtual hosts of `http_proxy`, the route of the HTTP proxy that a sidecar without interception offers: the
-// services of all ports in one configuration. Clients of a proxy name the port in the URL, so here, unlike in the
-// routes of ports, it is part of the domains.
+// The virtual hosts of `http_proxy`, the route of the HTTP proxy that a sidecar without interception offers, and of
+// Unix sockets: the services of all ports in one configuration. Clients of a proxy name the port in the URL, so here,
+// unlike in the routes of ports, it is part of the domains.
 import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
@@ -10,19 +10,32 @@ import { listenerProtocol } from './listener-protocol.js';
 const HTTP_PORT = 80;
 
 /**
- * All virtual hosts of all ports: `host:port`, and `host` alone for port 80. `ofPort` gives those of one port, the
+ * All virtual hosts of all ports: `host:port`, and `host` alone for port 80; with `anyPort` for the lowest port of a
+ * host that has no port 80, because callers of a socket have no port in mind. `ofPort` gives those of one port, the
  * catch-all last; one catch-all ends the result.
  */
 export function httpProxyVirtualHosts(
   services: readonly ServiceView[],
   ofPort: (port: number, services: readonly ServiceView[]) => readonly VirtualHost[],
+  anyPort: boolean,
 ): VirtualHost[] {
   const named: VirtualHost[] = [];
   let catchAll: VirtualHost | undefined;
-  for (const [port, views] of servicesByPort(services)) {
-    for (const host of ofPort(port, views)) {
-      if (host.domains?.includes('*')) catchAll ??= host;
-      else named.push(withPort(host, port));
+  const hostsByPort = servicesByPort(services).map(
+    ([port, views]) => [port, ofPort(port, views)] as const,
+  );
+  const atUsualPort = hostsByPort.find(([port]) => port === HTTP_PORT)?.[1] ?? [];
+  const taken = new Set(atUsualPort.flatMap(domainsOf));
+  for (const [port, hosts] of hostsByPort) {
+    for (const host of hosts) {
+      if (domainsOf(host).includes('*')) {
+        catchAll ??= host;
+        continue;
+      }
+      const bare = anyPort ? domainsOf(host).filter((domain) => !taken.has(domain)) : [];
+      for (const domain of bare) taken.add(domain);
+      const without = port === HTTP_PORT ? domainsOf(host) : bare;
+      named.push(withPort(host, port, without.join(' ')));
     }
   }
   return catchAll === undefined ? named : [...named, catchAll];
@@ -45,10 +58,14 @@ const servicesByPort = memoize(
   },
 );
 
-const withPort = memoize((host: VirtualHost, port: number): VirtualHost => {
-  const domains = (host.domains ?? []).flatMap((domain) => [
+const domainsOf = ({ domains = [] }: VirtualHost): readonly string[] => domains;
+
+/** `without`: those of the domains that also stand without the port. */
+const withPort = memoize((host: VirtualHost, port: number, without: string): VirtualHost => {
+  const bare = new Set(without.split(' '));
+  const domains = domainsOf(host).flatMap((domain) => [
     `${domain}:${port}`,
-    ...(port === HTTP_PORT ? [domain] : []),
+    ...(bare.has(domain) ? [domain] : []),
   ]);
   return { ...host, domains };
 });

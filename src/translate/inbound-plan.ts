@@ -46,12 +46,19 @@ export function boundAddress(
   return listener?.bind ?? boundInboundAddress(ips);
 }
 
-/** `ADDRESS_PORT` of the listeners that inbound ports have for themselves. */
-export function boundInboundNames({ proxy, inbound }: ProxyView): readonly string[] {
-  return inbound.ports.flatMap((port) => {
-    const address = isBound(port, proxy.interceptionMode) && boundAddress(port, inbound.ips);
-    return address ? [listenerName(address, port.targetPort)] : [];
-  });
+/** `ADDRESS_PORT` of the listener that an inbound port has for itself; undefined: it has none. */
+export function boundInboundName(
+  port: InboundPort,
+  { proxy, inbound }: ProxyView,
+): string | undefined {
+  if (!isBound(port, proxy.interceptionMode)) return undefined;
+  const address = boundAddress(port, inbound.ips);
+  return address && listenerName(address, port.targetPort);
+}
+
+/** Those of all inbound ports. */
+export function boundInboundNames(view: ProxyView): readonly string[] {
+  return view.inbound.ports.flatMap((port) => boundInboundName(port, view) ?? []);
 }
 
 type Parts = [

@@ -6,6 +6,7 @@ import { ipFamily, isLoopback } from '../lib/ip.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ProxyView } from '../mesh/proxy-view.js';
 import type { Service } from '../mesh/service.js';
+import { parseSocketRouteName } from './names.js';
 import { autoAddressesOf } from './service-address.js';
 
 /** One place for a listener. */
@@ -87,6 +88,8 @@ export function listenerAddresses(
   [primary, ...others]: readonly string[],
   port: number,
 ): { address: Address; additional_addresses?: AdditionalAddress[] } {
+  const path = parseSocketRouteName(primary!);
+  if (path !== undefined) return { address: { pipe: { path } } };
   const address = socketAddress(primary!, port);
   if (others.length === 0) return { address };
   return {

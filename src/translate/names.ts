@@ -65,6 +65,18 @@ export function serviceRouteName(host: string, port: number): string {
 /** RDS of the HTTP proxy of a sidecar without interception: the services of all ports. */
 export const HTTP_PROXY_ROUTE = 'http_proxy';
 
+const UNIX_SOCKET = 'unix://';
+
+/** RDS of a Sidecar's listener on a Unix socket, and its address in names of listeners: `unix://PATH`. */
+export function socketRouteName(path: string): string {
+  return `${UNIX_SOCKET}${path}`;
+}
+
+/** The path of a socket's route; undefined for any other route. */
+export function parseSocketRouteName(name: string): string | undefined {
+  return name.startsWith(UNIX_SOCKET) ? name.slice(UNIX_SOCKET.length) : undefined;
+}
+
 /** Virtual host of a service: `HOST:PORT`. */
 export function virtualHostName(host: string, port: number): string {
   return `${host}:${port}`;

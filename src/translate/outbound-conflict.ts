@@ -8,6 +8,7 @@ import { byAge } from '../mesh/order.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Protocol, Service, ServicePort } from '../mesh/service.js';
+import type { UnixSocket } from '../mesh/sidecar.js';
 import { servicesByName } from './destination.js';
 import { egressListeners, isAtPort } from './egress-listener.js';
 import { cidrsThatCount, namesThatCount } from './filter-chain.js';
@@ -21,7 +22,7 @@ import {
   wildcards,
 } from './listener-address.js';
 import { isServerFirst, isTls, listenerProtocol } from './listener-protocol.js';
-import { listenerName, portRouteName, serviceRouteName } from './names.js';
+import { listenerName, portRouteName, serviceRouteName, socketRouteName } from './names.js';
 import { addressesOf } from './service-address.js';
 import { connectionRules, type TcpChainPlan, type TcpContext, tcpChains } from './tcp-route.js';
 
@@ -44,6 +45,8 @@ interface Work {
   bindToPort: boolean;
   /** Where all listeners stand; absent: at the addresses of the services. */
   bound: readonly string[] | undefined;
+  /** All stand at one Unix socket, whatever the ports of the services. */
+  socket: boolean;
   /** `ADDRESS_PORT` of the proxy's own inbound listeners that are really bound. */
   taken: ReadonlySet<string>;
   entries: ListenerEntry[];
@@ -74,7 +77,11 @@ export function outboundEntries(view: ProxyView): {
     };
     const bindToPort = seen.captured === undefined ? shared.bindToPort : !seen.captured;
     const bound = seen.bind ? [seen.bind] : bindToPort ? boundAddresses(view) : undefined;
-    const work: Work = { ...shared, context, bindToPort, bound };
+    const work: Work = { ...shared, context, bindToPort, bound, socket: false };
+    if (seen.socket) {
+      addSocket({ ...work, bindToPort: true, socket: true }, seen.socket, seen.services);
+      continue;
+    }
     for (const each of oldestFirst(seen.services)) {
       for (const port of each.service.ports) {
         if (isAtPort(view.outbound, seen, port.number)) addPort(work, each, port);
@@ -93,6 +100,25 @@ function ownPorts(view: ProxyView): readonly string[] {
   const address = boundAddresses(view)[0]!;
   if (address !== view.inbound.ips[0]) return [];
   return view.inbound.ports.map(({ targetPort }) => listenerName(address, targetPort));
+}
+
+/** Each service has part in a socket by one port: the one that speaks as the socket does, else its only one. */
+function addSocket(
+  work: Work,
+  { path, protocol }: UnixSocket,
+  services: readonly ServiceView[],
+): void {
+  const addresses = [socketRouteName(path)];
+  const kind = listenerProtocol(protocol);
+  if (kind === 'none') return;
+  for (const each of oldestFirst(services)) {
+    const { ports } = each.service;
+    const alike = ports.find((port) => listenerProtocol(port.protocol) === kind);
+    const port = alike ?? (ports.length === 1 ? ports[0] : undefined);
+    if (port === undefined || port.protocol === 'UDP') continue;
+    const site = { addresses };
+    addAt({ ...work, bound: addresses }, each, { ...port, protocol }, site);
+  }
 }
 
 function addPort(work: Work, view: ServiceView, port: ServicePort): void {
@@ -130,13 +156,14 @@ function standsInTheWay({ view, bindToPort }: Work, site: Site, port: ServicePor
 function addAt(work: Work, view: ServiceView, port: ServicePort, site: Site): void {
   const { service } = view;
   const kind = listenerProtocol(port.protocol);
-  const key = listenerName(site.addresses[0]!, port.number);
-  const existing = work.owners.get(ownerKey(site.addresses[0]!, port));
+  const number = work.socket ? 0 : port.number;
+  const key = listenerName(site.addresses[0]!, number);
+  const existing = work.owners.get(ownerKey(site.addresses[0]!, number));
   if (existing !== undefined && excludes(existing, port.protocol)) {
     work.problems.push(leftOut(service, port, existing.first, key));
     return;
   }
-  const entry = existing ?? newEntry(work, service, port, site);
+  const entry = existing ?? newEntry(work, service, { ...port, number }, site);
   if (existing !== undefined && existing.protocol !== port.protocol && kind !== 'tcp') {
     entry.protocol = 'Auto';
   }
@@ -145,7 +172,7 @@ function addAt(work: Work, view: ServiceView, port: ServicePort, site: Site): vo
 }
 
 function newEntry(work: Work, first: Service, port: ServicePort, site: Site): ListenerEntry {
-  const free = site.addresses.filter((address) => !work.owners.has(ownerKey(address, port)));
+  const free = site.addresses.filter((address) => !work.owners.has(ownerKey(address, port.number)));
   const entry: ListenerEntry = {
     addresses: free,
     port: port.number,
@@ -154,14 +181,14 @@ function newEntry(work: Work, first: Service, port: ServicePort, site: Site): Li
     protocol: port.protocol,
     first,
   };
-  for (const address of free) work.owners.set(ownerKey(address, port), entry);
+  for (const address of free) work.owners.set(ownerKey(address, port.number), entry);
   work.entries.push(entry);
   return entry;
 }
 
 /** One key for an address in whatever spelling: Envoy refuses a second listener there. */
-function ownerKey(address: string, { number }: ServicePort): string {
-  return `${prefixKey(address) ?? address} ${number}`;
+function ownerKey(address: string, port: number): string {
+  return `${prefixKey(address) ?? address} ${port}`;
 }
 
 function excludes(existing: ListenerEntry, incoming: Protocol): boolean {
@@ -176,9 +203,11 @@ function addHttp(work: Work, entry: ListenerEntry, view: ServiceView, port: Serv
     return;
   }
   const shared = work.bound !== undefined || entry.addresses[0] === wildcards(work.view.proxy)[0];
-  const route = shared
-    ? portRouteName(port.number)
-    : serviceRouteName(view.service.hostname, port.number);
+  const route = work.socket
+    ? entry.addresses[0]!
+    : shared
+      ? portRouteName(port.number)
+      : serviceRouteName(view.service.hostname, port.number);
   entry.http = { route, grpcWeb, view };
 }
 

@@ -5,12 +5,12 @@ import { interner } from '../lib/intern.js';
 import { memoize } from '../lib/memo.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
-import { seenAtPort } from './egress-listener.js';
+import { seenAtPort, seenByRoute } from './egress-listener.js';
 import { headlessKey } from './headless.js';
 import { boundInboundNames } from './inbound-plan.js';
 import { boundAddresses, localhosts } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
-import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
+import { HTTP_PROXY_ROUTE, listenerName, parseSocketRouteName, portRouteName } from './names.js';
 import { type ListenerEntry, outboundEntries } from './outbound-conflict.js';
 import { connectionRules, type TcpChainPlan } from './tcp-route.js';
 
@@ -26,10 +26,11 @@ export interface HttpChainPlan {
 
 /** One outbound listener. Equal plans are the same object. */
 export interface OutboundListenerPlan {
-  /** `0.0.0.0_8080`. */
+  /** `0.0.0.0_8080`, or `unix:///path_0`. */
   name: string;
-  /** First the primary address. */
+  /** First the primary address; or a Unix socket, `unix://PATH`. */
   addresses: readonly string[];
+  /** 0 for a Unix socket. */
   port: number;
   /** False: reached only from virtualOutbound, by the address that the client called. */
   bindToPort: boolean;
@@ -40,9 +41,9 @@ export interface OutboundListenerPlan {
 
 /** One route configuration that listeners ask for by name. `services` is the same array while it is equal. */
 export interface OutboundRoutePlan {
-  /** `PORT`, `HOST:PORT`, or `http_proxy`. */
+  /** `PORT`, `HOST:PORT`, `http_proxy`, or `unix://PATH`. */
   name: string;
-  /** The port that clients call; 0 for `http_proxy`, whose clients name it themselves. */
+  /** The port that clients call; 0 for `http_proxy` and sockets, whose clients name it themselves. */
   port: number;
   /** The services that get a virtual host, sorted by hostname. */
   services: readonly ServiceView[];
@@ -162,6 +163,10 @@ function servicesOfRoute(
   http: NonNullable<ListenerEntry['http']>,
   port: number,
 ): ServiceView[] {
+  if (parseSocketRouteName(http.route) !== undefined) {
+    const { services } = seenByRoute(view.outbound, { name: http.route, port });
+    return services.filter(({ service }) => service.ports.some(speaksHttp));
+  }
   if (http.route !== portRouteName(port)) return [http.view];
   return seenAtPort(view.outbound, port).services.filter(({ service }) =>
     service.ports.some((each) => each.number === port && speaksHttp(each)),

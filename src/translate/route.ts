@@ -8,14 +8,14 @@ import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
 import { servicesByName } from './destination.js';
 import { httpProxyVirtualHosts } from './http-proxy-route.js';
-import { HTTP_PROXY_ROUTE, portRouteName } from './names.js';
+import { HTTP_PROXY_ROUTE, parseSocketRouteName, portRouteName } from './names.js';
 import { type PortHosts, portVirtualHosts, sniffedVirtualHost } from './virtual-host.js';
 
 /** All that one route configuration is made of. */
 export interface RouteRequest {
-  /** RDS name: `PORT` (portRouteName), `HOST:PORT` (serviceRouteName) for one sniffed service, or `http_proxy`. */
+  /** RDS name: `PORT`, `HOST:PORT` for one sniffed service, `http_proxy`, or `unix://PATH`. */
   name: string;
-  /** The port that clients call: that of the listener; 0 for `http_proxy`. */
+  /** The port that clients call: that of the listener; 0 for `http_proxy` and sockets. */
   port: number;
   /** The services that get a virtual host: those with an HTTP or undeclared `port`, or the one of `HOST:PORT`. */
   services: readonly ServiceView[];
@@ -42,13 +42,18 @@ export function buildRouteConfiguration(request: RouteRequest): RouteConfigurati
 function virtualHosts(request: RouteRequest): VirtualHost[] {
   const { name, port, services } = request;
   if (name === portRouteName(port)) return portVirtualHosts(hostsAt(request, port, services));
-  if (name === HTTP_PROXY_ROUTE) {
-    return httpProxyVirtualHosts(services, (each, views) =>
-      portVirtualHosts(hostsAt(request, each, views)),
-    );
+  if (isOfAllPorts(name)) {
+    const ofPort = (each: number, views: readonly ServiceView[]) =>
+      portVirtualHosts(hostsAt(request, each, views));
+    return httpProxyVirtualHosts(services, ofPort, name !== HTTP_PROXY_ROUTE);
   }
   const hosts = hostsAt(request, port, services);
   return services.map((view) => sniffedVirtualHost(view, hosts));
+}
+
+/** Clients of the HTTP proxy or a Unix socket say by the host which service they mean, and by its port which port. */
+function isOfAllPorts(name: string): boolean {
+  return name === HTTP_PROXY_ROUTE || parseSocketRouteName(name) !== undefined;
 }
 
 function hostsAt(
@@ -85,8 +90,8 @@ function remembered(proxy: ProxyTraits, name: string, hosts: VirtualHost[]): Rou
     virtual_hosts: hosts,
     validate_clusters: { value: false },
     max_direct_response_body_size_bytes: { value: DIRECT_RESPONSE_BYTES_MAX },
-    // Clients of the HTTP proxy say by the port which service they mean; all others have called it already.
-    ignore_port_in_host_matching: name !== HTTP_PROXY_ROUTE,
+    // All others have called the port already.
+    ignore_port_in_host_matching: !isOfAllPorts(name),
   };
   built.set(name, configuration);
   return configuration;

@@ -14,6 +14,7 @@ import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { ResourceId, VirtualService } from '../mesh/rules.js';
 import { grpcSources } from './grpc/sources.js';
+import { boundInboundName } from './inbound-plan.js';
 import {
   parseClusterName,
   parseVirtualHostResourceName,
@@ -119,8 +120,11 @@ function virtualHostSources(view: ProxyView, name: ResourceName): ResourceId[] {
 
 function listenerSources(view: ProxyView, name: ResourceName): ResourceId[] {
   if (name === VIRTUAL_INBOUND_LISTENER) return inboundSources(view);
+  const own = view.inbound.ports.find((port) => boundInboundName(port, view) === name);
+  if (own !== undefined) return inboundSources(view, own.targetPort);
   const plan = outboundPlan(view).listeners.find((listener) => listener.name === name);
   if (plan === undefined) return [];
+  if (plan.port === 0) return routeSources(view, plan.http?.route ?? '');
   // Chains do not say whose they are; a service of this port may be there, save for those at other addresses.
   const services = view.outbound.services.filter(
     ({ service }) =>

@@ -27,7 +27,7 @@ import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js'
 import type { Problem, VirtualService } from '../mesh/rules.js';
 import { assignmentMap, type ServiceClusters } from './assignment-map.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
-import { seenAtPort } from './egress-listener.js';
+import { seenByRoute } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
 import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
@@ -233,7 +233,7 @@ const outboundClusterMap = memoize(
 function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConfiguration {
   const { outbound, settings } = view;
   const { services } = outbound;
-  const { virtualServices } = seenAtPort(outbound, plan.port);
+  const { virtualServices } = seenByRoute(outbound, plan);
   const proxy = traitsOf(view);
   return route(plan.services, services, virtualServices, settings, proxy, plan.name, plan.port);
 }

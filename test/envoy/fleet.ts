@@ -27,7 +27,7 @@ export interface AskOptions {
   from?: string;
   /** A new connection. */
   fresh?: boolean;
-  /** Address of the sidecar; that of the first client (`fleet.at(1)`) when absent. */
+  /** Address or Unix socket of the sidecar; that of the first client (`fleet.at(1)`) when absent. */
   via?: string;
   /** Port of the sidecar; the fleet's when absent. */
   port?: number;
@@ -124,8 +124,7 @@ export class Fleet {
     return new Promise((resolve, reject) => {
       const sent = request(
         {
-          host: via,
-          port,
+          ...(via.startsWith('/') ? { socketPath: via } : { host: via, port }),
           path,
           headers: { ...headers, host },
           agent: fresh ? false : this.#agent,

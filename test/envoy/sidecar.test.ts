@@ -1,14 +1,14 @@
 // What Sidecar resources do to real requests: which hosts and rules a workload sees, on which port, what it serves, and
 // where unknown hosts go; and DestinationRules for some workloads. Expectations are Istio's documented behaviour (API
 // Sidecar). No interception: what only that can show is in istio-egress.test.ts.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { type AskOptions, connections, type FleetAnswer, resource } from './fleet.js';
 import { perConnection, startFleetMesh } from './fleet-mesh.js';
 import { until } from './live-mesh.js';
-import { exchange } from './tcp-client.js';
+import { exchange, tcpBackend } from './tcp-client.js';
 
 const { fleet, mesh, write } = await startFleetMesh();
 const { port } = fleet;
@@ -159,6 +159,74 @@ t.test('egress with a port', { timeout: 60_000 }, async (t) => {
   t.equal(await status('there.test', { via: fleet.at(5), port: third }), 'v2', 'bind');
   const { end } = await exchange({ host: client, port: third }, 'x');
   t.equal(end, 'refused', 'bind: not where others are');
+});
+
+t.test('egress on Unix sockets', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-egress-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const [http, tcp] = [join(folder, 'http.sock'), join(folder, 'tcp.sock')];
+  const [raw, second] = [await tcpBackend(fleet.at(61), 'raw'), await fleet.freePort()];
+  t.teardown(() => raw.close());
+  const db = resource('ServiceEntry', 'db', {
+    hosts: ['db.test'],
+    resolution: 'STATIC',
+    ports: [{ number: second, name: 'tcp', protocol: 'TCP', targetPort: raw.port }],
+    endpoints: [{ address: fleet.at(61) }],
+  });
+  const ports = [
+    { number: port, name: 'http', protocol: 'HTTP' },
+    { number: second, name: 'http-2', protocol: 'HTTP', targetPort: port },
+  ];
+  const all = [
+    db,
+    service('here.test', 'default', 'v1', ports),
+    service('there.test', 'other', 'v2', ports),
+    resource('VirtualService', 'here', {
+      hosts: ['here.test'],
+      http: [
+        {
+          match: [{ uri: { prefix: '/v2' } }],
+          route: [{ destination: { host: 'there.test', port: { number: second } } }],
+        },
+        { route: [{ destination: { host: 'here.test', port: { number: port } } }] },
+      ],
+    }),
+    sidecar('default', {
+      egress: [
+        {
+          port: { protocol: 'HTTP', name: 'http' },
+          bind: `unix://${http}`,
+          hosts: ['./here.test'],
+        },
+        {
+          port: { number: 0, protocol: 'TCP', name: 'tcp' },
+          bind: `unix://${tcp}`,
+          hosts: ['./db.test'],
+        },
+        { hosts: ['other/*'] },
+      ],
+    }),
+  ];
+  await apply(...all);
+  await until(5_000, () => existsSync(http) && existsSync(tcp));
+  const ask = async (host: string, path = '/') => {
+    const { name, status } = await fleet.ask(host, { via: http, path, fresh: true });
+    return name || status;
+  };
+  t.equal(await ask('here.test'), 'v1', 'a host without a port');
+  t.equal(await ask(`here.test:${second}`), 'v1', 'and with one');
+  t.equal(await ask('here.test', '/v2'), 'v2', 'by a rule');
+  t.equal(await ask('there.test'), 502, 'hosts of the entry only');
+  t.equal((await fleet.ask('there.test')).name, 'v2', 'other ports by the last entry');
+  t.equal((await fleet.ask('here.test')).status, 502, 'which lists others');
+  t.equal((await exchange({ path: tcp }, 'x')).text, 'raw:x', 'TCP');
+  await apply();
+  await until(5_000, async () => (await exchange({ path: tcp }, 'x')).end === 'refused');
+  t.pass('nobody is there when the entry is gone; the file stays');
+  await apply(...all);
+  await until(5_000, async () => (await exchange({ path: tcp }, 'x')).text === 'raw:x');
+  t.equal(await ask('here.test'), 'v1', 'the file does not stand in the way of the next one');
+  await apply();
 });
 
 t.test('ingress', { timeout: 60_000 }, async (t) => {

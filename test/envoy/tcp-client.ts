@@ -40,7 +40,7 @@ export interface Exchange {
 
 /** Connects, sends `say`, reads until `enough` holds, and tells. Never throws. */
 export function exchange(
-  to: { host: string; port: number },
+  to: { host: string; port: number } | { path: string },
   say: string,
   options: { enough?: (text: string) => boolean; timeoutMs?: number } = {},
 ): Promise<Exchange> {

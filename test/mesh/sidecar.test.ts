@@ -178,3 +178,18 @@ t.test('ingress and policies', async (t) => {
   t.equal(settings.outboundTrafficPolicy, 'REGISTRY_ONLY');
   t.equal(outbound.services.length, 4, 'without egress everything is seen');
 });
+
+t.test('an entry on a Unix socket: all ports of its hosts, which others do not see', async (t) => {
+  const bind = 'unix:///run/mesh.sock';
+  const sidecarOn = (...egress: object[]) => scope('s', { egress });
+  const socket = { port: { number: 0, protocol: 'GRPC' }, bind, hosts: ['shop/*'] };
+  const client = sidecar('default');
+  const { outbound } = view(client, sidecarOn(socket, { hosts: ['./*'] }));
+  t.match(outbound.listeners, [
+    { socket: { path: '/run/mesh.sock', protocol: 'GRPC' }, services: { length: 2 } },
+    { socket: undefined, port: undefined, services: { length: 2 } },
+  ]);
+  t.equal(outbound.services.length, 4, 'both have clusters');
+  const only = view(client, sidecarOn(socket)).outbound;
+  t.match(only.listeners, [{ socket: { path: '/run/mesh.sock' } }], 'not taken for all ports');
+});
