@@ -21,6 +21,8 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'unknown-port': { VirtualService: 'IST0101' },
   'unknown-gateway': 'IST0101',
   'host-not-in-gateway': 'IST0132',
+  'gateway-conflict': 'IST0145',
+  'invalid-credential': 'IST0161',
   'port-required': 'IST0112',
   'duplicate-host': { VirtualService: 'IST0109' },
   'unreachable-rule': 'IST0130',

@@ -36,6 +36,10 @@ export const problemCodes = {
   'unregistered-host': 'A VirtualService is for a host that no Service or ServiceEntry has.',
   'unknown-gateway': 'A VirtualService names a Gateway that does not exist.',
   'host-not-in-gateway': 'A VirtualService is bound to a Gateway that has none of its hosts.',
+  'gateway-conflict':
+    'Two servers of Gateways cannot share a port, or have the same host on it; the oldest counts.',
+  'invalid-credential':
+    'A server of a Gateway has no usable certificate; it is not served, all others are.',
   'unknown-namespace': 'exportTo names a namespace in which there is no resource.',
   'unmatched-selector': 'No workload that fairlead knows has the labels of the selector.',
   'duplicate-sidecar':

@@ -104,15 +104,9 @@ const proxyHeaders = message({
 });
 
 const connectionSettings = message({
-  profile: noEffect(
-    enumeration(['SIDECAR', 'EDGE']),
-    'It gives other defaults to gateways only; fairlead has none yet.',
-  ),
-  listenerPerConnectionBufferLimitBytes: noEffect(
-    int32,
-    'Istio reads it for gateways only; fairlead has none yet.',
-  ),
-  clusterPerConnectionBufferLimitBytes: noEffect(int32, notRead),
+  profile: enumeration(['SIDECAR', 'EDGE']).describe('defaults of gateways for what follows'),
+  listenerPerConnectionBufferLimitBytes: int32.describe('of gateways only'),
+  clusterPerConnectionBufferLimitBytes: int32.describe('of gateways only'),
   httpIdleTimeout: duration,
   httpMaxConnectionDuration: duration,
   httpDrainTimeout: duration,
@@ -144,13 +138,11 @@ const connectionSettings = message({
 /** The fields of MeshConfig's defaultConfig. */
 export const proxyDefaults = message({
   tracing: notImplemented(tracing.describe('tracing of HTTP requests')),
-  gatewayTopology: notImplemented(
-    message({
-      numTrustedProxies: uint32.describe('xff_num_trusted_hops'),
-      forwardClientCertDetails: clientCertDetails.describe('forward_client_cert_details'),
-      proxyProtocol: message({}).describe('PROXY header from the client'),
-    }).describe('what stands before the gateways'),
-  ),
+  gatewayTopology: message({
+    numTrustedProxies: uint32.describe('xff_num_trusted_hops'),
+    forwardClientCertDetails: clientCertDetails.describe('forward_client_cert_details'),
+    proxyProtocol: message({}).describe('PROXY header from the client'),
+  }).describe('what stands before the gateways'),
   tracingServiceName: notImplemented(
     enumeration([
       'APP_LABEL_AND_NAMESPACE',
@@ -205,3 +197,5 @@ export const proxyDefaults = message({
   availabilityZone: noEffect(string, gone),
   sds: noEffect(message({ enabled: bool, k8sSaJwtPath: string }), gone),
 });
+
+export type ProxyDefaults = z.output<typeof proxyDefaults>;

@@ -1,4 +1,5 @@
 // The rules of TLS towards clients beyond its schema, after Istio's validation of ServerTLSSettings.
+import { CIPHER_SUITES, ECDH_CURVES } from '../lib/tls-names.js';
 import type { Findings } from './finding.js';
 import type { FieldPath } from './problem.js';
 import type { ServerTls } from './server-tls.js';
@@ -6,36 +7,6 @@ import type { ServerTls } from './server-tls.js';
 const versions = ['TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'];
 const hash = /^(?:[0-9a-fA-F]{64}|(?:[0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2})$/;
 const spki = /^[A-Za-z0-9+/]{43}=$/;
-
-/** What Envoy (BoringSSL) takes; Istio leaves out others with a warning. */
-const cipherSuites = new Set([
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-  'ECDHE-ECDSA-AES128-SHA',
-  'ECDHE-RSA-AES128-SHA',
-  'ECDHE-ECDSA-AES256-SHA',
-  'ECDHE-RSA-AES256-SHA',
-  'AES128-GCM-SHA256',
-  'AES256-GCM-SHA384',
-  'AES128-SHA',
-  'AES256-SHA',
-  'DES-CBC3-SHA',
-]);
-const curves = new Set(['P-256', 'P-384', 'P-521', 'X25519', 'X25519MLKEM768']);
-
-/** True for a cipher suite that Envoy takes. */
-export function isCipherSuite(name: string): boolean {
-  return cipherSuites.has(name);
-}
-
-/** True for a curve that Envoy takes. */
-export function isCurve(name: string): boolean {
-  return curves.has(name);
-}
 
 type TlsParameters = Pick<
   ServerTls,
@@ -151,13 +122,13 @@ function checkParameters(findings: Findings, path: FieldPath, tls: TlsParameters
   const seen = new Set<string>();
   for (const [i, suite] of (tls.cipherSuites ?? []).entries()) {
     const at = [...path, 'cipherSuites', i];
-    if (!isCipherSuite(suite)) {
+    if (!CIPHER_SUITES.has(suite)) {
       findings.warn(at, `"${suite.slice(0, 60)}" is not a cipher suite of Envoy; it is left out`);
     } else if (seen.has(suite)) findings.warn(at, `${suite} stands twice`);
     seen.add(suite);
   }
   for (const [i, curve] of (tls.ecdhCurves ?? []).entries()) {
-    if (!isCurve(curve)) {
+    if (!ECDH_CURVES.has(curve)) {
       findings.warn(
         [...path, 'ecdhCurves', i],
         `"${curve.slice(0, 60)}" is not a curve of Envoy; it is left out`,

@@ -59,9 +59,14 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
   };
 }
 
-/** As the node has it, without what is no string. */
+/** As the node has it, without what is no string; PROXY_CONFIG may be an object, and is its JSON then. */
 function withStrings(metadata: ProxyNode['metadata']): Pick<ConnectedProxy, 'metadata'> {
-  const strings = labels(metadata);
+  const config = metadata.PROXY_CONFIG;
+  const isObject = typeof config === 'object' && config !== null;
+  const strings = {
+    ...labels(metadata),
+    ...(isObject && { PROXY_CONFIG: JSON.stringify(config) }),
+  };
   return Object.keys(strings).length === 0 ? {} : { metadata: strings };
 }
 

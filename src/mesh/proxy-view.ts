@@ -1,10 +1,9 @@
 // All that one proxy may see: the entire input of translation (DESIGN.md, invariant 2). Parts keep their identity
 // while they do not change, whatever else changes: an edit of endpoints leaves `services` the same array, so that
 // listeners and routes are not even looked at again.
-import type { SidecarTlsSettings } from '../kinds/sidecar-tls.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
-import type { Gateway } from './gateway.js';
+import type { Gateway, ServerTls } from './gateway.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { InterceptionMode, ProxyPlace, ProxyType } from './proxy.js';
 import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
@@ -35,9 +34,6 @@ export interface ProxyTraits {
 }
 
 type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
-
-/** TLS that a sidecar terminates, by files. */
-export type ServerTls = SidecarTlsSettings;
 
 /** A service as one client namespace sees it. The same object while service and rule are. */
 export interface ServiceView {

@@ -1,10 +1,9 @@
 // Sidecar.ingress: the ports that a workload serves by its own word, in place of those that services select.
 
-import { isCipherSuite, isCurve } from '../kinds/server-tls-check.js';
 import { parseDefaultEndpoint } from '../kinds/sidecar-check.js';
 import { memoize } from '../lib/memo.js';
 import { serviceEntryProtocol } from './protocol.js';
-import type { InboundListenerSettings, InboundPort, ServerTls } from './proxy-view.js';
+import type { InboundListenerSettings, InboundPort } from './proxy-view.js';
 import type { Protocol, Service } from './service.js';
 import type { Sidecar } from './sidecar.js';
 
@@ -52,17 +51,7 @@ function listenerSettings({
   return {
     ...(bind && { bind }),
     ...(explicit && { captured: captureMode === 'IPTABLES' }),
-    ...(tls && { tls: knownToEnvoy(tls) }),
-  };
-}
-
-/** Envoy refuses a listener with a cipher suite or curve that it lacks. */
-function knownToEnvoy(tls: ServerTls): ServerTls {
-  const { cipherSuites = [], ecdhCurves = [] } = tls;
-  return {
-    ...tls,
-    cipherSuites: cipherSuites.filter(isCipherSuite),
-    ecdhCurves: ecdhCurves.filter(isCurve),
+    ...(tls && { tls }),
   };
 }
 

@@ -12,6 +12,7 @@ import { asWorkload } from './own-workload.js';
 import { askedPlace, placeOf } from './place.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
+import { routerSettings } from './router-settings.js';
 import type { VirtualService } from './rules.js';
 import { outboundScope } from './scope.js';
 import { type Secrets, secretsOf } from './secret.js';
@@ -31,7 +32,7 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const last = lastViews.get(proxy);
   const sidecar = sidecarOf(mesh.sidecars, proxy);
   const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy, sidecar);
-  const settings = sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
+  const settings = settingsOf(mesh, proxy, sidecar);
   const served = proxy.type === 'router' ? gatewayScope(mesh, proxy) : undefined;
   const asked = allAsked(outbound.virtualServices, served?.scope.virtualServices);
   const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));
@@ -51,7 +52,7 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
     return last;
   }
   const view = {
-    key: viewKey(scopeKey, traits, { inbound, envoyFilters }) + (served?.key ?? ''),
+    key: viewKey(scopeKey, traits, { inbound, envoyFilters }) + routerKey(proxy, served),
     proxy: traits,
     settings,
     outbound,
@@ -64,6 +65,11 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   return view;
 }
 
+function settingsOf(mesh: Mesh, proxy: ConnectedProxy, sidecar: Sidecar | undefined) {
+  if (proxy.type === 'router') return routerSettings(mesh.settings, proxy);
+  return sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
+}
+
 /**
  * Routers use the Secrets of their own namespace. A sidecar does where a DestinationRule selects it by labels: without
  * that, a credentialName is for gateways (Istio API, ClientTLSSettings.credentialName).
@@ -73,6 +79,11 @@ function secretsFor(mesh: Mesh, proxy: ConnectedProxy): Secrets | undefined {
   if (proxy.type !== 'router' && !isSelected()) return undefined;
   const resources = mesh.parts.secretsByNamespace.get(proxy.namespace);
   return resources && secretsOf(resources);
+}
+
+/** What tells the view of a router from others besides. */
+function routerKey(proxy: ConnectedProxy, served: { key: string } | undefined): string {
+  return served === undefined ? '' : JSON.stringify([served.key, proxy.metadata?.['PROXY_CONFIG']]);
 }
 
 function allAsked(

@@ -3,12 +3,18 @@
 import type { Filter } from '../envoy/gen/types/envoy/config/listener/v3/Filter.js';
 import type { RouteConfiguration } from '../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import type { HttpConnectionManager } from '../envoy/gen/types/envoy/extensions/filters/network/http_connection_manager/v3/HttpConnectionManager.js';
+import type { GatewayOptions } from '../mesh/gateway.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
 import { toDuration } from './duration.js';
 import { httpFilters } from './http-filters/order.js';
-import { headerFields, proxyHeaders, withConnectionSettings } from './proxy-settings.js';
+import {
+  gatewayHeaderFields,
+  headerFields,
+  proxyHeaders,
+  withConnectionSettings,
+} from './proxy-settings.js';
 
 /** What an outbound connection manager depends on. */
 export interface OutboundHttp {
@@ -37,19 +43,23 @@ export function outboundHttpFilter(http: OutboundHttp, settings: MeshSettings): 
     ...shared(settings),
     ...headerFields(settings, 'outbound'),
     stat_prefix: delimited(`outbound_${http.statName}`),
-    rds: {
-      config_source: {
-        ads: {},
-        // Without a limit: a listener must not go into force without its routes (Istio sends 0 too).
-        initial_fetch_timeout: toDuration(0),
-        resource_api_version: 'V3',
-      },
-      route_config_name: http.route,
-    },
+    rds: rdsOverAds(http.route),
     http_filters: httpFilters({ ...http, quiet: isQuiet(settings) }),
   };
   if (http.absoluteUrls) manager.http_protocol_options = { allow_absolute_url: { value: true } };
   return filter(withConnectionSettings(manager, settings));
+}
+
+function rdsOverAds(route: string): NonNullable<HttpConnectionManager['rds']> {
+  return {
+    config_source: {
+      ads: {},
+      // Without a limit: a listener must not go into force without its routes (Istio sends 0 too).
+      initial_fetch_timeout: toDuration(0),
+      resource_api_version: 'V3',
+    },
+    route_config_name: route,
+  };
 }
 
 /** The connection manager of an inbound chain. It shows itself as `istio-envoy`, and the peer's certificate in XFCC. */
@@ -62,6 +72,45 @@ export function inboundHttpFilter(http: InboundHttp, settings: MeshSettings): Fi
     http_filters: httpFilters({ ...http, quiet: isQuiet(settings) }),
   };
   if (http.http2) manager.http2_protocol_options = {};
+  return filter(withConnectionSettings(manager, settings));
+}
+
+/** What the connection manager of a router's chain depends on. */
+export interface GatewayHttp {
+  /** The name of the listener. */
+  statName: string;
+  /** RDS name. */
+  route: string;
+  grpcWeb: boolean;
+  options: GatewayOptions;
+  /** The port at which HTTP/3 is offered besides; absent: nowhere. */
+  http3Port?: number | undefined;
+  /** The chain is of QUIC. */
+  overQuic?: boolean;
+}
+
+/**
+ * The connection manager of a router. What clients say about themselves counts only as far as proxies in front are
+ * trusted (gatewayTopology): their address is that of the connection, and certificates they name are left out.
+ */
+export function gatewayHttpFilter(http: GatewayHttp, settings: MeshSettings): Filter {
+  const { options, http3Port, overQuic } = http;
+  const topology = settings.config.defaultConfig?.gatewayTopology;
+  const manager: HttpConnectionManager = {
+    ...shared(settings),
+    ...gatewayHeaderFields(settings),
+    ...(overQuic && { codec_type: 'HTTP3', http3_protocol_options: {} }),
+    use_remote_address: { value: true },
+    ...(topology?.numTrustedProxies && { xff_num_trusted_hops: topology.numTrustedProxies }),
+    stat_prefix: delimited(`outbound_${http.statName}`),
+    rds: rdsOverAds(http.route),
+    http_filters: httpFilters({
+      grpcWeb: http.grpcWeb,
+      quiet: isQuiet(settings),
+      ...(options.compression && { compression: options.compression }),
+      ...(http3Port && { http3Port }),
+    }),
+  };
   return filter(withConnectionSettings(manager, settings));
 }
 

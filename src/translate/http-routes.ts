@@ -26,6 +26,10 @@ export interface RouteClient {
   listenerPort: number;
   settings: MeshSettings;
   findService: FindService;
+  /** The Gateway (`namespace/name`) that the routes are for; absent: the mesh. */
+  gateway?: string;
+  /** The client's connection is TLS that this proxy terminates. */
+  tls?: boolean;
 }
 
 /**
@@ -38,7 +42,7 @@ export function httpRoutes(rule: VirtualService, client: RouteClient): readonly 
   const relevant = rule.http.flatMap((http) => (http.match ?? []).map((m) => isFor(m, client)));
   const key = relevant.map((each) => (each ? '1' : '0')).join('');
   const destinations = destinationHosts(rule).map((host) => client.findService(host));
-  return routesOf(rule, settings, listenerPort, key, ...destinations);
+  return routesOf(rule, settings, listenerPort, key, client.tls === true, ...destinations);
 }
 
 /** The one route of a service that no VirtualService covers. */
@@ -63,12 +67,13 @@ const routesOf = memoize(
     settings: MeshSettings,
     listenerPort: number,
     relevant: string,
+    tls: boolean,
     ...destinations: readonly (ServiceView | undefined)[]
   ): readonly Route[] => {
     const found = new Map(destinationHosts(rule).map((host, i) => [host, destinations[i]]));
     const findService = (host: string) => found.get(host);
     const translate = (http: HttpRule, match?: HttpMatch) =>
-      httpRoute(http, match, { rule, settings, listenerPort, findService });
+      httpRoute(http, match, { rule, settings, listenerPort, tls, findService });
     const routes: Route[] = [];
     let next = 0;
     for (const http of rule.http) {
@@ -85,9 +90,10 @@ const routesOf = memoize(
 );
 
 /** Whether a match can hold for this client: its port, and its labels and namespace unless gateways are named. */
-function isFor(match: HttpMatch, { proxy, listenerPort }: RouteClient): boolean {
+function isFor(match: HttpMatch, { proxy, listenerPort, gateway }: RouteClient): boolean {
   if (match.port && match.port !== listenerPort) return false;
-  if (match.gateways && match.gateways.length > 0) return match.gateways.includes('mesh');
+  if (match.gateways && match.gateways.length > 0)
+    return match.gateways.includes(gateway ?? 'mesh');
   if (!hasLabels(proxy.labels, match.sourceLabels)) return false;
   return !match.sourceNamespace || match.sourceNamespace === proxy.namespace;
 }
@@ -96,6 +102,7 @@ interface RouteOrigin {
   rule: VirtualService;
   settings: MeshSettings;
   listenerPort: number;
+  tls: boolean;
   findService: FindService;
 }
 
@@ -122,7 +129,7 @@ function httpRoute(http: HttpRule, match: HttpMatch | undefined, origin: RouteOr
 function actionAndHeaders(http: HttpRule, origin: RouteOrigin) {
   const { lists, authority } = headerMutation(http.headers);
   if (http.redirect) {
-    return { action: { redirect: redirectAction(http.redirect, origin.listenerPort) }, lists };
+    return { action: { redirect: redirectAction(http.redirect, origin) }, lists };
   }
   if (http.directResponse) {
     return { action: { direct_response: directResponse(http.directResponse) }, lists };

@@ -4,9 +4,10 @@ import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/Fi
 import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
 import { memoize } from '../lib/memo.js';
+import type { ServerTls } from '../mesh/gateway.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { InterceptionMode } from '../mesh/proxy.js';
-import type { InboundPort, ProxyView, ServerTls } from '../mesh/proxy-view.js';
+import type { InboundPort, ProxyView } from '../mesh/proxy-view.js';
 import { listenerAccessLog } from './access-log.js';
 import { toDuration } from './duration.js';
 import { filterChain, filterChainMatch } from './filter-chain.js';
@@ -27,7 +28,9 @@ import {
   VIRTUAL_INBOUND_CHAIN,
   VIRTUAL_INBOUND_LISTENER,
 } from './names.js';
-import { serverTlsSecrets, serverTlsSocket } from './server-tls.js';
+import { fileCredentials } from './server-credentials.js';
+import { secretsFor } from './server-secrets.js';
+import { type ServerTlsPlan, serverTlsSocket } from './server-tls.js';
 import { singleCluster, tcpProxyFilter } from './tcp-proxy.js';
 
 /** The inbound listeners of a view, in order of port. The same objects for the same ports and settings. */
@@ -65,7 +68,7 @@ function callsItself(view: ProxyView, port: InboundPort, address: string): boole
 export function inboundSecrets(view: ProxyView): readonly Secret[] {
   const { ports } = inboundPlan(view);
   return ports.flatMap(({ listener }) =>
-    listener?.tls ? serverTlsSecrets(listener.tls, view.settings) : [],
+    listener?.tls ? secretsFor(fileCredentials(listener.tls), undefined, view.settings) : [],
   );
 }
 
@@ -189,10 +192,15 @@ function portChains(set: ChainSet, settings: MeshSettings): FilterChain[] {
         ...(set.destinationPort === undefined ? {} : { destinationPort: set.destinationPort }),
         ...(set.tls ? { tls: true } : { plainText: true, sniffedHttp: sniffed }),
       }),
-      ...(set.tls && { transportSocket: serverTlsSocket(set.tls, settings) }),
+      ...(set.tls && { transportSocket: serverTlsSocket(sidecarTls(set.tls), settings) }),
       filters: [http ? httpFilter(set, settings) : tcpFilter(set, settings)],
     }),
   );
+}
+
+/** Application protocols are offered on every port, as in Istio. */
+function sidecarTls(settings: ServerTls): ServerTlsPlan {
+  return { settings, credentials: fileCredentials(settings), alpn: ['h2', 'http/1.1'] };
 }
 
 function tcpFilter(set: ChainSet, settings: MeshSettings) {

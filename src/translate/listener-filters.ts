@@ -31,6 +31,12 @@ export const HTTP_INSPECTOR: ListenerFilter = {
   typed_config: any(`${extension}.http_inspector.v3.HttpInspector`, {}),
 };
 
+/** Reads the address of the client from a PROXY header in front (versions 1 and 2). */
+export const PROXY_PROTOCOL: ListenerFilter = {
+  name: 'envoy.filters.listener.proxy_protocol',
+  typed_config: any(`${extension}.proxy_protocol.v3.ProxyProtocol`, {}),
+};
+
 interface Needs {
   tls: boolean;
   http: boolean;

@@ -7,6 +7,8 @@ import type { InterceptionMode } from '../mesh/proxy.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
 import { dnsListeners } from './dns-listener.js';
 import { type DnsName, dnsNames } from './dns-table.js';
+import { gatewayListeners } from './gateway-listener.js';
+import { gatewayPlan } from './gateway-plan.js';
 import { inboundListeners } from './inbound-listener.js';
 import { outboundListener } from './outbound-listener.js';
 import { type OutboundPlan, outboundPlan } from './outbound-plan.js';
@@ -14,7 +16,7 @@ import { virtualOutbound } from './virtual-outbound.js';
 
 /**
  * The listeners of a sidecar: outbound by port, virtualOutbound, the DNS listener, then inbound. Unchanged inputs give the same objects.
- * Routers have none yet.
+ * Those of a router are its Gateways'.
  */
 export function buildListeners(view: ProxyView): readonly Listener[] {
   return [...outboundListeners(view), ...ownListeners(view)];
@@ -31,7 +33,8 @@ export function outboundListeners(view: ProxyView): readonly Listener[] {
 
 /** Those of the workload itself. */
 export function ownListeners(view: ProxyView): readonly Listener[] {
-  return view.proxy.type === 'sidecar' ? inboundListeners(view) : none;
+  if (view.proxy.type === 'sidecar') return inboundListeners(view);
+  return gatewayPlan(view).listeners.flatMap((plan) => gatewayListeners(plan, view.settings));
 }
 
 const none: readonly Listener[] = [];

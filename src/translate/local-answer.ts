@@ -14,12 +14,15 @@ const responseCodes: Readonly<Record<number, RedirectAction['response_code']>> =
 };
 
 /**
- * A redirect for calls to a listener port of plain HTTP. `derivePort: FROM_REQUEST_PORT` is that port, as routes are
+ * A redirect for calls to a listener port, of plain HTTP unless `tls`. `derivePort: FROM_REQUEST_PORT` is that port, as routes are
  * made per port; a port that is the default of the scheme is left out of the location.
  */
-export function redirectAction(redirect: Redirect, listenerPort: number): RedirectAction {
+export function redirectAction(
+  redirect: Redirect,
+  from: { listenerPort: number; tls?: boolean },
+): RedirectAction {
   const { uri, authority, scheme, prefixRewrite } = redirect;
-  const port = redirectPort(redirect, listenerPort);
+  const port = redirectPort(redirect, from);
   const code = responseCodes[redirect.redirectCode ?? 301];
   return {
     ...(authority && { host_redirect: authority }),
@@ -42,10 +45,13 @@ export function directResponse(response: DirectResponse): DirectResponseAction {
   };
 }
 
-function redirectPort(redirect: Redirect, listenerPort: number): number | undefined {
+function redirectPort(
+  redirect: Redirect,
+  { listenerPort, tls }: { listenerPort: number; tls?: boolean },
+): number | undefined {
   const port =
     redirect.port ?? (redirect.derivePort === 'FROM_REQUEST_PORT' ? listenerPort : undefined);
-  const scheme = redirect.scheme || 'http';
+  const scheme = redirect.scheme || (tls ? 'https' : 'http');
   if ((port === 80 && scheme === 'http') || (port === 443 && scheme === 'https')) return undefined;
   return port;
 }

@@ -36,6 +36,16 @@ export function rootSecretName(file: string): string {
   return `file-root:${file}`;
 }
 
+/** SDS name of the certificate of a Secret, as `credentialName` has it: `NAME`, or with a scheme for other namespaces. */
+export function credentialSecretName(credential: string): string {
+  return credential.includes('://') ? credential : `kubernetes://${credential}`;
+}
+
+/** SDS name of the CAs that belong to a Secret. */
+export function credentialRootName(credential: string): string {
+  return `${credentialSecretName(credential)}-cacert`;
+}
+
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
@@ -52,6 +62,11 @@ export function listenerName(address: string, port: number): string {
   return `${address}_${port}`;
 }
 
+/** A listener over QUIC: `udp_ADDRESS_PORT`. */
+export function quicListenerName(address: string, port: number): string {
+  return `udp_${listenerName(address, port)}`;
+}
+
 /** RDS shared by all HTTP services of one port: `PORT`. */
 export function portRouteName(port: number): string {
   return String(port);
@@ -60,6 +75,30 @@ export function portRouteName(port: number): string {
 /** RDS of one sniffed service at its own address: `HOST:PORT`. */
 export function serviceRouteName(host: string, port: number): string {
   return `${host}:${port}`;
+}
+
+/** RDS of all servers of plain HTTP at one place of a gateway: `http.PORT`, with the address where it is bound to one. */
+export function gatewayRouteName(port: number, bind: string): string {
+  return bind === '' ? `http.${port}` : `http.${port}.${bind}`;
+}
+
+/** RDS of one HTTPS server of a Gateway: `https.PORT.PORTNAME.GATEWAY.NAMESPACE`. */
+export function gatewayTlsRouteName(
+  port: number,
+  portName: string,
+  gateway: { name: string; namespace: string },
+): string {
+  return `https.${port}.${portName}.${gateway.name}.${gateway.namespace}`;
+}
+
+/** The virtual host of a gateway's port without any rule: every request gets a 404. */
+export function blackHoleVirtualHostName(port: number): string {
+  return `blackhole:${port}`;
+}
+
+/** `outbound_.PORT_.SUBSET_.HOST`: the server name that sidecars call with, and the cluster behind AUTO_PASSTHROUGH. */
+export function sniClusterName(host: string, port: number, subset = ''): string {
+  return `outbound_.${port}_.${subset}_.${host}`;
 }
 
 /** RDS of the HTTP proxy of a sidecar without interception: the services of all ports. */

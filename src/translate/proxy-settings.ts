@@ -16,6 +16,11 @@ export function proxyHeaders(settings: MeshSettings): ProxyHeaders {
   return settings.config.defaultConfig?.proxyHeaders ?? noHeaders;
 }
 
+/** x-envoy-attempt-count, unless MeshConfig turns it off. */
+export function countsAttempts(settings: MeshSettings): boolean {
+  return proxyHeaders(settings).attemptCount?.disabled !== true;
+}
+
 /** Headers of connection managers: inbound ones name themselves `istio-envoy`, outbound ones Envoy's `envoy`. */
 export function headerFields(
   settings: MeshSettings,
@@ -30,6 +35,27 @@ export function headerFields(
     ...(requestId?.disabled && { generate_request_id: { value: false } }),
     ...(xForwardedPort?.enabled && { append_x_forwarded_port: true }),
     ...(direction === 'inbound' && clientCertFields(proxyHeaders(settings))),
+  };
+}
+
+/**
+ * Headers of a router's connection managers. What the client says of certificates is replaced by what it showed
+ * (Istio, gatewayTopology.forwardClientCertDetails: SANITIZE_SET).
+ */
+export function gatewayHeaderFields(settings: MeshSettings): HttpConnectionManager {
+  const { server, requestId, xForwardedPort, setCurrentClientCertDetails } = proxyHeaders(settings);
+  const mode = settings.config.defaultConfig?.gatewayTopology?.forwardClientCertDetails;
+  const forwardedClientCert = mode === undefined || mode === 'UNDEFINED' ? 'SANITIZE_SET' : mode;
+  return {
+    ...(server?.disabled
+      ? { server_header_transformation: 'PASS_THROUGH' as const }
+      : { server_name: server?.value || 'istio-envoy' }),
+    ...(requestId?.disabled && { generate_request_id: { value: false } }),
+    ...(xForwardedPort?.enabled && { append_x_forwarded_port: true }),
+    ...clientCertFields({
+      forwardedClientCert,
+      setCurrentClientCertDetails: { cert: true, ...setCurrentClientCertDetails },
+    }),
   };
 }
 

@@ -36,7 +36,7 @@ const DIRECT_RESPONSE_BYTES_MAX = 1024 * 1024;
  * objects only where it is in force.
  */
 export function buildRouteConfiguration(request: RouteRequest): RouteConfiguration {
-  return remembered(request.proxy, request.name, virtualHosts(request));
+  return routeConfigurationOf(request.proxy, request.name, virtualHosts(request));
 }
 
 function virtualHosts(request: RouteRequest): VirtualHost[] {
@@ -79,7 +79,12 @@ function hostsAt(
 /** The last configurations of a proxy by name: given again while their virtual hosts are the same objects. */
 const lastBuilt = memoize((_proxy: ProxyTraits) => new Map<string, RouteConfiguration>());
 
-function remembered(proxy: ProxyTraits, name: string, hosts: VirtualHost[]): RouteConfiguration {
+/** The configuration of virtual hosts; the same object while these are, for one proxy and name. */
+export function routeConfigurationOf(
+  proxy: ProxyTraits,
+  name: string,
+  hosts: VirtualHost[],
+): RouteConfiguration {
   const built = lastBuilt(proxy);
   const last = built.get(name);
   if (last !== undefined && sameOr(last.virtual_hosts, hosts) === last.virtual_hosts) {

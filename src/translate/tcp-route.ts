@@ -100,7 +100,7 @@ function tcpRules(
       if (route.length === 0) continue;
       const applying = match.filter((one) => applies(one, port, context.proxy));
       if (match.length > 0 && applying.length === 0) continue;
-      const target = routeTarget(context, rule, route, port);
+      const target = routeTarget(context, rule, { route, port: port.number });
       if (match.length === 0 || applying.some((one) => !one.destinationSubnets?.length)) {
         return { chains: [...chains, { ...own, target }], complete: true };
       }
@@ -131,7 +131,7 @@ function tlsRules(
         chains.set(key, {
           ...(destinationCidrs === undefined ? {} : { destinationCidrs }),
           serverNames: one.sniHosts,
-          target: routeTarget(context, rule, route, port),
+          target: routeTarget(context, rule, { route, port: port.number }),
         });
       }
     }
@@ -163,18 +163,17 @@ function serviceTarget({ service, destinationRule }: ServiceView, port: ServiceP
 }
 
 /** To the destinations of a rule. The DestinationRule of the first one says how connections are kept, as in Istio. */
-function routeTarget(
-  context: TcpContext,
+export function routeTarget(
+  context: Pick<TcpContext, 'services'>,
   rule: VirtualService,
-  route: readonly RouteDestination[],
-  port: ServicePort,
+  { route, port }: { route: readonly RouteDestination[]; port: number },
 ): TcpTarget {
   const first = route[0]!;
   const { destinationRule } = context.services.get(first.destination.host) ?? {};
   const weighted = route.filter(({ weight = 0 }) => weight > 0);
   const chosen = route.length === 1 || weighted.length === 0 ? [first] : weighted;
   const clusters = chosen.map(({ destination, weight = 1 }) => ({
-    name: destinationCluster(destination, (host) => context.services.get(host), port.number),
+    name: destinationCluster(destination, (host) => context.services.get(host), port),
     weight,
   }));
   const single = route.length === 1;

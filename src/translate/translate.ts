@@ -29,6 +29,10 @@ import { assignmentMap, type ServiceClusters } from './assignment-map.js';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
 import { seenByRoute } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
+import { gatewayPlan } from './gateway-plan.js';
+import { buildGatewayRoute } from './gateway-route.js';
+import { gatewaySecrets } from './gateway-secrets.js';
+import type { BoundServer } from './gateway-server.js';
 import { translateGrpc } from './grpc/translate.js';
 import { inboundClusters } from './inbound-cluster.js';
 import { inboundSecrets } from './inbound-listener.js';
@@ -66,7 +70,7 @@ export const translate = memoize((view: ProxyView): Translation => {
   ]);
   const secrets = secretsOf(view);
   if (secrets.size > 0) resources.set(SECRET, secrets);
-  const problems = [...plan.problems, ...inboundPlan(view).problems];
+  const problems = [...plan.problems, ...inboundPlan(view).problems, ...gatewayPlan(view).problems];
   if (view.envoyFilters === undefined) {
     return { resources: withVirtualHosts(resources, view), problems };
   }
@@ -107,7 +111,8 @@ function clusters(view: ProxyView): ByName {
 }
 
 function secretsOf(view: ProxyView): ByName {
-  return together(secretMap(clustersByService(view)), ownMap(...inboundSecrets(view)));
+  const own = view.gateway === undefined ? inboundSecrets(view) : gatewaySecrets(view);
+  return together(secretMap(clustersByService(view)), ownMap(...own));
 }
 
 const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {
@@ -156,6 +161,7 @@ function withVirtualHosts(resources: ResourcesByType, { proxy }: ProxyView): Res
 }
 
 function routes(view: ProxyView): ByName {
+  if (view.gateway !== undefined) return gatewayRoutes(view);
   const plan = outboundPlan(view);
   const { services, virtualServices, listeners } = view.outbound;
   const proxy = traitsOf(view);
@@ -167,6 +173,32 @@ function routes(view: ProxyView): ByName {
   }
   return place.made;
 }
+
+/** The routes of a router; the same map while none of them changed. */
+function gatewayRoutes(view: ProxyView): ByName {
+  const { outbound, settings } = view;
+  const proxy = traitsOf(view);
+  const virtualServices = view.gateway?.virtualServices ?? [];
+  const made = gatewayPlan(view).routes.map(({ name, port, servers }) =>
+    gatewayRoute(servers, outbound.services, virtualServices, settings, proxy, name, port),
+  );
+  return kept(settings, proxy, ROUTE).same(byName(made));
+}
+
+const gatewayRoute = memoize(
+  (
+    servers: readonly BoundServer[],
+    outbound: readonly ServiceView[],
+    virtualServices: readonly VirtualService[],
+    settings: MeshSettings,
+    proxy: ProxyTraits,
+    name: string,
+    port: number,
+  ): RouteConfiguration => {
+    const request = { name, port, servers, outbound, virtualServices, proxy, settings };
+    return keptRoute(settings, proxy, name).equal(buildGatewayRoute(request));
+  },
+);
 
 /** Where the routes made of these are, as making them needs the view that they come from. */
 const routePlace = memoize((..._key: readonly object[]): { made?: ByName } => ({}));

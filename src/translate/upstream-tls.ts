@@ -1,19 +1,18 @@
 // The transport socket of a cluster: TLS as a DestinationRule asks for it, and the PROXY header in front. Certificates
 // are files of the sidecar's host, which Envoy reads itself; TLS between sidecars (ISTIO_MUTUAL) and certificates that
 // fairlead holds are not here.
-import { isIP } from 'node:net';
 import type { TransportSocket } from '../envoy/gen/types/envoy/config/core/v3/TransportSocket.js';
 import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
 import type { CertificateValidationContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.js';
 import type { CommonTlsContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CommonTlsContext.js';
 import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
-import type { SubjectAltNameMatcher } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/SubjectAltNameMatcher.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { TrafficPolicy } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { any } from './any.js';
 import { certificateSecret, file, overAds, rootSecret } from './file-secrets.js';
 import { certificateSecretName, rootSecretName } from './names.js';
+import { sanMatcher } from './san-matcher.js';
 import type { EffectivePolicy } from './traffic-policy.js';
 
 type Tls = NonNullable<TrafficPolicy['tls']>;
@@ -117,14 +116,6 @@ export function upstreamSecrets({ tls }: EffectivePolicy, settings: MeshSettings
     secrets.push(certificateSecret(settings, clientCertificate, privateKey));
   }
   return secrets;
-}
-
-/** Envoy's matchers are of one type; what a name is can be seen. */
-function sanMatcher(name: string): SubjectAltNameMatcher {
-  const isUri = name.includes('://');
-  const isEmail = name.includes('@');
-  const san_type = isUri ? 'URI' : isEmail ? 'EMAIL' : isIP(name) ? 'IP_ADDRESS' : 'DNS';
-  return { san_type, matcher: { exact: name } };
 }
 
 function proxyHeader(

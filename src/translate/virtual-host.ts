@@ -11,7 +11,7 @@ import type { VirtualService } from '../mesh/rules.js';
 import { hostsOf, overlaps, rulesFor } from './host-rules.js';
 import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
 import { ALLOW_ANY_VIRTUAL_HOST, BLOCK_ALL_VIRTUAL_HOST, virtualHostName } from './names.js';
-import { proxyHeaders } from './proxy-settings.js';
+import { countsAttempts } from './proxy-settings.js';
 import { forwardedHost, timeouts } from './route-action.js';
 import { EVERY_REQUEST } from './route-match.js';
 import { unknownCluster } from './tcp-proxy.js';
@@ -210,11 +210,6 @@ const virtualHost = memoize(
     include_request_attempt_count: attempts,
   }),
 );
-
-/** x-envoy-attempt-count, unless MeshConfig turns it off. */
-function countsAttempts(settings: MeshSettings): boolean {
-  return proxyHeaders(settings).attemptCount?.disabled !== true;
-}
 
 /** Hosts that nobody knows: passed through to where the client wanted to go, or refused. */
 const catchAll = memoize((settings: MeshSettings): VirtualHost => {

@@ -457,7 +457,15 @@ export const meshConfigs: unknown[] = [
         xForwardedHost: { enabled: true },
         xForwardedPort: { enabled: true },
       },
+      gatewayTopology: {
+        numTrustedProxies: 1,
+        forwardClientCertDetails: 'SANITIZE',
+        proxyProtocol: {},
+      },
       connectionSettings: {
+        profile: 'EDGE',
+        listenerPerConnectionBufferLimitBytes: 32768,
+        clusterPerConnectionBufferLimitBytes: 32768,
         httpIdleTimeout: '1h',
         httpMaxConnectionDuration: '1h',
         httpDrainTimeout: '5s',

@@ -380,16 +380,12 @@ const notes: [string, unknown, string[]][] = [
         fault: { delay: { exponentialDelay: '1s' } },
       })),
     }),
-    [
-      'warning not-implemented spec.http[0].match[0].gateways[0]',
-      'warning not-implemented spec.http[1].match[0].gateways[0]',
-      'info no-effect spec.http[0].fault.delay.exponentialDelay',
-    ],
+    ['info no-effect spec.http[0].fault.delay.exponentialDelay'],
   ],
   [
     'host * beside a gateway',
     vs({ hosts: ['*'], gateways: ['mesh', 'ns/gw'], http: [{ route: to() }] }),
-    ['warning not-implemented spec.gateways[1]'],
+    [],
   ],
   ['uri may have an empty prefix', match({ uri: { prefix: '' } }), []],
   ['regex * is presence', match({ headers: { a: { regex: '*' } } }), []],
@@ -441,7 +437,7 @@ const notes: [string, unknown, string[]][] = [
   [
     'an older form of a gateway',
     vs({ gateways: ['gw.infra.svc.cluster.local'], http: [{ route: to() }] }),
-    ['warning deprecated spec.gateways[0]', 'warning not-implemented spec.gateways[0]'],
+    ['warning deprecated spec.gateways[0]'],
   ],
   [
     'an address as SNI',

@@ -11,7 +11,15 @@ const documents = findCases().flatMap(({ documents }) =>
   documents.map((text) => parse(text) as Record<string, unknown> | null),
 );
 
-const kinds = ['VirtualService', 'DestinationRule', 'ServiceEntry', 'WorkloadEntry', 'Sidecar'];
+const kinds = [
+  'VirtualService',
+  'DestinationRule',
+  'Gateway',
+  'Secret',
+  'ServiceEntry',
+  'WorkloadEntry',
+  'Sidecar',
+];
 
 for (const kind of kinds) {
   t.test(kind, async (t) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import type { ProxyNode } from '../../src/mesh/proxy.js';
+import { TestCa } from '../xds/certificates.js';
 
 const root = fileURLToPath(new URL('../cases', import.meta.url));
 
@@ -58,7 +59,7 @@ export function findCases(): Case[] {
 
 function readCase(name: string): Case {
   const text = parse(readFileSync(join(root, name, 'case.yaml'), 'utf8')) as CaseText;
-  const input = readFileSync(join(root, name, 'in.yaml'), 'utf8');
+  const input = withCertificates(readFileSync(join(root, name, 'in.yaml'), 'utf8'));
   const show = text.show ?? [...slices];
   const entries = Array.isArray(show)
     ? show.map((slice) => [slice, ['*']] as const)
@@ -73,6 +74,19 @@ function readCase(name: string): Case {
     proxies: (text.proxies ?? [{}]).map(toProxy),
     show: new Map<Slice, readonly string[]>(entries),
   };
+}
+
+const ca = new TestCa();
+const leaf = ca.issue({ names: ['example.com'] });
+const others = ca.issue();
+
+/** Keys are not committed: $CERTIFICATE and $KEY are made for the run, and so are $CA and $OTHER_KEY. */
+function withCertificates(text: string): string {
+  return text
+    .replaceAll('$CERTIFICATE', () => JSON.stringify(leaf.cert))
+    .replaceAll('$KEY', () => JSON.stringify(leaf.key))
+    .replaceAll('$OTHER_KEY', () => JSON.stringify(others.key))
+    .replaceAll('$CA', () => JSON.stringify(ca.cert));
 }
 
 function toProxy(text: ProxyText): CaseProxy {

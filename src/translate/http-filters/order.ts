@@ -1,6 +1,9 @@
 // The one place that decides which HTTP filters a connection manager has and in which order. A filter's own
 // configuration is in the file named after it; what a route adds to it is made with the route.
 import type { HttpFilter } from '../../envoy/gen/types/envoy/extensions/filters/network/http_connection_manager/v3/HttpFilter.js';
+import type { GatewayOptions } from '../../mesh/gateway.js';
+import { alternativeService } from './alternative-service.js';
+import { compressor } from './compressor.js';
 import { CORS } from './cors.js';
 import { FAULT } from './fault.js';
 import { GRPC_STATS } from './grpc-stats.js';
@@ -13,6 +16,10 @@ export interface HttpFilterNeeds {
   grpcWeb: boolean;
   /** Headers `x-envoy-*` are not added (MeshConfig defaultConfig.proxyHeaders.envoyDebugHeaders). */
   quiet?: boolean;
+  /** Responses are compressed by the first of these that the client accepts. */
+  compression?: GatewayOptions['compression'];
+  /** The port at which HTTP/3 is offered too. */
+  http3Port?: number;
 }
 
 /**
@@ -25,9 +32,19 @@ export interface HttpFilterNeeds {
  * | grpc_stats | counts what the client sent, whatever the filters behind it do                 |
  * | fault      | before cors, so that a preflight can be delayed or aborted too, as in Istio    |
  * | cors       | answers preflights itself; nothing behind it but the router                    |
+ * | compressor | before cors and router, so that it sees every response; only where a Gateway asks for it |
+ * | alt-svc    | on every response; only where HTTP/3 is offered                                 |
  * | router     | terminal                                                                       |
  */
 export function httpFilters(needs: HttpFilterNeeds): HttpFilter[] {
   const router = needs.quiet ? QUIET_ROUTER : ROUTER;
-  return [...(needs.grpcWeb ? [GRPC_WEB] : []), GRPC_STATS, FAULT, CORS, router];
+  return [
+    ...(needs.grpcWeb ? [GRPC_WEB] : []),
+    GRPC_STATS,
+    FAULT,
+    ...(needs.compression ?? []).map(compressor),
+    CORS,
+    ...(needs.http3Port === undefined ? [] : [alternativeService(needs.http3Port)]),
+    router,
+  ];
 }

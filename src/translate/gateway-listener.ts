@@ -1,0 +1,115 @@
+// One listener of a router from its plan: a chain for all of plain HTTP, or one for each server name. Which listeners
+// there are is decided in gateway-plan.ts.
+import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/FilterChain.js';
+import type { FilterChainMatch } from '../envoy/gen/types/envoy/config/listener/v3/FilterChainMatch.js';
+import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
+import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
+import { listenerAccessLog } from './access-log.js';
+import { toDuration } from './duration.js';
+import { filterChain, namesThatCount } from './filter-chain.js';
+import type { GatewayChainPlan, GatewayListenerPlan } from './gateway-plan.js';
+import { gatewayHttpFilter } from './http-connection-manager.js';
+import { acceptOneByOne, listenerAddresses } from './listener-address.js';
+import { PROXY_PROTOCOL, TLS_INSPECTOR } from './listener-filters.js';
+import { quicListenerName } from './names.js';
+import { quicSocket, serverTlsSocket } from './server-tls.js';
+import { tcpProxyFilter } from './tcp-proxy.js';
+
+/** The listeners of a plan: over TCP and, where a server asks for HTTP/3, over UDP at the same port. */
+export const gatewayListeners = memoize(
+  (plan: GatewayListenerPlan, settings: MeshSettings): readonly Listener[] => [
+    tcpListener(plan, settings),
+    ...(plan.quic ? [quicListener(plan, plan.quic, settings)] : []),
+  ],
+);
+
+function tcpListener(plan: GatewayListenerPlan, settings: MeshSettings): Listener {
+  const topology = settings.config.defaultConfig?.gatewayTopology;
+  const inspects = plan.chains.some(({ serverNames }) => serverNames !== undefined);
+  return {
+    ...common(plan, plan.name, settings),
+    ...listenerAddresses(plan.addresses, plan.port),
+    filter_chains: plan.chains.map((chain) => tcpChain(plan, chain, settings)),
+    listener_filters: [
+      ...(topology?.proxyProtocol ? [PROXY_PROTOCOL] : []),
+      ...(inspects ? [TLS_INSPECTOR] : []),
+    ],
+    // A client that connects and says nothing holds a connection (Istio leaves Envoy's 15 s here too).
+    ...acceptOneByOne,
+  };
+}
+
+function common(_plan: GatewayListenerPlan, name: string, settings: MeshSettings): Listener {
+  const limit =
+    settings.config.defaultConfig?.connectionSettings?.listenerPerConnectionBufferLimitBytes;
+  return {
+    name,
+    traffic_direction: 'OUTBOUND',
+    ...(limit !== undefined && { per_connection_buffer_limit_bytes: { value: limit } }),
+    access_log: listenerAccessLog(settings),
+  };
+}
+
+function tcpChain(
+  plan: GatewayListenerPlan,
+  chain: GatewayChainPlan,
+  settings: MeshSettings,
+): FilterChain {
+  return filterChain({
+    ...chainMatch(chain),
+    filters: [chainFilter(plan, chain, settings)],
+    ...(chain.tls && { transportSocket: serverTlsSocket(chain.tls, settings) }),
+  });
+}
+
+function chainFilter(
+  plan: GatewayListenerPlan,
+  { http, tcp, tls }: GatewayChainPlan,
+  settings: MeshSettings,
+) {
+  if (tcp !== undefined || http === undefined) {
+    return tcpProxyFilter(tcp ?? { statPrefix: '', clusters: [] }, settings);
+  }
+  const http3Port = tls && plan.quic ? plan.port : undefined;
+  return gatewayHttpFilter({ ...http, statName: plan.name, http3Port }, settings);
+}
+
+function chainMatch({ serverNames }: GatewayChainPlan): { match?: FilterChainMatch } {
+  if (serverNames === undefined) return {};
+  return { match: { server_names: namesThatCount({ serverNames }) } };
+}
+
+function quicListener(
+  plan: GatewayListenerPlan,
+  chains: readonly GatewayChainPlan[],
+  settings: MeshSettings,
+): Listener {
+  const { address, additional_addresses } = listenerAddresses(plan.addresses, plan.port);
+  const udp = { ...address.socket_address, protocol: 'UDP' as const };
+  return {
+    ...common(plan, quicListenerName(plan.addresses[0]!, plan.port), settings),
+    address: { socket_address: udp },
+    ...(additional_addresses && {
+      additional_addresses: additional_addresses.map((other) => ({
+        address: { socket_address: { ...other.address?.socket_address, protocol: 'UDP' as const } },
+      })),
+    }),
+    filter_chains: chains.flatMap(({ http, tls, ...chain }) =>
+      http && tls
+        ? filterChain({
+            ...chainMatch(chain),
+            filters: [
+              gatewayHttpFilter({ ...http, statName: plan.name, overQuic: true }, settings),
+            ],
+            transportSocket: quicSocket(tls),
+          })
+        : [],
+    ),
+    udp_listener_config: {
+      quic_options: {},
+      downstream_socket_config: { prefer_gro: { value: true } },
+    },
+    listener_filters_timeout: toDuration(0),
+  };
+}
