@@ -409,11 +409,7 @@ const notes: [string, unknown, string[]][] = [
     }),
     [],
   ],
-  [
-    'gateways',
-    vs({ gateways: ['mesh', 'ns/gw'], http: [{ route: to() }] }),
-    ['warning not-implemented spec.gateways[1]'],
-  ],
+  ['gateways', vs({ gateways: ['mesh', 'ns/gw'], http: [{ route: to() }] }), []],
   [
     'exponentialDelay',
     http({ fault: { delay: { exponentialDelay: '1s' } } }),
