@@ -74,10 +74,14 @@ export class LiveMesh {
     return (server.address() as AddressInfo).port;
   }
 
-  /** A real Envoy as sidecar of a workload at `ip` (127.0.x.y), with explicit ports. */
+  /**
+   * A real Envoy as sidecar of a workload at `ip` (127.0.x.y), with explicit ports; or as a router, whose listeners
+   * stand where its Gateways say (`bind` to an address of the test's own, as tests run side by side).
+   */
   async sidecar(
     ip: string,
     options: {
+      type?: 'sidecar' | 'router';
       name?: string;
       namespace?: string;
       labels?: Record<string, string>;
@@ -89,12 +93,12 @@ export class LiveMesh {
     } = {},
   ): Promise<Sidecar> {
     const { admin: _admin, ...bootstrap } = buildBootstrap({
-      type: 'sidecar',
+      type: options.type ?? 'sidecar',
       name: options.name ?? 'client',
       namespace: options.namespace ?? 'default',
       ips: [ip],
       labels: options.labels ?? {},
-      interceptionMode: 'NONE',
+      ...(options.type !== 'router' && { interceptionMode: 'NONE' as const }),
       xds: `unix:${this.#socket}`,
       xdsProtocol: options.protocol ?? 'delta',
       metricsPort: 0,
