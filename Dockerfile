@@ -23,8 +23,9 @@ WORKDIR /app
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
-# What `serve --registrations` remembers; a volume made here is the user's.
-RUN mkdir /state && chown node:node /state
+COPY envoy ./envoy
+# For the demo's volumes, which are made with this owner.
+RUN mkdir -p /state /mesh/certificate && chown node:node /state /mesh/certificate
 USER node
 EXPOSE 15010 15014
 ENTRYPOINT ["node", "dist/cli/main.js"]

@@ -1,4 +1,5 @@
-// Runs the unchanged docker-compose.yml for real and checks it: a call passes both sidecars, an
+// Runs the unchanged docker-compose.yml for real and checks it: a call passes the gateway, over HTTP and
+// HTTPS, and both sidecars, an
 // edit of the weights moves traffic, instances come and go without a failed call, and traffic
 // survives the control plane. As root it installs
 // what is missing (Debian's packages), starts an engine of its own if none runs, and makes stand-in
@@ -15,6 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -209,6 +211,26 @@ async function instances(url, count) {
   return hosts;
 }
 
+/** A call over HTTPS that believes only the certificate which the demo made. */
+async function askSecurely(port) {
+  // Not there before the packages are installed.
+  const { parse } = await import('yaml');
+  const file = '/mesh/certificate/gateway-certificate.yaml';
+  const read = (...command) => compose('exec', '-T', 'control-plane', ...command, file);
+  const { stringData } = parse(read('cat'));
+  check(read('stat', '-c', '%a').trim() === '600', 'the key is readable by its owner alone');
+  return new Promise((resolve, reject) => {
+    const call = get(
+      { host: 'localhost', port, family: 4, ca: stringData['tls.crt'] },
+      (response) => {
+        response.resume();
+        response.on('end', () => resolve(response.statusCode));
+      },
+    );
+    call.on('error', reject);
+  });
+}
+
 async function testScaling(url) {
   const [one] = await instances(url, 10);
   const stop = callOn(url);
@@ -249,12 +271,14 @@ function setWeights(v1, v2) {
 async function test() {
   const port = await freePort();
   docker.env.FRONTEND_PORT = String(port);
+  const httpsPort = await freePort();
+  docker.env.FRONTEND_HTTPS_PORT = String(httpsPort);
   const url = `http://127.0.0.1:${port}/`;
   say(`${composeCommand.join(' ')} up (builds the images)`);
   const up = Date.now();
   compose('up', '-d', '--build');
   await until('a first answer', async () => (await ask(url)).status === 200, 60_000);
-  const workloads = ['frontend', 'backend-v1', 'backend-v2'];
+  const workloads = ['gateway', 'frontend', 'backend-v1', 'backend-v2'];
   await until('every workload is ready', () => workloads.every(isReady), 60_000);
   say(`up and answering after ${((Date.now() - up) / 1000).toFixed(1)} s`);
 
@@ -264,6 +288,7 @@ async function test() {
     answer.backend.headers['x-request-id'] !== undefined,
     'the request carries what a sidecar adds',
   );
+  check((await askSecurely(httpsPort)) === 200, 'the same over HTTPS, with its certificate');
   const first = await split(url, 100);
   check(first.v1 > first.v2 && first.v2 > 0, `90/10 gives ${first.v1}/${first.v2} of 100`);
   const out = sidecarStat(
@@ -271,6 +296,8 @@ async function test() {
     '^cluster\\.outbound\\|8080\\|v1\\|backend\\..*upstream_rq_200$',
   );
   const inn = sidecarStat('backend-v1', '^cluster\\.inbound\\|8080\\|\\|;?\\.upstream_rq_200$');
+  const via = sidecarStat('gateway', '^cluster\\.outbound\\|80\\|\\|frontend\\..*upstream_rq_200$');
+  check(via > 100, `the gateway sent ${via} calls to the frontend`);
   check(out >= first.v1, `the frontend's sidecar sent ${out} calls to v1`);
   check(inn >= first.v1, `the sidecar of backend-v1 received ${inn}`);
 

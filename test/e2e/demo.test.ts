@@ -1,12 +1,23 @@
-// The demo as a user runs it: it answers, two at once do not meet, and however it ends nothing is
-// left: no process, no folder.
+// The demo as a user runs it: it answers over HTTP and HTTPS, two at once do not meet, and however it ends nothing is
+// left: no process, no folder, no key.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { DemoMode } from '../../src/cli/demo/choose-mode.js';
+import { certificateFile } from '../../src/cli/demo/gateway-certificate.js';
+import { demoDir } from '../../src/cli/demo/workloads.js';
 
 // The runner's 30 s for a file are too few on a busy machine.
 t.setTimeout(240_000);
@@ -23,9 +34,10 @@ interface Demo {
 
 /**
  * Starts the command in a process group of its own, as a shell would, with temporary files in
- * `tmp`.
+ * `tmp`, and a configuration of its own unless one is given.
  */
-async function startDemo(tmp: string, args: readonly string[]): Promise<Demo> {
+async function startDemo(tmp: string, args: readonly string[], given?: string): Promise<Demo> {
+  const config = given ?? configOf(tmp);
   const child = spawn(
     process.execPath,
     [
@@ -33,7 +45,11 @@ async function startDemo(tmp: string, args: readonly string[]): Promise<Demo> {
       import.meta.resolve('tsx'),
       main,
       'demo',
+      '--config',
+      config,
       '--port',
+      '0',
+      '--https-port',
       '0',
       '--admin-port',
       '0',
@@ -69,6 +85,13 @@ function makeTmp(t: Test): string {
   return tmp;
 }
 
+/** A copy of the demo's configuration. */
+function configOf(tmp: string): string {
+  const config = join(tmp, 'config');
+  if (!existsSync(config)) cpSync(join(demoDir, 'config'), config, { recursive: true });
+  return config;
+}
+
 /** Command lines of processes that know the folder. */
 function processesOf(tmp: string): string[] {
   if (!existsSync('/proc')) return [];
@@ -96,6 +119,20 @@ async function nothingLeft(t: Test, tmp: string): Promise<void> {
   t.same(left(), [], 'no process and no folder is left');
 }
 
+/** The call over HTTPS that the demo suggests, which believes its certificate alone. */
+function callSecurely(output: string): Promise<number | undefined> {
+  const [, file, url] = /--cacert (\S+) (https:\S+)/.exec(output) ?? [];
+  const ca = readFileSync(file!);
+  return new Promise((resolve, reject) => {
+    const call = get(url!, { ca, family: 4, timeout: 10_000 }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode));
+    });
+    call.on('timeout', () => call.destroy(new Error('timeout')));
+    call.on('error', reject);
+  });
+}
+
 async function version(url: string): Promise<unknown> {
   const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
   return ((await response.json()) as { backend: { version: unknown } }).backend.version;
@@ -109,6 +146,7 @@ for (const mode of modes) {
     const tmp = makeTmp(t);
     const demo = await startDemo(tmp, args);
     t.match(await version(demo.url), /^v[12]$/);
+    t.equal(await callSecurely(demo.output()), 200);
     t.match(demo.output(), /mode (netns|userns|ports): /, 'says which mode it is');
     t.match(demo.output(), /routing\.yaml:\d+/, 'says where to edit');
     t.ok(processesOf(tmp).length > 0);
@@ -116,6 +154,8 @@ for (const mode of modes) {
     process.kill(-demo.process.pid!, 'SIGINT');
     t.equal(await demo.exited, 0);
     await nothingLeft(t, tmp);
+    t.notOk(existsSync(join(tmp, 'config', certificateFile)), 'the key is gone, too');
+    t.notMatch(demo.output(), /Secret/, 'and nobody was told that it went');
   });
 }
 
@@ -124,13 +164,19 @@ t.test(
   { timeout: 90_000 },
   async (t) => {
     const [one, two] = [makeTmp(t), makeTmp(t)];
-    const [first, second] = await Promise.all([startDemo(one, []), startDemo(two, [])]);
+    // Of neither: command lines say whose a process is.
+    const config = configOf(makeTmp(t));
+    const both = [startDemo(one, [], config), startDemo(two, [], config)] as const;
+    const [first, second] = await Promise.all(both);
     t.not(first.url, second.url);
     t.match(await version(first.url), /^v[12]$/);
     t.match(await version(second.url), /^v[12]$/);
+    t.equal(await callSecurely(first.output()), 200);
+    t.equal(await callSecurely(second.output()), 200, 'they share a certificate');
     first.process.kill('SIGKILL');
     await first.exited;
     t.match(await version(second.url), /^v[12]$/, 'the other one goes on');
+    t.equal(await callSecurely(second.output()), 200);
     if (!/mode ports/.test(first.output())) await nothingLeft(t, one);
     second.process.kill('SIGTERM');
     t.equal(await second.exited, 0);

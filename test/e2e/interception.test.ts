@@ -123,6 +123,7 @@ async function start(t: Test, mode: NamespaceMode) {
     envoyPath: envoy.path,
     config,
     port: 0,
+    httpsPort: 0,
     adminPort: 0,
     log: silent,
     registrationsFile: registrationsOf(config),
@@ -283,7 +284,7 @@ t.test('edits, and life without control plane or sidecar', { timeout: 90_000 }, 
   await t.test('a sidecar that is killed fails closed and comes back in full', async (t) => {
     await frontend.envoy.kill('SIGKILL');
     await frontend.envoy.exited;
-    await t.rejects(callFrontend(demo), 'nothing passes without the sidecar');
+    t.match(await callFrontend(demo), { status: 503 }, 'nothing passes without the sidecar');
     frontend.envoy = await runSidecar(host, frontend.workload, join(host.dir, 'xds.sock'));
     await meshed(demo);
     t.same(await split(demo, 20), { v2: 20 });
@@ -318,8 +319,8 @@ t.test('edits, and life without control plane or sidecar', { timeout: 90_000 }, 
       });
       t.teardown(() => again.stop());
       chmodSync(xds, 0o666);
-      await until('every sidecar is back', async () =>
-        again.controlPlane.state.proxies().length === demo.pods.length ? true : undefined,
+      await until('every sidecar and the gateway are back', async () =>
+        again.controlPlane.state.proxies().length === demo.pods.length + 1 ? true : undefined,
       );
       edit(config, (text) =>
         text

@@ -8,6 +8,7 @@ interface Flags {
   mode?: string;
   config?: string;
   port?: number;
+  httpsPort?: number;
   adminPort?: number;
   once?: boolean;
   seconds?: number;
@@ -21,11 +22,12 @@ export function addDemo(program: Command): void {
   program
     .command('demo')
     .description(
-      'A frontend and two backends behind intercepting Envoys, driven by a directory you edit',
+      'A gateway, a frontend and two backends behind intercepting Envoys, driven by a directory you edit',
     )
     .option('--mode <mode>', 'netns (root), userns or ports; by default the best that works')
     .option('--config <dir>', 'the watched directory')
-    .option('--port <port>', 'port of the frontend on 127.0.0.1', portNumber)
+    .option('--port <port>', 'port of the gateway on 127.0.0.1, over HTTP', portNumber)
+    .option('--https-port <port>', 'the same over HTTPS', portNumber)
     .option('--admin-port <port>', 'port of the admin API on 127.0.0.1', portNumber)
     .option('--once', 'stop after the first answer through the mesh')
     .option('--seconds <seconds>', 'stop this long after the first answer', wholeNumber)

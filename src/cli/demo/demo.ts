@@ -1,4 +1,4 @@
-// `fairlead demo`: control plane, a frontend and two backends with an Envoy each, a little load,
+// `fairlead demo`: control plane, an ingress gateway, a frontend and two backends with an Envoy each, a little load,
 // and a line that shows where it goes. The order of starting and ending is here; the parts are in
 // the files beside.
 import { join, relative } from 'node:path';
@@ -18,8 +18,10 @@ export interface DemoOptions {
   mode?: DemoMode;
   /** The watched directory; examples/demo/config. */
   config?: string;
-  /** Port of the frontend on 127.0.0.1; 8080, or a free one when it is taken. */
+  /** Port of the gateway on 127.0.0.1 over HTTP; 8080, or a free one when it is taken. */
   port?: number;
+  /** The same over HTTPS; 8443. */
+  httpsPort?: number;
   /** Port of the admin API on 127.0.0.1; 15014, or a free one when it is taken. */
   adminPort?: number;
   /** Stop after the first answer through the mesh. */
@@ -48,6 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       envoyPath: envoy.path,
       config: options.config ?? join(demoDir, 'config'),
       port: options.port ?? 8080,
+      httpsPort: options.httpsPort ?? 8443,
       adminPort: options.adminPort ?? 15014,
       log: new DemoLog(say),
     });
@@ -97,9 +100,11 @@ async function firstAnswer(demo: RunningDemo, end: Promise<void>): Promise<void>
 function sayReady(demo: RunningDemo, tookMs: number, say: (line: string) => void): void {
   const url = `http://127.0.0.1:${demo.frontendPort}/`;
   say(`first answer through the mesh after ${(tookMs / 1000).toFixed(1)} s\n`);
-  say(`  frontend   ${url}`);
+  say(`  frontend   ${url}   (through the ingress gateway, as the load here)`);
   say(`  admin API  http://${demo.admin}/docs   (proxies: http://${demo.admin}/api/v1/proxies)`);
   if (demo.look !== undefined) say(`  look in    ${demo.look}`);
+  const secure = `https://localhost:${demo.httpsPort}/`;
+  say(`\nCall it:\n     curl ${url}\n     curl --cacert ${demo.certificateFile} ${secure}`);
   say('\nEdit and save; traffic follows at once:');
   const file = relative(process.cwd(), join(demo.config, 'routing.yaml'));
   suggestedEdits(file, url).forEach((edit, i) => {

@@ -30,7 +30,10 @@ export function mirrorConfig(
   replaced: Readonly<Record<string, string>>,
 ): Mirror {
   mkdirSync(target, { recursive: true });
-  for (const [name, text] of Object.entries(replaced)) writeFileSync(join(target, name), text);
+  for (const [name, text] of Object.entries(replaced)) {
+    // One of them holds a key.
+    writeFileSync(join(target, name), text, { mode: 0o600 });
+  }
   const seen = new Map<string, string>();
   const copy = () => {
     const names = new Set(readdirSync(source).filter((name) => /\.(ya?ml|json)$/.test(name)));

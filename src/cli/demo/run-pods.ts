@@ -4,10 +4,17 @@
 import { chmodSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { buildBootstrap } from '../bootstrap.js';
+import { type BootstrapOptions, buildBootstrap } from '../bootstrap.js';
 import { joinSockets } from './join-sockets.js';
 import type { PodHost, PodProcess } from './pod-host.js';
-import { appPort, backendAddress, type DemoWorkload, demoDir, workloads } from './workloads.js';
+import {
+  appPort,
+  backendAddress,
+  type DemoWorkload,
+  demoDir,
+  ingress,
+  workloads,
+} from './workloads.js';
 
 /** One running workload. */
 export interface RunningPod {
@@ -58,20 +65,36 @@ export function runSidecar(
   workload: DemoWorkload,
   xds: string,
 ): Promise<PodProcess> {
-  const bootstrap = buildBootstrap({
+  const { name, address } = workload;
+  return runEnvoy(host, {
     type: 'sidecar',
-    name: workload.name,
-    ips: [workload.address],
-    workloadName: workload.name,
-    workloadGroup: workload.name,
+    name,
+    ips: [address],
+    workloadName: name,
+    workloadGroup: name,
     xds: `unix:${xds}`,
-    admin: `unix:${sidecarAdmin(host, workload.name)}`,
     ...(host.bypass.by === 'mark' ? { mark: host.bypass.mark } : {}),
   });
+}
+
+/** Starts the ingress gateway in a pod of its own, where nothing is intercepted. */
+export async function runIngress(
+  host: PodHost,
+  xdsSocket: string,
+  served: Promise<unknown>,
+): Promise<PodProcess> {
+  const { name, address, labels } = ingress;
+  await host.addPod({ name, addresses: [`${address}/24`], intercept: false });
+  await served;
+  return runEnvoy(host, { type: 'router', name, ips: [address], labels, xds: `unix:${xdsSocket}` });
+}
+
+function runEnvoy(host: PodHost, options: BootstrapOptions): Promise<PodProcess> {
+  const admin = `unix:${sidecarAdmin(host, options.name)}`;
   return host.run({
-    pod: workload.name,
+    pod: options.name,
     name: 'envoy',
-    argv: envoyCommand(host.envoyPath, bootstrap),
+    argv: envoyCommand(host.envoyPath, buildBootstrap({ ...options, admin })),
     asSidecar: true,
   });
 }

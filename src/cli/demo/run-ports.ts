@@ -4,58 +4,30 @@
 // bootstrap, because in mode NONE Istio makes no inbound listeners without a Sidecar resource.
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { buildBootstrap } from '../bootstrap.js';
 import type { LocalProcesses } from './local-processes.js';
+import type { PortPlan } from './ports-config.js';
 import { envoyCommand } from './run-pods.js';
-import { type DemoWorkload, demoDir, workloads } from './workloads.js';
+import { type DemoWorkload, demoDir, ingress, workloads } from './workloads.js';
 
-/** The ports of one run. */
-export interface PortPlan {
-  /** The frontend app itself. */
-  frontend: number;
-  /** Where the frontend's sidecar listens for calls to the backend service. */
-  backendService: number;
-  /** By workload: the backend's Envoy and the app behind it. */
-  backends: Readonly<Record<string, { envoy: number; app: number }>>;
-}
-
-/** Finds free ports. `frontend` is the port wanted for it. */
-export async function planPorts(frontend: number): Promise<PortPlan> {
-  const wanted = await freePort(frontend).catch(() => freePort(0));
+/** Finds free ports; `http` and `https` are those wanted for the gateway. */
+export async function planPorts(wanted: { http: number; https: number }): Promise<PortPlan> {
+  const orFree = (port: number) => freePort(port).catch(() => freePort(0));
   // Asked for all at once, so that no two are the same.
-  const [backendService, ...rest] = await Promise.all([0, 0, 0, 0, 0].map(freePort));
+  const [http, https, frontend, backendService, ...rest] = await Promise.all([
+    ...[wanted.http, wanted.https].map(orFree),
+    ...[0, 0, 0, 0, 0, 0].map(freePort),
+  ]);
   const [envoy1, app1, envoy2, app2] = rest;
   return {
-    frontend: wanted,
+    http: http!,
+    https: https!,
+    frontend: frontend!,
     backendService: backendService!,
     backends: {
       'backend-v1': { envoy: envoy1!, app: app1! },
       'backend-v2': { envoy: envoy2!, app: app2! },
     },
-  };
-}
-
-/** What replaces services.yaml and workloads.yaml: the same backend, at this run's ports. */
-export function portsConfig(plan: PortPlan): Record<string, string> {
-  const service = {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'backend', namespace: 'default' },
-    spec: {
-      selector: { app: 'backend' },
-      ports: [{ name: 'http', port: plan.backendService, targetPort: plan.backendService }],
-    },
-  };
-  const entries = backends().map(({ name, labels }) => ({
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'WorkloadEntry',
-    metadata: { name, namespace: 'default' },
-    spec: { address: '127.0.0.1', ports: { http: plan.backends[name]!.envoy }, labels },
-  }));
-  return {
-    'services.yaml': stringify(service),
-    'workloads.yaml': entries.map((entry) => stringify(entry)).join('---\n'),
   };
 }
 
@@ -83,6 +55,14 @@ export async function runPorts(
     interceptionMode: 'NONE',
     admin: admin('frontend'),
   });
+  const gateway = buildBootstrap({
+    ...shared,
+    type: 'router',
+    name: ingress.name,
+    ips: ['127.0.0.1'],
+    labels: ingress.labels,
+    admin: admin(ingress.name),
+  });
   await Promise.all([
     app('frontend', 'frontend.mjs', {
       PORT: String(plan.frontend),
@@ -90,6 +70,7 @@ export async function runPorts(
       BACKEND_HOST: `backend:${plan.backendService}`,
     }),
     processes.run('frontend.envoy', envoyCommand(envoyPath, sidecar)),
+    processes.run('ingressgateway.envoy', envoyCommand(envoyPath, gateway)),
     ...backends().map(async ({ name, labels }) => {
       const ports = plan.backends[name]!;
       const edge = buildBootstrap({

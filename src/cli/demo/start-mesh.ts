@@ -1,24 +1,31 @@
 // Starts the control plane and the workloads in the chosen mode, and stops them in order: load
 // first (the caller's), then workloads, then the control plane.
-import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../control-plane.js';
 import { ControlPlaneError } from '../../lib/error.js';
 import { type RunningServer, startServer } from '../serve.js';
 import type { ChosenMode } from './choose-mode.js';
+import {
+  ensureCertificate,
+  makeCertificate,
+  certificateFile as secretFile,
+} from './gateway-certificate.js';
 import { LocalProcesses } from './local-processes.js';
 import { mirrorConfig } from './mirror-config.js';
 import type { PodHost } from './pod-host.js';
-import { openDoor, type RunningPod, runPods } from './run-pods.js';
-import { planPorts, portsConfig, runPorts } from './run-ports.js';
-import { appPort, workloads } from './workloads.js';
+import { portsConfig } from './ports-config.js';
+import { openDoor, type RunningPod, runIngress, runPods } from './run-pods.js';
+import { planPorts, runPorts } from './run-ports.js';
+import { ingress, workloads } from './workloads.js';
 
 export interface MeshOptions {
   envoyPath: string;
   /** The directory that the user edits. */
   config: string;
-  /** Wanted ports on 127.0.0.1. */
+  /** Wanted ports on 127.0.0.1: of the gateway, over HTTP and HTTPS, and of the admin API. */
   port: number;
+  httpsPort: number;
   adminPort: number;
   log: Log;
   /** For another control plane after this one. */
@@ -28,7 +35,11 @@ export interface MeshOptions {
 /** A demo that runs. */
 export interface RunningDemo {
   server: RunningServer;
+  /** Where the gateway leads to the frontend, over HTTP and HTTPS. */
   frontendPort: number;
+  httpsPort: number;
+  /** A file with the certificate that the gateway shows, in PEM. */
+  certificateFile: string;
   /** HOST:PORT of the admin API. */
   admin: string;
   /** The directory that the user edits. */
@@ -42,7 +53,7 @@ export interface RunningDemo {
   stop(): Promise<void>;
 }
 
-/** How long the start waits for all sidecars, in ms. */
+/** How long the start waits for all Envoys, in ms. */
 const configuredWaitMs = 20_000;
 
 /** Starts everything; what was started is stopped again when a part fails. */
@@ -51,24 +62,37 @@ export async function startMesh(chosen: ChosenMode, options: MeshOptions): Promi
 }
 
 async function startPodMesh(host: PodHost, options: MeshOptions): Promise<RunningDemo> {
+  const { config } = options;
   const ends: (() => unknown)[] = [() => host.stop()];
   return orUndo(ends, async () => {
+    const { certificate, made } = ensureCertificate(config);
     const socket = join(host.dir, 'xds.sock');
-    const serving = serve(options.config, [`unix:${socket}`], options, ends).then((running) => {
-      // Sidecars run as another user.
-      chmodSync(socket, 0o666);
-      return running;
-    });
-    const [server, pods] = await Promise.all([serving, runPods(host, socket, serving)]);
+    const serving = serve(config, [`unix:${socket}`], options, ends)
+      .then((running) => {
+        // Sidecars run as another user.
+        chmodSync(socket, 0o666);
+        return running;
+      })
+      // Not before the server has ended, which would see it go.
+      .finally(() => made && ends.push(() => rmSync(join(config, secretFile), { force: true })));
+    const [server, pods] = await Promise.all([
+      serving,
+      runPods(host, socket, serving),
+      runIngress(host, socket, serving),
+    ]);
     await configured(server);
-    const frontend = await host.forward('door', workloads[0]!.address, appPort);
-    const door = await openDoor(options.port, frontend);
-    ends.push(() => door.close());
+    const open = async (name: string, port: number, inside: number) => {
+      const door = await openDoor(port, await host.forward(name, ingress.address, inside));
+      ends.push(() => door.close());
+      return door.port;
+    };
     return {
       server,
-      frontendPort: door.port,
+      frontendPort: await open('http', options.port, ingress.httpPort),
+      httpsPort: await open('https', options.httpsPort, ingress.httpsPort),
+      certificateFile: writePem(host.dir, certificate),
       admin: server.admin,
-      config: options.config,
+      config,
       pods,
       look: `curl --unix-socket ${pods[0]!.adminSocket} http://envoy/clusters`,
       diagnosis: () => lastWords(host.dir),
@@ -81,9 +105,10 @@ async function startPortsMesh(options: MeshOptions): Promise<RunningDemo> {
   const processes = new LocalProcesses();
   const ends: (() => unknown)[] = [() => processes.stop()];
   return orUndo(ends, async () => {
-    const plan = await planPorts(options.port);
-    const copy = join(processes.dir, 'config');
-    const mirror = mirrorConfig(options.config, copy, portsConfig(plan));
+    const plan = await planPorts({ http: options.port, https: options.httpsPort });
+    const { certificate, secret } = makeCertificate();
+    const replaced = { ...portsConfig(plan), [secretFile]: secret };
+    const mirror = mirrorConfig(options.config, join(processes.dir, 'config'), replaced);
     ends.push(() => mirror.close());
     const server = await serve(mirror.dir, ['127.0.0.1:0'], options, ends);
     const xdsPort = Number(/:(\d+)$/.exec(server.xds[0]!)?.[1]);
@@ -91,7 +116,9 @@ async function startPortsMesh(options: MeshOptions): Promise<RunningDemo> {
     await configured(server);
     return {
       server,
-      frontendPort: plan.frontend,
+      frontendPort: plan.http,
+      httpsPort: plan.https,
+      certificateFile: writePem(processes.dir, certificate),
       admin: server.admin,
       config: options.config,
       pods: [],
@@ -101,8 +128,14 @@ async function startPortsMesh(options: MeshOptions): Promise<RunningDemo> {
   });
 }
 
+function writePem(dir: string, certificate: string): string {
+  const file = join(dir, 'gateway.pem');
+  writeFileSync(file, certificate);
+  return file;
+}
+
 /**
- * Waits until every sidecar has its listeners: a first answer by the quickest ones says nothing of the others. Gives up
+ * Waits until every Envoy has its listeners: a first answer by the quickest ones says nothing of the others. Gives up
  * after a while, for what is missing is then said with the first answer.
  */
 async function configured({ controlPlane }: RunningServer): Promise<void> {
@@ -111,7 +144,8 @@ async function configured({ controlPlane }: RunningServer): Promise<void> {
     const ready = controlPlane.state
       .proxies()
       .filter(({ types }) => types['LDS']?.state === 'SYNCED');
-    if (ready.length >= workloads.length) return;
+    // The workloads and the gateway.
+    if (ready.length > workloads.length) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

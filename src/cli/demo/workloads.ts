@@ -30,6 +30,15 @@ export const workloads: readonly DemoWorkload[] = [
   },
 ];
 
+/** The ingress gateway: an Envoy alone, at the ports of examples/demo/config/gateway.yaml. */
+export const ingress = {
+  name: 'ingressgateway',
+  address: '10.143.15.9',
+  labels: { istio: 'ingressgateway' },
+  httpPort: 8080,
+  httpsPort: 8443,
+} as const;
+
 /** The pods' network: the gateway's address with prefix length. */
 export const gateway = '10.143.15.1/24';
 

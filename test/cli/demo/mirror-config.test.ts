@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import { mirrorConfig } from '../../../src/cli/demo/mirror-config.js';
-import { portsConfig } from '../../../src/cli/demo/run-ports.js';
+import { portsConfig } from '../../../src/cli/demo/ports-config.js';
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   const end = Date.now() + 5_000;
@@ -40,13 +40,29 @@ t.test('the replaced files point the same backend at this run', async (t) => {
     'backend-v1': { envoy: 2001, app: 3001 },
     'backend-v2': { envoy: 2002, app: 3002 },
   };
-  const files = portsConfig({ frontend: 1, backendService: 2000, backends });
-  t.match(parse(files['services.yaml']!), {
+  const files = portsConfig({ http: 1, https: 2, frontend: 3, backendService: 2000, backends });
+  const documents = (name: string) => files[name]!.split('---\n').map((text) => parse(text));
+  const service = (name: string, port: object) => ({
     kind: 'Service',
-    metadata: { name: 'backend' },
-    spec: { ports: [{ port: 2000 }] },
+    metadata: { name },
+    spec: { ports: [port] },
   });
-  const [v1, v2] = files['workloads.yaml']!.split('---\n').map((text) => parse(text));
+  t.match(documents('services.yaml'), [
+    service('frontend', { port: 80, targetPort: 3 }),
+    service('backend', { port: 2000 }),
+  ]);
+  t.match(documents('gateway.yaml'), [
+    {
+      spec: {
+        servers: [
+          { port: { number: 1 }, bind: '127.0.0.1' },
+          { port: { number: 2 }, bind: '127.0.0.1', tls: { mode: 'SIMPLE' } },
+        ],
+      },
+    },
+  ]);
+  const [frontend, v1, v2] = documents('workloads.yaml');
+  t.match(frontend.spec, { address: '127.0.0.1', ports: { http: 3 }, labels: { app: 'frontend' } });
   t.match(v1.spec, { address: '127.0.0.1', ports: { http: 2001 }, labels: { version: 'v1' } });
   t.match(v2.spec, { address: '127.0.0.1', ports: { http: 2002 }, labels: { version: 'v2' } });
 });

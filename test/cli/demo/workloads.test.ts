@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { parse, parseAllDocuments } from 'yaml';
 import { suggestedEdits } from '../../../src/cli/demo/edits.js';
-import { backendAddress, demoDir, workloads } from '../../../src/cli/demo/workloads.js';
+import { makeCertificate } from '../../../src/cli/demo/gateway-certificate.js';
+import { backendAddress, demoDir, ingress, workloads } from '../../../src/cli/demo/workloads.js';
 
 const project = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (path: string) => readFileSync(join(project, path), 'utf8');
@@ -26,6 +27,13 @@ t.test('configuration and launcher name the same workloads', async (t) => {
   const services = documents(read('examples/demo/config/services.yaml'));
   const backend = services.find(({ metadata }) => metadata.name === 'backend');
   t.equal(backend.spec.clusterIP, backendAddress);
+  const [{ spec }] = documents(read('examples/demo/config/gateway.yaml'));
+  t.same(spec.selector, ingress.labels);
+  t.same(
+    spec.servers.map(({ port }: Any) => port.number),
+    [ingress.httpPort, ingress.httpsPort],
+  );
+  t.equal(spec.servers[1].tls.credentialName, parse(makeCertificate().secret).metadata.name);
 });
 
 t.test('the compose file names the same workloads', async (t) => {
@@ -37,8 +45,15 @@ t.test('the compose file names the same workloads', async (t) => {
     t.same(command, ['node', `/app/${app}`]);
     t.same(extra_hosts, [`backend:${backendAddress}`]);
     t.equal(networks, undefined, 'an address of its own is in the way of a second instance');
-    if (name !== 'frontend') t.equal(ports, undefined, 'and so is a port of the host');
+    t.equal(ports, undefined, 'and so is a port of the host');
   }
+  const { environment, ports, command } = services.gateway;
+  t.same(environment, { WORKLOAD: ingress.name, LABELS: 'istio=ingressgateway' });
+  t.equal(command, undefined, 'an Envoy alone');
+  t.same(
+    ports.map((port: string) => Number(port.split(':').at(-1))),
+    [ingress.httpPort, ingress.httpsPort],
+  );
 });
 
 t.test('each suggested edit is in its line, and the file stays good YAML with it', async (t) => {
