@@ -67,7 +67,7 @@ export function requireType(typeUrl: string): protobuf.Type {
  * order of their keys, also inside an Any. Unknown fields are dropped without a word; `verify` finds them.
  */
 export function encode(typeUrl: string, message: EnvoyMessage): Buffer {
-  return asBuffer(encodePlain(requireType(typeUrl), message, lookup));
+  return encodePlain(requireType(typeUrl), message, lookup);
 }
 
 /**

@@ -1,9 +1,10 @@
 // Plain objects straight to bytes. protobufjs first makes a message object of its own of each, which is most of the
 // work of encoding a mesh; the bytes are the same. What plain objects look like is in resource.ts.
 import protobuf from 'protobufjs/light.js';
+import { PlainWriter } from './plain-writer.js';
 
 /** Writes a value that is there, with its tag. */
-type Put = (writer: protobuf.Writer, value: unknown) => void;
+type Put = (writer: PlainWriter, value: unknown) => void;
 
 interface FieldPlan {
   readonly id: number;
@@ -21,11 +22,14 @@ export type Lookup = (name: string) => protobuf.Type | undefined;
 type Fields = Record<string, unknown>;
 
 /** The bytes of a message of the type; fields that the type does not have are left out. */
-export function encodePlain(type: protobuf.Type, message: object, lookup: Lookup): Uint8Array {
-  const writer = protobuf.Writer.create();
+export function encodePlain(type: protobuf.Type, message: object, lookup: Lookup): Buffer {
+  writer.begin();
   write(writer, planOf(type, lookup), message as Fields, lookup);
   return writer.finish();
 }
+
+/** Nothing that is called while it writes encodes anything itself. */
+const writer = new PlainWriter();
 
 const plans = new WeakMap<protobuf.Type, TypePlan>();
 
@@ -43,8 +47,28 @@ function planOf(type: protobuf.Type, lookup: Lookup): TypePlan {
   return plan;
 }
 
-function write(writer: protobuf.Writer, plan: TypePlan, message: Fields, lookup: Lookup): void {
+function write(writer: PlainWriter, plan: TypePlan, message: Fields, lookup: Lookup): void {
   if (plan.isAny && writeAny(writer, message, lookup)) return;
+  const start = writer.pos;
+  let last = 0;
+  for (const key of Object.keys(message)) {
+    const value = message[key];
+    const field = plan.fields.get(key);
+    if (field === undefined || value === null || value === undefined) continue;
+    if (field.id < last) {
+      writer.pos = start;
+      writeSorted(writer, plan, message);
+      break;
+    }
+    last = field.id;
+    field.put(writer, value);
+  }
+  // A decoded message keeps what its type does not have.
+  if (message instanceof protobuf.Message) writeUnknown(writer, message);
+}
+
+/** For a message whose fields do not stand in the order of their numbers. */
+function writeSorted(writer: PlainWriter, plan: TypePlan, message: Fields): void {
   const values: unknown[] = [];
   const order: FieldPlan[] = [];
   for (const key of Object.keys(message)) {
@@ -60,11 +84,9 @@ function write(writer: protobuf.Writer, plan: TypePlan, message: Fields, lookup:
     values[at] = value;
   }
   for (let i = 0; i < order.length; i++) order[i]!.put(writer, values[i]);
-  // A decoded message keeps what its type does not have.
-  if (message instanceof protobuf.Message) writeUnknown(writer, message);
 }
 
-function writeUnknown(writer: protobuf.Writer, message: { $unknowns?: Uint8Array[] }): void {
+function writeUnknown(writer: PlainWriter, message: { $unknowns?: Uint8Array[] }): void {
   if (!Object.hasOwn(message, '$unknowns')) return;
   for (const bytes of message.$unknowns ?? []) writer.raw(bytes);
 }
@@ -72,7 +94,7 @@ function writeUnknown(writer: protobuf.Writer, message: { $unknowns?: Uint8Array
 const anyTypes = new Map<string, protobuf.Type>();
 
 /** An Any with its message in it ('@type'); false for one of bytes. */
-function writeAny(writer: protobuf.Writer, message: Fields, lookup: Lookup): boolean {
+function writeAny(writer: PlainWriter, message: Fields, lookup: Lookup): boolean {
   const url = message['@type'];
   if (typeof url !== 'string' || url === '') return false;
   let type = anyTypes.get(url);
@@ -81,11 +103,15 @@ function writeAny(writer: protobuf.Writer, message: Fields, lookup: Lookup): boo
     if (type === undefined) return false;
     anyTypes.set(url, type);
   }
-  writer.uint32(10).string(url.includes('/') ? url : `/${url}`);
-  // Apart, as it is left out when nothing of it is written.
-  const value = protobuf.Writer.create();
-  write(value, planOf(type, lookup), message, lookup);
-  if (value.len > 0) writer.uint32(18).bytes(value.finish());
+  writer.uint32(10);
+  writer.string(url.includes('/') ? url : `/${url}`);
+  const start = writer.pos;
+  writer.uint32(18);
+  const value = writer.startDelimited();
+  write(writer, planOf(type, lookup), message, lookup);
+  // It is left out when nothing of it is written.
+  if (writer.pos === value + 1) writer.pos = start;
+  else writer.endDelimited(value);
   return true;
 }
 
@@ -111,9 +137,10 @@ function putOf(field: protobuf.Field, lookup: Lookup): Put {
   return (writer, value) => {
     const items = asArray(field, value);
     if (items.length === 0) return;
-    writer.uint32((id << 3) | 2).fork();
+    writer.uint32((id << 3) | 2);
+    const start = writer.startDelimited();
     for (const item of items) bare(writer, item);
-    writer.ldelim();
+    writer.endDelimited(start);
   };
 }
 
@@ -149,7 +176,8 @@ function putValue(field: protobuf.Field, tag: number | undefined, lookup: Lookup
     // A name that the enum does not have is left out, as protobufjs does.
     if (resolvedType instanceof protobuf.Enum && numberOf(resolvedType, value) === undefined)
       return;
-    bare(writer.uint32(tag), value);
+    writer.uint32(tag);
+    bare(writer, value);
   };
 }
 
@@ -160,12 +188,23 @@ function putMessage(
   lookup: Lookup,
 ): Put {
   let plan: TypePlan | undefined;
+  // Many messages hold the very same object as the one before: endpoints their metadata, routes their retry policy.
+  let last: unknown;
+  let bytes: Buffer | undefined;
   return (writer, value) => {
+    if (value === last && bytes !== undefined) {
+      writer.raw(bytes);
+      return;
+    }
     if (typeof value !== 'object') throw new TypeError(`${fullName}: object expected`);
     plan ??= planOf(type, lookup);
-    writer.uint32(tag).fork();
+    const start = writer.pos;
+    writer.uint32(tag);
+    const body = writer.startDelimited();
     write(writer, plan, value as Fields, lookup);
-    writer.ldelim();
+    writer.endDelimited(body);
+    bytes = value === last ? writer.copyFrom(start) : undefined;
+    last = value;
   };
 }
 
@@ -190,17 +229,20 @@ function scalarPut({ type, fullName }: protobuf.Field): Put {
       return (writer, value) => writer[type]((value as number) >>> 0);
     case 'int32':
     case 'sint32':
-    case 'sfixed32':
       return (writer, value) => writer[type]((value as number) | 0);
+    case 'sfixed32':
+      return (writer, value) => writer.fixed32((value as number) | 0);
     case 'double':
     case 'float':
       return (writer, value) => writer[type](Number(value));
     case 'int64':
     case 'uint64':
+      return (writer, value) => writer.uint64(value as number);
     case 'sint64':
+      return (writer, value) => writer.sint64(value as number);
     case 'fixed64':
     case 'sfixed64':
-      return (writer, value) => writer[type](value as number);
+      return (writer, value) => writer.fixed64(value as number);
     default:
       throw new Error(`${fullName}: no way to write ${type}`);
   }
@@ -217,10 +259,12 @@ function putMap(field: protobuf.MapField, lookup: Lookup): Put {
     if (typeof value !== 'object') throw new TypeError(`${field.fullName}: object expected`);
     const map = value as Fields;
     for (const key of sortedKeys(map)) {
-      writer.uint32((id << 3) | 2).fork();
-      putKey(writer.uint32(keyTag), keyType === 'bool' ? key === 'true' : key);
+      writer.uint32((id << 3) | 2);
+      const start = writer.startDelimited();
+      writer.uint32(keyTag);
+      putKey(writer, keyType === 'bool' ? key === 'true' : key);
       putItem(writer, map[key]);
-      writer.ldelim();
+      writer.endDelimited(start);
     }
   };
 }

@@ -11,7 +11,8 @@ import type {
 import { interner } from '../lib/intern.js';
 import { areDisjoint, LayeredMap, layered, layersOf as mapLayersOf } from '../lib/layered-map.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
-import { contentVersion, encodeResource } from './encode.js';
+import { contentVersion } from './content-version.js';
+import { encodeResource } from './encode.js';
 import type { EncodedResource, Snapshot, TypeSnapshot } from './snapshot.js';
 
 /** Proxies that see the same have the very same map of messages: its snapshot is made once for all of them. */
@@ -141,7 +142,7 @@ function finished(
 ): TypeSnapshot {
   const made: TypeSnapshot = { version: versionOf(print, resources.size), resources };
   const known = intern(made.version, made);
-  const type = sameResources(known.resources, resources) ? known : made;
+  const type = known === made || sameResources(known.resources, resources) ? known : made;
   prints.set(type, print);
   return type;
 }

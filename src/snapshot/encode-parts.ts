@@ -1,7 +1,8 @@
 // Messages of which most stays the same from one edit to the next are encoded part by part: a route table has a
 // thousand virtual hosts, and an edit makes one or two of them new objects. The bytes are those of encoding the whole.
 import { encode } from '../envoy/codec.js';
-import { type EnvoyMessage, ROUTE } from '../envoy/resource.js';
+import { type EnvoyMessage, ROUTE, type Version } from '../envoy/resource.js';
+import { contentVersion } from './content-version.js';
 
 /** A repeated field with the parts of a message; fields before it have lower numbers. */
 interface PartField {
@@ -26,14 +27,34 @@ const partFields: ReadonlyMap<string, PartField> = new Map([
 /** Fewer are encoded with the whole. */
 const partsMin = 8;
 
-const encodedParts = new WeakMap<object, Buffer>();
+/** Where the bytes of a part are: in the last whole that was made of it. */
+interface EncodedPart {
+  in: Buffer;
+  start: number;
+  length: number;
+  version: Version;
+}
 
-/** The bytes of a message, as `encode` gives them; parts that are the same objects as before are not encoded again. */
-export function encodeInParts(typeUrl: string, message: EnvoyMessage): Buffer {
+const encodedParts = new WeakMap<object, EncodedPart>();
+
+/** The bytes of a message, as `encode` gives them, and their version. */
+export interface Encoded {
+  bytes: Buffer;
+  version: Version;
+}
+
+/**
+ * Parts that are the same objects as before are not encoded again. The version of a message in parts is made of
+ * those of the parts: it says the same, and an edit of one part of ten thousand need not hash them all.
+ */
+export function encodeInParts(typeUrl: string, message: EnvoyMessage): Encoded {
   const field = partFields.get(typeUrl);
   const fields = message as Record<string, unknown>;
   const parts = field && fields[field.name];
-  if (!Array.isArray(parts) || parts.length < partsMin) return encode(typeUrl, message);
+  if (!Array.isArray(parts) || parts.length < partsMin) {
+    const bytes = encode(typeUrl, message);
+    return { bytes, version: contentVersion(bytes) };
+  }
   const head: Record<string, unknown> = {};
   const tail: Record<string, unknown> = { ...fields };
   for (const name of field!.before) {
@@ -41,21 +62,44 @@ export function encodeInParts(typeUrl: string, message: EnvoyMessage): Buffer {
     delete tail[name];
   }
   delete tail[field!.name];
-  return Buffer.concat([
-    encode(typeUrl, head),
-    ...parts.map((part: EnvoyMessage) => encodedPart(field!, part)),
-    encode(typeUrl, tail),
-  ]);
+  const encoded = parts.map((part: EnvoyMessage) => encodedPart(field!, part));
+  const [before, after] = [encode(typeUrl, head), encode(typeUrl, tail)];
+  const versions = encoded.map(({ version }) => version).join('');
+  const version = contentVersion(`${contentVersion(before)}${contentVersion(after)}${versions}`);
+  return { bytes: joined(before, encoded, after), version };
 }
 
-function encodedPart({ number, type }: PartField, part: EnvoyMessage): Buffer {
-  let bytes = encodedParts.get(part);
-  if (bytes === undefined) {
+function encodedPart({ number, type }: PartField, part: EnvoyMessage): EncodedPart {
+  let known = encodedParts.get(part);
+  if (known === undefined) {
     const body = encode(type, part);
-    bytes = Buffer.concat([Buffer.from([number * 8 + 2, ...varint(body.length)]), body]);
-    encodedParts.set(part, bytes);
+    const bytes = Buffer.concat([Buffer.from([number * 8 + 2, ...varint(body.length)]), body]);
+    known = { in: bytes, start: 0, length: bytes.length, version: contentVersion(bytes) };
+    encodedParts.set(part, known);
   }
-  return bytes;
+  return known;
+}
+
+/** Parts that already follow one another are copied together; from now on they are known to be in the new whole. */
+function joined(before: Buffer, parts: readonly EncodedPart[], after: Buffer): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, before.length + after.length);
+  const whole = Buffer.allocUnsafe(length);
+  let at = before.copy(whole);
+  for (let i = 0; i < parts.length; ) {
+    const first = parts[i]!;
+    const { in: source, start } = first;
+    let end = start;
+    for (; i < parts.length; i++) {
+      const part = parts[i]!;
+      if (part.in !== source || part.start !== end) break;
+      part.in = whole;
+      part.start = at + end - start;
+      end += part.length;
+    }
+    at += source.copy(whole, at, start, end);
+  }
+  after.copy(whole, at);
+  return whole;
 }
 
 function varint(value: number): number[] {

@@ -1,7 +1,7 @@
 // Encodes each distinct resource once: by the identity of its message first, then by its bytes, so that the same
 // content is the same object everywhere. Nothing here knows who is served what.
-import { hash } from 'node:crypto';
 import type { EnvoyMessage, ResourceName, TypeUrl, Version } from '../envoy/resource.js';
+import { contentVersion } from './content-version.js';
 import { encodeInParts } from './encode-parts.js';
 import { ResourceIntern } from './intern.js';
 import type { EncodedResource } from './snapshot.js';
@@ -40,7 +40,8 @@ export function encodeResource(
   encodeCounters.encodings++;
   const { encodingsByType } = encodeCounters;
   encodingsByType.set(typeUrl, (encodingsByType.get(typeUrl) ?? 0) + 1);
-  const resource = encodedResource(typeUrl, name, encodeInParts(typeUrl, message));
+  const { bytes, version } = encodeInParts(typeUrl, message);
+  const resource = encodedResource(typeUrl, name, bytes, version);
   if (known === undefined) byMessage.set(message, [resource]);
   else known.push(resource);
   return resource;
@@ -66,9 +67,4 @@ export function encodedResource(
   };
   interned.add(resource);
   return resource;
-}
-
-/** The first 64 bits of SHA-256, as 16 hex digits: enough to tell the versions of one resource apart. */
-export function contentVersion(bytes: Uint8Array | string): Version {
-  return hash('sha256', bytes, 'hex').slice(0, 16) as Version;
 }

@@ -3,8 +3,8 @@
 import type { ResourceName, Version } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
 import { hasGivenVersion, layeredSnapshot, layersOf, typeSnapshot } from './build-snapshot.js';
+import { contentVersion } from './content-version.js';
 import { distinctLayers } from './diff.js';
-import { contentVersion } from './encode.js';
 import { isHeldOnly, isHeldSnapshot } from './held.js';
 import type { EncodedResource, TypeSnapshot } from './snapshot.js';
 

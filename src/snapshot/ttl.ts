@@ -1,7 +1,7 @@
 // Resources that a client drops by itself when it hears nothing of them for a while (xDS "TTL"). The heartbeats are
 // for xds/heartbeat.ts.
 import type { Version } from '../envoy/resource.js';
-import { contentVersion } from './encode.js';
+import { contentVersion } from './content-version.js';
 import type { EncodedResource } from './snapshot.js';
 
 let used = false;

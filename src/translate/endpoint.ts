@@ -90,8 +90,8 @@ function lbEndpoints(endpoints: readonly Endpoint[]): LbEndpoint[] {
     return {
       endpoint: { address: envoyAddress(endpoint) },
       health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
-      load_balancing_weight: weightOf(endpoint) === 1 ? one : { value: weightOf(endpoint) },
       metadata,
+      load_balancing_weight: weightOf(endpoint) === 1 ? one : { value: weightOf(endpoint) },
     };
   });
 }

@@ -210,6 +210,13 @@ interface Discovery {
   locality: ClusterLocality;
 }
 
+/** Without a time limit: an endpoint list that is late must not become an empty one. */
+const overAds: NonNullable<Cluster['eds_cluster_config']>['eds_config'] = {
+  ads: {},
+  resource_api_version: 'V3',
+  initial_fetch_timeout: toDuration(0),
+};
+
 /** How the endpoints are found; undefined for a name that has none. */
 function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
   const { context, port, name } = discovery;
@@ -219,12 +226,7 @@ function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
       return {
         type,
         eds_cluster_config: {
-          // Without a time limit: an endpoint list that is late must not become an empty one.
-          eds_config: {
-            ads: {},
-            initial_fetch_timeout: toDuration(0),
-            resource_api_version: 'V3',
-          },
+          eds_config: overAds,
           service_name: name,
         },
       };

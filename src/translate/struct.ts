@@ -8,7 +8,7 @@ export type Json = string | number | boolean | readonly Json[] | { readonly [key
 /** A JSON object as a Struct. */
 export function struct(object: { readonly [key: string]: Json }): Struct {
   const fields: Record<string, Value> = {};
-  for (const [key, value] of Object.entries(object)) fields[key] = toValue(value);
+  for (const key of Object.keys(object)) fields[key] = toValue(object[key]!);
   return { fields };
 }
 

@@ -120,6 +120,19 @@ t.test('a decoded message within a plain one', async (t) => {
   t.equal(Buffer.from(encodePlain(type, message, lookup)).toString('hex'), expected);
 });
 
+t.test('one object several times is written as equal objects are', async (t) => {
+  const type = requireType(ROUTE);
+  const match = () => ({ prefix: '/', headers: [{ name: 'a', present_match: true }] });
+  const shared = match();
+  const hosts = (matches: readonly object[]) => ({
+    virtual_hosts: [{ name: 'v', routes: matches.map((each) => ({ match: each, name: 'r' })) }],
+  });
+  const apart = encodePlain(type, hosts([match(), match(), match(), {}, match()]), lookup);
+  const together = hosts([shared, shared, shared, {}, shared]);
+  t.ok(encodePlain(type, together, lookup).equals(apart));
+  t.ok(encodePlain(type, together, lookup).equals(apart), 'and in the next message');
+});
+
 t.test('values of a wrong sort are an error', async (t) => {
   const type = requireType(CLUSTER);
   t.throws(() => encodePlain(type, { connect_timeout: 5 }, lookup), /connect_timeout/);

@@ -25,10 +25,13 @@ t.test('the bytes are those of the whole', async (t) => {
       validate_clusters: { value: false },
       ignore_port_in_host_matching: true,
     };
-    t.ok(encodeInParts(ROUTE, message).equals(encode(ROUTE, message)), `${count} virtual hosts`);
+    t.ok(
+      encodeInParts(ROUTE, message).bytes.equals(encode(ROUTE, message)),
+      `${count} virtual hosts`,
+    );
     const { name, virtual_hosts } = message;
-    t.ok(encodeInParts(ROUTE, { virtual_hosts }).equals(encode(ROUTE, { virtual_hosts })));
-    t.ok(encodeInParts(ROUTE, { name }).equals(encode(ROUTE, { name })));
+    t.ok(encodeInParts(ROUTE, { virtual_hosts }).bytes.equals(encode(ROUTE, { virtual_hosts })));
+    t.ok(encodeInParts(ROUTE, { name }).bytes.equals(encode(ROUTE, { name })));
   }
 });
 
@@ -49,6 +52,36 @@ t.test('an edit encodes what it made anew', async (t) => {
   read = 0;
   const edited = { name: 'a', virtual_hosts: counted.with(3, { ...counted[3]!, name: 'other' }) };
   read = 0;
-  t.ok(encodeInParts(ROUTE, edited).includes('other'));
+  t.ok(encodeInParts(ROUTE, edited).bytes.includes('other'));
   t.equal(read, 0, 'the new one has a plain copy of its domains; others were not looked at');
+});
+
+t.test('parts in any order and among others, whatever they were a part of before', async (t) => {
+  const hosts = Array.from({ length: 12 }, (_, i) => virtualHost(i));
+  const extra = virtualHost(50);
+  const lists = [
+    hosts,
+    hosts,
+    hosts.toSpliced(3, 1),
+    hosts.toSpliced(3, 1, extra),
+    hosts.toReversed(),
+    [extra, ...hosts, extra],
+    [...hosts.slice(0, 5), ...hosts.slice(7), hosts[0]!],
+    hosts,
+  ];
+  const versions = new Map<string, string>();
+  for (const virtual_hosts of lists) {
+    const message = { name: '80', virtual_hosts, validate_clusters: { value: true } };
+    const { bytes, version } = encodeInParts(ROUTE, message);
+    const expected = encode(ROUTE, message);
+    t.ok(bytes.equals(expected));
+    const text = expected.toString('latin1');
+    t.equal(version, versions.get(text) ?? version, 'one version for one content');
+    versions.set(text, version);
+    const copy = structuredClone(message);
+    t.equal(encodeInParts(ROUTE, copy).version, version, 'whatever objects it is made of');
+  }
+  t.equal(new Set(versions.values()).size, versions.size, 'and another one for another');
+  const named = encodeInParts(ROUTE, { name: '81', virtual_hosts: hosts }).version;
+  t.not(named, encodeInParts(ROUTE, { name: '82', virtual_hosts: hosts }).version);
 });
