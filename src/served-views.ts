@@ -104,6 +104,8 @@ function sameView(a: ProxyView, b: ProxyView): boolean {
     (a.settings === b.settings &&
       a.outbound === b.outbound &&
       a.inbound === b.inbound &&
+      a.gateway === b.gateway &&
+      a.secrets === b.secrets &&
       a.envoyFilters === b.envoyFilters)
   );
 }

@@ -17,6 +17,8 @@ export interface FleetAnswer {
   httpVersion: string;
   /** Path as the member saw it. */
   path: string;
+  /** Headers as the member saw them, for requests with `x-echo`. */
+  saw?: IncomingHttpHeaders;
   tookMs: number;
 }
 
@@ -191,6 +193,7 @@ export class Fleet {
   /**
    * `x-fail: a,b` makes the members a and b answer with the status of `x-status` (500), `x-fail: *` all of them.
    * `x-hold: 1` holds the answer until `release`. `x-retry: hold` answers the first try with 503 and holds the second.
+   * `x-echo: 1` has the headers told.
    */
   #answer(name: string, incoming: Incoming, outgoing: Outgoing): void {
     const { headers, httpVersion, url: path } = incoming;
@@ -199,7 +202,10 @@ export class Fleet {
     );
     const firstTry = headers['x-retry'] !== undefined && headers['x-envoy-attempt-count'] === '1';
     const status = firstTry ? 503 : failing ? Number(headers['x-status'] ?? 500) : 200;
-    const said = { name, connection: this.#connectionOf(incoming.socket), httpVersion, path };
+    const said = {
+      ...{ name, connection: this.#connectionOf(incoming.socket), httpVersion, path },
+      ...(headers['x-echo'] !== undefined && { saw: headers }),
+    };
     const answer = () => {
       outgoing.writeHead(status, { 'content-type': 'application/json' });
       outgoing.end(JSON.stringify(said));
