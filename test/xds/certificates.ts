@@ -1,5 +1,6 @@
 // Certificates for tests: a CA, and what it vouches for, as PEM.
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { ecdsaWithSha256, nameOf, sequence, signedPem, time, tlv } from '../../src/cli/der.js';
 import { writeCertificate } from '../../src/cli/write-certificate.js';
 
 /** A key and its certificate in PEM. */
@@ -14,6 +15,8 @@ export interface LeafOptions {
   commonName?: string;
   /** Already expired where negative. Default an hour. */
   validForMs?: number;
+  /** Of the leaf's own key; the CA's is P-256. */
+  keyType?: 'ec' | 'rsa';
 }
 
 /** A CA of its own; `cert` is its certificate. */
@@ -32,13 +35,35 @@ export class TestCa {
     });
   }
 
-  issue({ names = [], commonName = 'leaf', validForMs = 3_600_000 }: LeafOptions = {}): KeyPair {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const cert = writeCertificate({
+  issue({ keyType, ...leaf }: LeafOptions = {}): KeyPair {
+    const { publicKey, privateKey } =
+      keyType === 'rsa'
+        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    return { cert: this.certify(publicKey, leaf), key };
+  }
+
+  /** The certificate of a key that is made elsewhere. */
+  certify(publicKey: KeyObject, options: Omit<LeafOptions, 'keyType'> = {}): string {
+    const { names = [], commonName = 'leaf', validForMs = 3_600_000 } = options;
+    return writeCertificate({
       ...{ subject: commonName, issuer: this.commonName, publicKey },
       ...{ issuerKey: this.keys.privateKey, names, isCa: false, ...validity(validForMs) },
     });
-    return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+  }
+
+  /** A list that revokes these certificates, in PEM (RFC 5280, section 5). */
+  revoke(...revoked: readonly KeyPair[]): string {
+    const [before, after] = [time(Date.now() - 3_600_000), time(Date.now() + 3_600_000)];
+    const entries = revoked.map(({ cert }) => {
+      const { serialNumber } = new X509Certificate(cert);
+      return sequence(tlv(0x02, Buffer.from(serialNumber, 'hex')), before);
+    });
+    const version2 = tlv(0x02, Buffer.from([1]));
+    const head = [version2, ecdsaWithSha256, nameOf(this.commonName), before, after];
+    const body = sequence(...head, ...(entries.length > 0 ? [sequence(...entries)] : []));
+    return signedPem(body, this.keys.privateKey, 'X509 CRL');
   }
 }
 
