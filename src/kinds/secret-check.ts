@@ -1,6 +1,12 @@
 // The rules of Secret beyond its schema: what a gateway would be given must be usable, else the Secret is refused and
 // its last good version stays in force. Values are never quoted.
-import { certificatesProblem, crlProblem, isKeyOf, privateKeyProblem } from '../lib/certificate.js';
+import {
+  certificatesProblem,
+  crlProblem,
+  isKeyOf,
+  keyKindProblem,
+  privateKeyProblem,
+} from '../lib/certificate.js';
 import type { Check, Findings } from './finding.js';
 import { type NamedText, type SecretSpec, secretParts } from './secret.js';
 
@@ -28,7 +34,9 @@ function checkPair(
   { certificate, key }: { certificate: NamedText; key: NamedText },
   findings: Findings,
 ): void {
-  const sound = check(spec, certificate, findings, certificatesProblem);
+  const sound =
+    check(spec, certificate, findings, certificatesProblem) &&
+    check(spec, certificate, findings, keyKindProblem);
   if (check(spec, key, findings, privateKeyProblem) && sound) {
     if (!isKeyOf(certificate.text, key.text)) {
       findings.invalid(pathOf(spec, key), 'the key is not that of the certificate');

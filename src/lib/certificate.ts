@@ -26,6 +26,21 @@ export function crlProblem(pem: string): string | undefined {
     : 'has no revocation list in PEM form';
 }
 
+const curves = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
+
+/** Why Envoy would refuse the first certificate of `chain` for its key; undefined: it would not. It has been found readable. */
+export function keyKindProblem(chain: string): string | undefined {
+  const { asymmetricKeyType, asymmetricKeyDetails } = parseCertificate(chain)?.publicKey ?? {};
+  const { modulusLength = 0, namedCurve = '' } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType === 'rsa' && modulusLength < 2048) {
+    return `is of an RSA key of ${modulusLength} bits; Envoy takes 2048 and more`;
+  }
+  if (asymmetricKeyType === 'ec' && !curves.has(namedCurve)) {
+    return `is of an EC key on ${namedCurve}; Envoy takes P-256, P-384 and P-521`;
+  }
+  return undefined;
+}
+
 /** Whether the first certificate of `chain` is of this key. Both have been found readable. */
 export function isKeyOf(chain: string, key: string): boolean {
   const certificate = parseCertificate(chain);
