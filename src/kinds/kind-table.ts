@@ -1,6 +1,7 @@
 // The table of kinds: what fairlead reads, what it will read later, and where each keeps its spec. Recognising
 // and checking a document is registry.ts.
 import type { z } from 'zod';
+import { backendTlsPolicyDoc, backendTlsPolicySpec } from './backend-tls-policy.js';
 import { destinationRuleDoc, destinationRuleSpec } from './destination-rule.js';
 import { checkDestinationRule } from './destination-rule-check.js';
 import { endpointSliceDoc, endpointSliceSpec } from './endpoint-slice.js';
@@ -9,10 +10,36 @@ import { envoyFilterDoc, envoyFilterSpec } from './envoy-filter.js';
 import { checkEnvoyFilter } from './envoy-filter-check.js';
 import type { Check } from './finding.js';
 import { gatewayDoc, gatewaySpec } from './gateway.js';
+import {
+  checkBackendTlsPolicy,
+  checkKubernetesGateway,
+  checkL4Route,
+} from './gateway-api-check.js';
+import { checkGrpcRoute, checkHttpRoute } from './gateway-api-route-check.js';
 import { checkGateway } from './gateway-check.js';
+import { grpcRouteDoc, grpcRouteSpec } from './grpc-route.js';
+import { httpRouteDoc, httpRouteSpec } from './http-route.js';
 import { checkEndpointSlice, checkEndpoints, checkService } from './kubernetes-check.js';
+import {
+  gatewayClassDoc,
+  gatewayClassSpec,
+  kubernetesGatewayDoc,
+  kubernetesGatewaySpec,
+  listenerSetDoc,
+  listenerSetSpec,
+} from './kubernetes-gateway.js';
+import {
+  tcpRouteDoc,
+  tcpRouteSpec,
+  tlsRouteDoc,
+  tlsRouteSpec,
+  udpRouteDoc,
+  udpRouteSpec,
+} from './l4-route.js';
 import { meshConfigDoc, meshConfigSpec } from './mesh-config.js';
 import { checkMeshConfig } from './mesh-config-check.js';
+import { configMapDoc, configMapSpec, namespaceDoc, namespaceSpec } from './namespace.js';
+import { referenceGrantDoc, referenceGrantSpec } from './reference-grant.js';
 import { secretDoc, secretSpec } from './secret.js';
 import { checkSecret } from './secret-check.js';
 import { serviceDoc, serviceSpec } from './service.js';
@@ -56,21 +83,25 @@ interface Implemented<S extends z.ZodType> {
   doc: string;
   specAt?: KindEntry['specAt'];
   scope?: KindEntry['scope'];
+  idKind?: string;
 }
 
 function implemented<S extends z.ZodType>(
   kind: string,
   [group, ...versions]: readonly [string, ...string[]],
-  { schema, check, doc, specAt = 'spec', scope = 'namespaced' }: Implemented<S>,
+  { schema, check, doc, specAt = 'spec', scope = 'namespaced', idKind }: Implemented<S>,
 ): KindEntry {
   // The check is called with the output of this very schema, which the erased type cannot say.
-  return { kind, group, versions, scope, schema, check: check as Check<unknown>, specAt, doc };
+  const erased = check as Check<unknown>;
+  const entry: KindEntry = { kind, group, versions, scope, schema, check: erased, specAt, doc };
+  return idKind === undefined ? entry : { ...entry, idKind };
 }
 
 function later(group: string, versions: readonly string[], kinds: readonly string[]): KindEntry[] {
   return kinds.map((kind) => ({ kind, group, versions, scope: 'namespaced', specAt: 'spec' }));
 }
 
+const gatewayApi = 'gateway.networking.k8s.io';
 const networking = ['networking.istio.io', ...istioVersions] as const;
 
 /** The group and version of a MeshConfig document; Istio itself gives it none. */
@@ -152,6 +183,63 @@ export const kindTable: readonly KindEntry[] = [
     doc: secretDoc,
     specAt: 'top-level',
   }),
+  implemented('Namespace', ['', 'v1'], {
+    schema: namespaceSpec,
+    doc: namespaceDoc,
+    specAt: 'top-level',
+    scope: 'mesh',
+  }),
+  implemented('ConfigMap', ['', 'v1'], {
+    schema: configMapSpec,
+    doc: configMapDoc,
+    specAt: 'top-level',
+  }),
+  implemented('GatewayClass', [gatewayApi, 'v1', 'v1beta1'], {
+    schema: gatewayClassSpec,
+    doc: gatewayClassDoc,
+    scope: 'mesh',
+  }),
+  implemented('Gateway', [gatewayApi, 'v1', 'v1beta1'], {
+    schema: kubernetesGatewaySpec,
+    check: checkKubernetesGateway,
+    doc: kubernetesGatewayDoc,
+    // A Gateway of this group and one of Istio's may have the same name and namespace.
+    idKind: 'Gateway.gateway.networking.k8s.io',
+  }),
+  implemented('ListenerSet', [gatewayApi, 'v1'], { schema: listenerSetSpec, doc: listenerSetDoc }),
+  implemented('HTTPRoute', [gatewayApi, 'v1', 'v1beta1'], {
+    schema: httpRouteSpec,
+    check: checkHttpRoute,
+    doc: httpRouteDoc,
+  }),
+  implemented('GRPCRoute', [gatewayApi, 'v1', 'v1alpha2'], {
+    schema: grpcRouteSpec,
+    check: checkGrpcRoute,
+    doc: grpcRouteDoc,
+  }),
+  implemented('TLSRoute', [gatewayApi, 'v1', 'v1alpha3', 'v1alpha2'], {
+    schema: tlsRouteSpec,
+    check: checkL4Route,
+    doc: tlsRouteDoc,
+  }),
+  implemented('TCPRoute', [gatewayApi, 'v1', 'v1alpha2'], {
+    schema: tcpRouteSpec,
+    check: checkL4Route,
+    doc: tcpRouteDoc,
+  }),
+  implemented('UDPRoute', [gatewayApi, 'v1', 'v1alpha2'], {
+    schema: udpRouteSpec,
+    doc: udpRouteDoc,
+  }),
+  implemented('ReferenceGrant', [gatewayApi, 'v1', 'v1beta1', 'v1alpha2'], {
+    schema: referenceGrantSpec,
+    doc: referenceGrantDoc,
+  }),
+  implemented('BackendTLSPolicy', [gatewayApi, 'v1', 'v1alpha3'], {
+    schema: backendTlsPolicySpec,
+    check: checkBackendTlsPolicy,
+    doc: backendTlsPolicyDoc,
+  }),
   ...later('networking.istio.io', istioVersions, ['ProxyConfig']),
   ...later('extensions.istio.io', ['v1alpha1'], ['TrafficExtension']),
   ...later(
@@ -160,26 +248,6 @@ export const kindTable: readonly KindEntry[] = [
     ['PeerAuthentication', 'AuthorizationPolicy', 'RequestAuthentication'],
   ),
   ...later('telemetry.istio.io', ['v1', 'v1alpha1'], ['Telemetry']),
-  // A Gateway of this group and one of Istio's may have the same name and namespace.
-  ...later('gateway.networking.k8s.io', ['v1', 'v1beta1'], ['Gateway']).map((entry) => ({
-    ...entry,
-    idKind: 'Gateway.gateway.networking.k8s.io',
-  })),
-  ...later(
-    'gateway.networking.k8s.io',
-    ['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'],
-    [
-      'GatewayClass',
-      'HTTPRoute',
-      'GRPCRoute',
-      'TCPRoute',
-      'TLSRoute',
-      'UDPRoute',
-      'ReferenceGrant',
-      'BackendTLSPolicy',
-      'ListenerSet',
-    ],
-  ),
 ];
 
 const byGroupAndKind = new Map(kindTable.map((entry) => [`${entry.group}/${entry.kind}`, entry]));

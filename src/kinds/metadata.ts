@@ -21,7 +21,7 @@ const objectMeta = message({
   selfLink: anything,
   uid: anything,
   resourceVersion: anything,
-  generation: anything,
+  generation: z.unknown(),
   deletionTimestamp: anything,
   deletionGracePeriodSeconds: anything,
   ownerReferences: anything,
@@ -37,6 +37,8 @@ export interface Metadata {
   labels: Readonly<Record<string, string>>;
   annotations: Readonly<Record<string, string>>;
   creationTimestampMs?: number;
+  /** metadata.generation, where Kubernetes gave one: what status calls observedGeneration. */
+  generation?: number;
 }
 
 /** How the metadata of a kind is read. */
@@ -75,7 +77,7 @@ export function readMetadata(
     return { findings };
   }
   const findings = new Findings();
-  const { labels = {}, annotations = {}, creationTimestamp } = checked.value;
+  const { labels = {}, annotations = {}, creationTimestamp, generation } = checked.value;
   const name = checked.value.name ?? rules.name;
   const namespace = checked.value.namespace || rules.namespace;
   if (name === undefined || name === '') {
@@ -98,7 +100,14 @@ export function readMetadata(
   }
   if (findings.list.length > 0 || name === undefined) return { findings: findings.list };
   return {
-    metadata: { namespace, name, labels, annotations, creationTimestampMs },
+    metadata: {
+      namespace,
+      name,
+      labels,
+      annotations,
+      creationTimestampMs,
+      ...(Number.isInteger(generation) && { generation: generation as number }),
+    },
     findings: [],
   };
 }

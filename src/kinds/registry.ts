@@ -137,7 +137,7 @@ function parseKnown(entry: KindEntry, doc: Document, rules: MetadataRules): Pars
   }
   const problems = problemsOf(found, id);
   if (!metadata || !id || problems.some((p) => p.severity === 'error')) return { id, problems };
-  const { labels, annotations, creationTimestampMs } = metadata;
+  const { labels, annotations, creationTimestampMs, generation } = metadata;
   const apiVersion = String(own(doc, 'apiVersion') ?? meshConfigApiVersion);
   const { kind, namespace, name } = id;
   const resource: ParsedResource = {
@@ -149,6 +149,7 @@ function parseKnown(entry: KindEntry, doc: Document, rules: MetadataRules): Pars
     annotations,
     spec,
   };
+  if (generation !== undefined) resource.generation = generation;
   if (creationTimestampMs !== undefined) resource.creationTimestampMs = creationTimestampMs;
   return { resource, id, problems };
 }

@@ -16,5 +16,7 @@ export interface Resource<Spec = unknown> extends ResourceId {
   labels: Readonly<Record<string, string>>;
   annotations: Readonly<Record<string, string>>;
   age: Age;
+  /** metadata.generation, where Kubernetes gave one. */
+  generation?: number;
   spec: Spec;
 }

@@ -10,7 +10,9 @@ import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
 import { envoyFilterIndex } from './envoy-filter.js';
-import { meshGateway } from './gateway.js';
+import { type Gateway, meshGateway } from './gateway.js';
+import { buildGatewayApi } from './gateway-api/gateway-api.js';
+import type { GatewayApiInput } from './gateway-api/resources.js';
 import type {
   Mesh,
   MeshInput,
@@ -19,7 +21,7 @@ import type {
   SortedKind,
   SourcesByNamespace,
 } from './mesh.js';
-import { meshSettings } from './mesh-settings.js';
+import { type MeshSettings, meshSettings } from './mesh-settings.js';
 import { byAge, groupBy, sameKeys } from './order.js';
 import { buildRegistry, type Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
@@ -45,8 +47,16 @@ const meshKinds = [
   // For findings only.
   'WorkloadGroup',
   'Gateway',
-  // For references to them only.
   'Gateway.gateway.networking.k8s.io',
+  'GatewayClass',
+  'HTTPRoute',
+  'GRPCRoute',
+  'TLSRoute',
+  'TCPRoute',
+  'ReferenceGrant',
+  'BackendTLSPolicy',
+  'Namespace',
+  'ConfigMap',
   'Secret',
   'MeshConfig',
 ] as const satisfies readonly MeshKind[];
@@ -65,35 +75,46 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
     before?.registryResources === registryResources && previous?.settings === settings
       ? before.registry
       : buildRegistry(registryResources, settings, before?.registry);
-  const rulesByNamespace = byNamespace(
-    sorted.DestinationRule.sorted,
-    before?.sorted.DestinationRule.sorted,
-    before?.rulesByNamespace,
+  const gatewayApi = buildGatewayApi(
+    gatewayApiInput(sorted, settings, registry),
+    previous?.gatewayApi,
   );
+  // Written ones first: they go before what a BackendTLSPolicy stands for.
+  const rules = concatenated(sorted.DestinationRule.sorted, gatewayApi.destinationRules);
+  const rulesByNamespace = byNamespace(rules, before?.rules, before?.rulesByNamespace);
   const sourcesByNamespace = groupSources(sorted, before);
   const endpointsByNamespace = buildEndpoints(registry, sourcesByNamespace, before);
-  const rules = destinationRules(rulesByNamespace, settings);
+  const index = destinationRules(rulesByNamespace, settings);
   const writtenVirtualServices = sameOr(
     previous?.writtenVirtualServices,
     sorted.VirtualService.sorted.map((resource) => meshVirtualService(settings, resource)),
   );
+  const merged = mergeDelegates(writtenVirtualServices);
   return {
     settings,
     services: registry.services,
     servicesByHostname: registry.byHostname,
-    virtualServices: sameOr(previous?.virtualServices, mergeDelegates(writtenVirtualServices)),
+    virtualServices: sameOr(
+      previous?.virtualServices,
+      joinedRules(merged, gatewayApi.virtualServices),
+    ),
     writtenVirtualServices,
-    destinationRules: rules,
+    destinationRules: index,
     sidecars: sidecarIndex(sorted.Sidecar.sorted, settings),
     envoyFilters: envoyFilterIndex(sorted.EnvoyFilter.sorted, settings.rootNamespace),
     wasmPlugins: wasmPluginIndex(sorted.WasmPlugin.sorted, settings.rootNamespace),
-    gateways: gatewaysOf(sorted.Gateway.sorted),
+    gateways: sameOr(
+      previous?.gateways,
+      joinedGateways(gatewaysOf(sorted.Gateway.sorted), gatewayApi.gateways),
+    ),
+    gatewayApi,
     endpoints: joinEndpoints(endpointsByNamespace, previous),
     problems: configProblems(sorted.MeshConfig.sorted),
     parts: {
       sorted,
       registryResources,
       registry,
+      rules,
       rulesByNamespace,
       sourcesByNamespace,
       endpointsByNamespace,
@@ -106,6 +127,47 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
       ),
     },
   };
+}
+
+const concatenated = memoize((a: readonly Resource[], b: readonly Resource[]) =>
+  b.length === 0 ? a : [...a, ...b],
+);
+
+function gatewayApiInput(
+  sorted: MeshParts['sorted'],
+  settings: MeshSettings,
+  { byHostname }: Registry,
+): GatewayApiInput {
+  return {
+    settings,
+    classes: sorted.GatewayClass.sorted,
+    gateways: sorted['Gateway.gateway.networking.k8s.io'].sorted,
+    httpRoutes: sorted.HTTPRoute.sorted,
+    grpcRoutes: sorted.GRPCRoute.sorted,
+    tlsRoutes: sorted.TLSRoute.sorted,
+    tcpRoutes: sorted.TCPRoute.sorted,
+    grants: sorted.ReferenceGrant.sorted,
+    backendTlsPolicies: sorted.BackendTLSPolicy.sorted,
+    namespaces: sorted.Namespace.sorted,
+    configMaps: sorted.ConfigMap.sorted,
+    secrets: sorted.Secret.sorted,
+    services: sorted.Service.sorted,
+    byHostname,
+  };
+}
+
+const joinedRules = memoize(joined<VirtualService>);
+const joinedGateways = memoize(joined<Gateway>);
+
+/** Two lists as one, oldest first; what is made of one resource stays in its order. */
+function joined<T extends VirtualService | Gateway>(
+  a: readonly T[],
+  b: readonly T[],
+): readonly T[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  return [...a, ...b].sort((x, y) =>
+    byAge({ ...x.source, age: x.age }, { ...y.source, age: y.age }),
+  );
 }
 
 const gatewaysOf = memoize((resources: readonly Resource[]) => resources.map(meshGateway));

@@ -1,7 +1,7 @@
 // What a router serves: the servers of the Gateways that are for it, at which ports, and the rules bound to them. How
 // servers share a port, and which of two that cannot is refused, is translate/gateway-plan.ts.
 import { sameOr } from '../lib/memo.js';
-import type { Gateway } from './gateway.js';
+import type { Gateway, GatewaySelector } from './gateway.js';
 import { hasLabels } from './has-labels.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
@@ -15,10 +15,17 @@ export function isForRouter(
   { selector }: Gateway,
   proxy: Pick<ConnectedProxy, 'type' | 'namespace' | 'labels'>,
 ): boolean {
+  return proxy.type === 'router' && isSelected(selector, proxy);
+}
+
+function isSelected(
+  { labels, namespace, oneOf }: GatewaySelector,
+  proxy: Pick<ConnectedProxy, 'namespace' | 'labels'>,
+): boolean {
   return (
-    proxy.type === 'router' &&
-    (selector.namespace === undefined || selector.namespace === proxy.namespace) &&
-    hasLabels(proxy.labels, selector.labels)
+    (namespace === undefined || namespace === proxy.namespace) &&
+    hasLabels(proxy.labels, labels) &&
+    (oneOf === undefined || oneOf.some((each) => isSelected(each, proxy)))
   );
 }
 

@@ -45,6 +45,8 @@ export interface GatewaySelector {
   labels: Readonly<Record<string, string>>;
   /** Only routers of this namespace; absent: of any. */
   namespace?: string;
+  /** Those that one of these selects; absent: all that have the labels. */
+  oneOf?: readonly GatewaySelector[];
 }
 
 /** What a Gateway's user asked for besides the API (annotations); for proxies and listeners of all its servers. */

@@ -7,6 +7,7 @@ import type { ServiceEndpoints } from './endpoint.js';
 import type { EndpointSources, NamespaceEndpoints } from './endpoints.js';
 import type { EnvoyFilters } from './envoy-filter.js';
 import type { Gateway } from './gateway.js';
+import type { GatewayApi } from './gateway-api/gateway-api.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { GatewayScope } from './proxy-view.js';
 import type { Registry } from './registry.js';
@@ -28,7 +29,7 @@ export interface Mesh {
   services: readonly Service[];
   /** Services by hostname, oldest first, v1 Services before ServiceEntries. */
   servicesByHostname: ReadonlyMap<string, readonly Service[]>;
-  /** With routes of delegates in their place; oldest first, whatever gateways they are bound to. */
+  /** With routes of delegates in their place, and those that routes of the Gateway API stand for; oldest first. */
   virtualServices: readonly VirtualService[];
   /** The same as users wrote them, delegates included: for findings that point into files. */
   writtenVirtualServices: readonly VirtualService[];
@@ -36,8 +37,10 @@ export interface Mesh {
   sidecars: Sidecars;
   envoyFilters: EnvoyFilters;
   wasmPlugins: WasmPlugins;
-  /** Oldest first. */
+  /** Those of Istio's API and of Kubernetes' Gateway API; oldest first. */
   gateways: readonly Gateway[];
+  /** What of the mesh comes from the Gateway API, and what was found about its resources. */
+  gatewayApi: GatewayApi;
   endpoints: ReadonlyMap<Service, ServiceEndpoints>;
   /** What could not be converted. Findings about what was are analyzeMesh's. */
   problems: readonly Problem[];
@@ -50,6 +53,8 @@ export interface MeshParts {
   sorted: Readonly<Record<MeshKind, SortedKind>>;
   registryResources: readonly Resource[];
   registry: Registry;
+  /** DestinationRules, and those that BackendTLSPolicies stand for. */
+  rules: readonly Resource[];
   rulesByNamespace: ReadonlyMap<string, readonly Resource[]>;
   sourcesByNamespace: SourcesByNamespace;
   endpointsByNamespace: ReadonlyMap<string, NamespaceEndpoints>;
@@ -86,5 +91,14 @@ export type MeshKind =
   | 'WasmPlugin'
   | 'Gateway'
   | 'Gateway.gateway.networking.k8s.io'
+  | 'GatewayClass'
+  | 'HTTPRoute'
+  | 'GRPCRoute'
+  | 'TLSRoute'
+  | 'TCPRoute'
+  | 'ReferenceGrant'
+  | 'BackendTLSPolicy'
+  | 'Namespace'
+  | 'ConfigMap'
   | 'Secret'
   | 'MeshConfig';

@@ -9,9 +9,40 @@ import type { Visibility } from './service.js';
 
 export type { Problem, ResourceId } from '../kinds/problem.js';
 
-/** One entry of `spec.http`; destination hosts are fully qualified. Durations are in ms. */
-export type HttpRule = NonNullable<VirtualServiceSpec['http']>[number];
-export type HttpMatch = NonNullable<HttpRule['match']>[number];
+type WrittenHttpRule = NonNullable<VirtualServiceSpec['http']>[number];
+type WrittenHttpMatch = NonNullable<WrittenHttpRule['match']>[number];
+
+/** A match, with what only routes of the Gateway API ask for. */
+export interface HttpMatch extends WrittenHttpMatch {
+  /** Whole elements of the path, without a slash at the end: `/a` is `/a/b`, and not `/ab`. Instead of `uri`. */
+  pathPrefix?: string;
+  /** Requests of a share: up to so many of a million. A request has the same place in all rules. */
+  share?: number;
+}
+
+/** A cookie that keeps the requests of a session at one backend. Without `ttlMs` it ends with the client. */
+export interface SessionCookie {
+  name: string;
+  path: string;
+  ttlMs?: number;
+}
+
+/**
+ * One entry of `spec.http`; destination hosts are fully qualified. Durations are in ms. What only routes of the
+ * Gateway API ask for (gateway-api/) is here too, and not in what users write as a VirtualService.
+ */
+export interface HttpRule extends Omit<WrittenHttpRule, 'match' | 'redirect'> {
+  match?: HttpMatch[] | undefined;
+  redirect?:
+    | (NonNullable<WrittenHttpRule['redirect']> & {
+        uriRegexRewrite?: { match: string; rewrite: string };
+      })
+    | undefined;
+  /** Of the Gateway API: a destination without a host, or that does not exist, is answered with 500 and not 503. */
+  gatewayApi?: boolean;
+  /** Requests of a session go to one endpoint. */
+  session?: { cookie: SessionCookie } | { header: string };
+}
 export type HttpRouteDestination = NonNullable<HttpRule['route']>[number];
 /** One entry of `spec.tcp`; destination hosts are fully qualified. */
 export type TcpRule = NonNullable<VirtualServiceSpec['tcp']>[number];

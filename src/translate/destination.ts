@@ -3,7 +3,7 @@
 import { memoize } from '../lib/memo.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
 import type { HttpRouteDestination, HttpRule, VirtualService } from '../mesh/rules.js';
-import { outboundClusterName } from './names.js';
+import { outboundClusterName, UNKNOWN_CLUSTER } from './names.js';
 
 type Destination = HttpRouteDestination['destination'];
 
@@ -33,12 +33,16 @@ export function destinationPort(
   return ports.length === 1 ? ports[0]!.number : listenerPort;
 }
 
-/** `outbound|PORT|SUBSET|HOST` of a destination; an ExternalName alias is called as the service it stands for. */
+/**
+ * `outbound|PORT|SUBSET|HOST` of a destination; an ExternalName alias is called as the service it stands for. One
+ * without a host, which only the Gateway API has, is a cluster that does not exist.
+ */
 export function destinationCluster(
   destination: Destination,
   findService: FindService,
   listenerPort: number,
 ): string {
+  if (destination.host === '') return UNKNOWN_CLUSTER;
   const service = findService(destination.host);
   const port = destinationPort(destination, service, listenerPort);
   return outboundClusterName(

@@ -26,6 +26,11 @@ export function percentOfMillion(percent: number): FractionalPercent {
   return { numerator: Math.round(percent * 10_000), denominator: 'MILLION' };
 }
 
+/** So many of a million. */
+export function ofMillion(numerator: number): FractionalPercent {
+  return { numerator, denominator: 'MILLION' };
+}
+
 /** A whole percentage. */
 export function wholePercent(percent: number): FractionalPercent {
   return { numerator: percent, denominator: 'HUNDRED' };

@@ -21,12 +21,18 @@ export function redirectAction(
   redirect: Redirect,
   from: { listenerPort: number; tls?: boolean },
 ): RedirectAction {
-  const { uri, authority, scheme, prefixRewrite } = redirect;
+  const { uri, authority, scheme, prefixRewrite, uriRegexRewrite } = redirect;
   const port = redirectPort(redirect, from);
   const code = responseCodes[redirect.redirectCode ?? 301];
   return {
     ...(authority && { host_redirect: authority }),
     ...(prefixRewrite ? { prefix_rewrite: prefixRewrite } : uri && { path_redirect: uri }),
+    ...(uriRegexRewrite && {
+      regex_rewrite: {
+        pattern: { regex: uriRegexRewrite.match },
+        substitution: uriRegexRewrite.rewrite,
+      },
+    }),
     ...(scheme && { scheme_redirect: scheme }),
     ...(port !== undefined && { port_redirect: port }),
     // 301 is Envoy's default.

@@ -47,6 +47,8 @@ export function credentialRootName(credential: string): string {
 }
 
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
+/** The cluster of a backend that is none (Gateway API): there never is one of that name. */
+export const UNKNOWN_CLUSTER = 'UnknownService';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 

@@ -55,6 +55,7 @@ export function routeAction(rule: HttpRule, context: RouteActionContext): BuiltR
     ...(retries && { retry_policy: retries }),
     ...(hashes.length > 0 && { hash_policy: hashes }),
     ...(mirrors.length > 0 && { request_mirror_policies: mirrors }),
+    ...(rule.gatewayApi && { cluster_not_found_response_code: 'INTERNAL_SERVER_ERROR' }),
   };
   return { action, headers: lists };
 }

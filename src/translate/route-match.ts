@@ -5,6 +5,7 @@ import type { QueryParameterMatcher } from '../envoy/gen/types/envoy/config/rout
 import type { RouteMatch } from '../envoy/gen/types/envoy/config/route/v3/RouteMatch.js';
 import type { HttpMatch } from '../mesh/rules.js';
 import { claimMatcher, claimPath } from './claim-match.js';
+import { fixedFraction, ofMillion } from './duration.js';
 import { isPresence, type StringMatch, stringMatcher } from './string-match.js';
 
 /** Matches every request: the route of a rule without a match. */
@@ -22,28 +23,36 @@ export function routeMatch(match: HttpMatch): RouteMatch {
   const headers = headerMatchers(match);
   const queryParameters = entries(match.queryParams).map(([name, v]) => queryMatcher(name, v));
   return {
-    ...pathSpecifier(match.uri),
+    ...pathSpecifier(match),
     case_sensitive: { value: match.ignoreUriCase !== true },
     ...(headers.length > 0 && { headers }),
     ...(queryParameters.length > 0 && { query_parameters: queryParameters }),
     ...(claims.length > 0 && { dynamic_metadata: claims }),
+    ...(match.share !== undefined && { runtime_fraction: fixedFraction(ofMillion(match.share)) }),
   };
 }
 
 /** Whether no later route can be reached, by Istio's rule: the path is any path, and nothing else is asked. */
 export function isCatchAll(match: RouteMatch): boolean {
   const anyPath = match.prefix === '/' || match.safe_regex?.regex === '.*';
-  return anyPath && !match.headers && !match.query_parameters && !match.dynamic_metadata;
+  return (
+    anyPath &&
+    !match.headers &&
+    !match.query_parameters &&
+    !match.dynamic_metadata &&
+    !match.runtime_fraction
+  );
 }
 
 /** The path as Istio writes it in names of traced operations: `/api*`, `/exact`, or the expression. */
 export function describePath(match: RouteMatch): string {
   if (match.path !== undefined) return match.path;
   if (match.safe_regex?.regex !== undefined) return match.safe_regex.regex;
-  return `${match.prefix ?? '/'}*`;
+  return `${match.prefix ?? match.path_separated_prefix ?? '/'}*`;
 }
 
-function pathSpecifier(uri: StringMatch | undefined): RouteMatch {
+function pathSpecifier({ uri, pathPrefix }: HttpMatch): RouteMatch {
+  if (pathPrefix !== undefined) return { path_separated_prefix: pathPrefix };
   if (uri?.exact !== undefined) return { path: uri.exact };
   if (uri?.prefix !== undefined) return { prefix: uri.prefix };
   if (uri?.regex !== undefined) return { safe_regex: { regex: uri.regex } };

@@ -33,6 +33,7 @@ t.test('a resource', async (t) => {
     annotations: { note: 'x' },
     spec: { address: '10.0.0.1' },
     creationTimestampMs: Date.UTC(2026, 0, 2, 2, 4, 5, 500),
+    generation: 3,
   });
 });
 

@@ -1,0 +1,145 @@
+// All routes of the Gateway API with their parents, their rules and what is wrong with their references.
+import type { GrpcRouteSpec } from '../../kinds/grpc-route.js';
+import type { HttpRouteFilter, HttpRouteRule, HttpRouteSpec } from '../../kinds/http-route.js';
+import type { TcpRouteSpec, TlsRouteSpec } from '../../kinds/l4-route.js';
+import type { FieldPath } from '../../kinds/problem.js';
+import type { Resource } from '../../kinds/resource.js';
+import { byAge } from '../order.js';
+import { type ParentState, parentsOf } from './attachment.js';
+import { type Backend, type Referrer, resolveBackend } from './backends.js';
+import { httpRulesOf, type RuleBackends } from './http-rules.js';
+import type { GatewayState, RouteKind } from './listeners.js';
+import type { GatewayApiInput } from './resources.js';
+import { good, type Verdict } from './verdict.js';
+import type { RouteState, WeightedBackends } from './virtual-services.js';
+
+/** A route, and what is found about its references: for Gateways, and in the mesh. */
+export interface RouteOutcome extends RouteState {
+  resolvedRefs: { gateway: Verdict; mesh: Verdict };
+}
+
+/** All routes, oldest first, whatever their kind. */
+export function routeOutcomes(
+  input: GatewayApiInput,
+  gateways: readonly GatewayState[],
+): RouteOutcome[] {
+  const byName = new Map(
+    gateways.map((each) => [`${each.resource.namespace}/${each.resource.name}`, each]),
+  );
+  return [...input.httpRoutes, ...input.grpcRoutes, ...input.tlsRoutes, ...input.tcpRoutes]
+    .sort(byAge)
+    .map((resource) => {
+      const { parentRefs = [], hostnames = [] } = resource.spec as HttpRouteSpec;
+      const kind = resource.kind as RouteKind;
+      const parents = parentsOf(input, byName, { resource, kind, parentRefs, hostnames });
+      return kind === 'HTTPRoute' || kind === 'GRPCRoute'
+        ? httpOutcome(input, resource, parents)
+        : connectionOutcome(input, resource, parents);
+    });
+}
+
+/** Collects the first thing that is wrong with the references of a route. */
+class References {
+  first: Verdict | undefined;
+  readonly #input: GatewayApiInput;
+  readonly #referrer: Referrer;
+
+  constructor(input: GatewayApiInput, referrer: Referrer) {
+    this.#input = input;
+    this.#referrer = referrer;
+  }
+
+  resolve(ref: Parameters<typeof resolveBackend>[1], path: FieldPath): Backend {
+    const { backend, problem } = resolveBackend(this.#input, ref, this.#referrer, path);
+    this.first ??= problem;
+    return backend;
+  }
+
+  get verdict(): Verdict {
+    return this.first ?? good('ResolvedRefs');
+  }
+}
+
+/** Resolves for Gateways and, where that is asked for, for the mesh. */
+function resolveFor<T>(
+  input: GatewayApiInput,
+  route: Resource,
+  parents: readonly ParentState[],
+  of: (references: References) => T,
+): { gateway: T; mesh: T; resolvedRefs: RouteOutcome['resolvedRefs'] } {
+  const enforcing = new References(input, { route, enforce: true });
+  const gateway = of(enforcing);
+  const inMesh = parents.some(({ service }) => service !== undefined);
+  if (!inMesh) {
+    return {
+      gateway,
+      mesh: gateway,
+      resolvedRefs: { gateway: enforcing.verdict, mesh: enforcing.verdict },
+    };
+  }
+  const free = new References(input, { route, enforce: false });
+  const mesh = of(free);
+  return { gateway, mesh, resolvedRefs: { gateway: enforcing.verdict, mesh: free.verdict } };
+}
+
+function httpOutcome(
+  input: GatewayApiInput,
+  resource: Resource,
+  parents: readonly ParentState[],
+): RouteOutcome {
+  const rules = (resource.spec as HttpRouteSpec | GrpcRouteSpec).rules ?? [];
+  const { gateway, mesh, resolvedRefs } = resolveFor(input, resource, parents, (references) =>
+    JSON.stringify(
+      (rules as readonly HttpRouteRule[]).map((rule, i) => resolveRule(references, rule, i)),
+    ),
+  );
+  return {
+    resource,
+    parents,
+    http: { gateway: httpRulesOf(resource, gateway), mesh: httpRulesOf(resource, mesh) },
+    resolvedRefs,
+  };
+}
+
+function resolveRule(references: References, rule: HttpRouteRule, i: number): RuleBackends {
+  const path = ['spec', 'rules', i];
+  const { filters = [], backendRefs = [] } = rule;
+  return {
+    backends: backendRefs.map((ref, j) => references.resolve(ref, [...path, 'backendRefs', j])),
+    mirrors: resolveMirrors(references, filters, path),
+    backendMirrors: backendRefs.map((ref, j) =>
+      resolveMirrors(references, ref.filters ?? [], [...path, 'backendRefs', j]),
+    ),
+  };
+}
+
+function resolveMirrors(
+  references: References,
+  filters: readonly HttpRouteFilter[],
+  path: FieldPath,
+): Backend[] {
+  return filters.flatMap(({ requestMirror }, i) => {
+    if (!requestMirror) return [];
+    const at = [...path, 'filters', i, 'requestMirror', 'backendRef'];
+    return [references.resolve(requestMirror.backendRef, at)];
+  });
+}
+
+/** Of connections the first rule counts: there is nothing that rules could differ in. */
+function connectionOutcome(
+  input: GatewayApiInput,
+  resource: Resource,
+  parents: readonly ParentState[],
+): RouteOutcome {
+  const [rule] = (resource.spec as TlsRouteSpec | TcpRouteSpec).rules ?? [];
+  const { gateway, mesh, resolvedRefs } = resolveFor(input, resource, parents, (references) => {
+    const path = ['spec', 'rules', 0, 'backendRefs'];
+    const all = (rule?.backendRefs ?? []).map((ref, i) => ({
+      backend: references.resolve(ref, [...path, i]),
+      weight: ref.weight ?? 1,
+    }));
+    const backends: WeightedBackends = all.filter(({ weight }) => weight > 0);
+    return JSON.stringify(backends);
+  });
+  return { resource, parents, connections: { gateway, mesh }, resolvedRefs };
+}
