@@ -64,7 +64,12 @@ export interface VirtualService {
   tls: readonly TlsRule[];
 }
 
-export type TrafficPolicy = NonNullable<DestinationRuleSpec['trafficPolicy']>;
+type WrittenTrafficPolicy = NonNullable<DestinationRuleSpec['trafficPolicy']>;
+
+/** TLS to a service. `caText` are the CAs as PEM text: of a BackendTLSPolicy, which refers to a ConfigMap. */
+export type ClientTls = NonNullable<WrittenTrafficPolicy['tls']> & { caText?: string };
+
+export type TrafficPolicy = Omit<WrittenTrafficPolicy, 'tls'> & { tls?: ClientTls | undefined };
 export type Subset = NonNullable<DestinationRuleSpec['subsets']>[number];
 
 /** The effective rule for one host as seen from one client namespace: look-up and merge of subsets are done. */

@@ -1,5 +1,6 @@
 // Certificates and keys from Secrets, as proxies may have them. Values stay here and in what is sent by SDS: no
 // problem, log or answer shows them.
+import type { ConfigMapSpec } from '../kinds/namespace.js';
 import type { Resource } from '../kinds/resource.js';
 import { type SecretSpec, secretParts } from '../kinds/secret.js';
 import { memoize } from '../lib/memo.js';
@@ -12,7 +13,7 @@ export interface SecretMaterial {
   crl?: string;
 }
 
-/** The Secrets of one namespace by name. */
+/** The Secrets of one namespace by name; those of others that Gateways may refer to by `credentialName` as a whole. */
 export type Secrets = ReadonlyMap<string, SecretMaterial>;
 
 const materialOf = memoize((resource: Resource): SecretMaterial => {
@@ -29,4 +30,24 @@ const materialOf = memoize((resource: Resource): SecretMaterial => {
 export const secretsOf = memoize(
   (resources: readonly Resource[]): Secrets =>
     new Map(resources.map((resource) => [resource.name, materialOf(resource)])),
+);
+
+const caMaterialOf = memoize((configMap: Resource): SecretMaterial => {
+  const ca = (configMap.spec as ConfigMapSpec).data?.['ca.crt'];
+  return { name: configMap.name, ...(ca && { ca }) };
+});
+
+/**
+ * The same with Secrets and ConfigMaps of any namespace by names such as `kubernetes-gateway://NAMESPACE/NAME`; `names`
+ * are those of `granted`, one a line.
+ */
+export const withGranted = memoize(
+  (resources: readonly Resource[], names: string, ...granted: readonly Resource[]): Secrets => {
+    const all = new Map(secretsOf(resources));
+    for (const [i, name] of names.split('\n').entries()) {
+      const resource = granted[i]!;
+      all.set(name, resource.kind === 'Secret' ? materialOf(resource) : caMaterialOf(resource));
+    }
+    return all;
+  },
 );

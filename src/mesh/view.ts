@@ -1,9 +1,11 @@
 // What one proxy may see of a mesh: the entire input of translation (DESIGN.md, invariant 2). Parts are shared between
 // proxies and between generations while they are equal.
+import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
 import { selectingRules } from './destination-rule.js';
 import { patchesOf } from './envoy-filter.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
+import { grantedSecrets } from './gateway-api/granted-secrets.js';
 import { gatewayScope } from './gateway-scope.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
@@ -11,11 +13,17 @@ import { compareText } from './order.js';
 import { asWorkload } from './own-workload.js';
 import { askedPlace, placeOf } from './place.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
-import type { InboundPort, InboundScope, ProxyTraits, ProxyView } from './proxy-view.js';
+import type {
+  GatewayScope,
+  InboundPort,
+  InboundScope,
+  ProxyTraits,
+  ProxyView,
+} from './proxy-view.js';
 import { routerSettings } from './router-settings.js';
 import type { VirtualService } from './rules.js';
 import { outboundScope } from './scope.js';
-import { type Secrets, secretsOf } from './secret.js';
+import { type Secrets, secretsOf, withGranted } from './secret.js';
 import { type Sidecar, sidecarOf } from './sidecar.js';
 import { ingressPorts } from './sidecar-ingress.js';
 import { settingsOfSidecar } from './sidecar-settings.js';
@@ -38,7 +46,7 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));
   const inbound = inboundScope(mesh, proxy, { sidecar, last: last?.inbound });
   const envoyFilters = patchesOf(mesh.envoyFilters, mesh.wasmPlugins, proxy);
-  const secrets = secretsFor(mesh, proxy);
+  const secrets = secretsFor(mesh, proxy, served?.scope);
   if (
     last !== undefined &&
     last.outbound === outbound &&
@@ -74,12 +82,22 @@ function settingsOf(mesh: Mesh, proxy: ConnectedProxy, sidecar: Sidecar | undefi
  * Routers use the Secrets of their own namespace. A sidecar does where a DestinationRule selects it by labels: without
  * that, a credentialName is for gateways (Istio API, ClientTLSSettings.credentialName).
  */
-function secretsFor(mesh: Mesh, proxy: ConnectedProxy): Secrets | undefined {
+function secretsFor(
+  mesh: Mesh,
+  proxy: ConnectedProxy,
+  served: GatewayScope | undefined,
+): Secrets | undefined {
   const isSelected = () => selectingRules(mesh.destinationRules, proxy).length > 0;
   if (proxy.type !== 'router' && !isSelected()) return undefined;
   const resources = mesh.parts.secretsByNamespace.get(proxy.namespace);
-  return resources && secretsOf(resources);
+  const granted =
+    served === undefined ? [] : grantedSecrets(mesh.gatewayApi.input, served.gateways);
+  if (granted.length === 0) return resources && secretsOf(resources);
+  const names = granted.map(({ name }) => name).join('\n');
+  return withGranted(resources ?? noResources, names, ...granted.map(({ resource }) => resource));
 }
+
+const noResources: readonly Resource[] = [];
 
 /** What tells the view of a router from others besides. */
 function routerKey(proxy: ConnectedProxy, served: { key: string } | undefined): string {

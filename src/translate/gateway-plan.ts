@@ -246,7 +246,7 @@ class Planner {
       if (tcp !== undefined) place.chains.push({ ...match, tls: plan, tcp });
       return undefined;
     }
-    const route = gatewayTlsRouteName(place.port, server.port.name, gateway.source);
+    const route = gatewayTlsRouteName(place.port, server.port.name, gateway.name);
     place.routes.set(route, [bound]);
     const chain = {
       ...match,

@@ -84,13 +84,10 @@ export function gatewayRouteName(port: number, bind: string): string {
   return bind === '' ? `http.${port}` : `http.${port}.${bind}`;
 }
 
-/** RDS of one HTTPS server of a Gateway: `https.PORT.PORTNAME.GATEWAY.NAMESPACE`. */
-export function gatewayTlsRouteName(
-  port: number,
-  portName: string,
-  gateway: { name: string; namespace: string },
-): string {
-  return `https.${port}.${portName}.${gateway.name}.${gateway.namespace}`;
+/** RDS of one HTTPS server of a Gateway (`NAMESPACE/NAME`): `https.PORT.PORTNAME.GATEWAY.NAMESPACE`. */
+export function gatewayTlsRouteName(port: number, portName: string, gateway: string): string {
+  const [namespace = '', name = ''] = gateway.split('/');
+  return `https.${port}.${portName}.${name}.${namespace}`;
 }
 
 /** The virtual host of a gateway's port without any rule: every request gets a 404. */

@@ -91,6 +91,9 @@ function validation(tls: Tls, service: Service): CommonTlsContext {
     ...(tls.caCrl && { crl: file(tls.caCrl) }),
     ...(names.length > 0 && { match_typed_subject_alt_names: names.map(sanMatcher) }),
   };
+  if (tls.caText !== undefined) {
+    return { validation_context: { ...context, trusted_ca: { inline_string: tls.caText } } };
+  }
   // The system's own file need not be watched, and a secret apart would only make clusters wait for it.
   if (!tls.caCertificates) {
     return { validation_context: { ...context, trusted_ca: file(SYSTEM_CAS) } };

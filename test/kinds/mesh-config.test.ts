@@ -53,9 +53,9 @@ t.test('what is wrong within a ConfigMap', async (t) => {
   t.strictSame(parseResource(configMap({ mesh: '{' }), { parseYaml }).id, id);
 });
 
-t.test('other ConfigMaps are not ours', async (t) => {
-  t.strictSame(problemLines(configMap({}, { name: 'other' })), ['info unknown-kind kind']);
-  t.strictSame(problemLines(configMap({}, { namespace: 'default' })), ['info unknown-kind kind']);
+t.test('other ConfigMaps are no MeshConfig', async (t) => {
+  t.equal(parseResource(configMap({}, { name: 'other' })).id?.kind, 'ConfigMap');
+  t.equal(parseResource(configMap({}, { namespace: 'default' })).id?.kind, 'ConfigMap');
 });
 
 const cases: [string, unknown, string[]][] = [

@@ -6,7 +6,7 @@ import type { Resource } from '../../kinds/resource.js';
 import type { ServiceSpec } from '../../kinds/service.js';
 import { memoize } from '../../lib/memo.js';
 import { serviceHostName } from '../host-name.js';
-import { credentialName } from './listener-tls.js';
+import type { ClientTls } from '../rules.js';
 import type { GatewayState } from './listeners.js';
 import { caOf, find, type GatewayApiInput } from './resources.js';
 import type { RouteOutcome } from './routes.js';
@@ -21,13 +21,11 @@ export interface PolicyOutcome {
   gateways: readonly GatewayState[];
 }
 
-type Tls = NonNullable<NonNullable<DestinationRuleSpec['trafficPolicy']>['tls']>;
-
 /** TLS for a host, or one port of it. */
 interface HostTls {
   host: string;
   port?: number;
-  tls: Tls;
+  tls: ClientTls;
   policy: Resource;
 }
 
@@ -88,7 +86,7 @@ function policyOutcome(
 }
 
 /** A policy without valid CAs must let nothing through (Gateway API): no certificate has this name. */
-const refusedTls: Tls = {
+const refusedTls: ClientTls = {
   mode: 'SIMPLE',
   sni: 'invalid.invalid',
   subjectAltNames: ['invalid.invalid'],
@@ -115,11 +113,11 @@ function targetOf(
 function tlsOf(
   { configMaps, secrets }: GatewayApiInput,
   { namespace, spec }: Resource,
-): { tls?: Tls; resolvedRefs: Verdict } {
+): { tls?: ClientTls; resolvedRefs: Verdict } {
   const { validation } = spec as BackendTlsPolicySpec;
   const { caCertificateRefs = [], hostname, subjectAltNames = [] } = validation;
   const names = subjectAltNames.map((each) => each.uri ?? each.hostname ?? '');
-  const tls: Tls = {
+  const tls: ClientTls = {
     mode: 'SIMPLE',
     sni: hostname,
     subjectAltNames: names.length > 0 ? names : [hostname],
@@ -132,12 +130,13 @@ function tlsOf(
     return { resolvedRefs: bad('InvalidKind', `CAs are in a ConfigMap, not in a ${kind}`, path) };
   }
   const found = find(kind === 'Secret' ? secrets : configMaps, namespace, name);
-  if (found === undefined || caOf(found) === undefined) {
+  const caText = found && caOf(found);
+  if (caText === undefined) {
     const why = `there is no ${kind} ${namespace}/${name} with CAs in ca.crt`;
     return { resolvedRefs: bad('InvalidCACertificateRef', why, path) };
   }
   return {
-    tls: { ...tls, credentialName: credentialName(kind, namespace, name) },
+    tls: { ...tls, caText },
     resolvedRefs: good('ResolvedRefs'),
   };
 }

@@ -1,6 +1,6 @@
 // The order of the rules of one host, whatever routes they come from (Gateway API, HTTPRouteRule.matches, and Istio's
-// place for regular expressions, which the API leaves open): exact paths, then longer prefixes, then expressions; then
-// those with a method, with more headers, with more query parameters; then those of the older route.
+// place for regular expressions, which the API leaves open): exact paths, then longer prefixes, expressions, any
+// path; then those with a method, with more headers, with more query parameters; then those of the older route.
 import type { HttpMatch, HttpRule } from '../rules.js';
 
 /** A rule with exactly one match. */
@@ -19,7 +19,8 @@ export function rankOf(match: HttpMatch): readonly number[] {
         ? [1, uri.regex]
         : [2, pathPrefix ?? uri.prefix ?? '/'];
   return [
-    kind,
+    // Any path is no path to be preferred for.
+    path === '/' && kind === 2 ? 0 : kind,
     path.length,
     method === undefined ? 0 : 1,
     Object.keys(headers).length,
