@@ -2,14 +2,19 @@
 // asking. Reads only; nothing here changes what is served.
 import { toConfiguration } from './configuration.js';
 import type { HeldBackResources } from './held-back.js';
-import type { Problem } from './kinds/problem.js';
+import { type Problem, resourceKey } from './kinds/problem.js';
+import type { Resource } from './kinds/resource.js';
+import { asWritten } from './kinds/written.js';
 import { errorMessage } from './lib/error.js';
 import { Keep } from './lib/keep.js';
 import { memoize } from './lib/memo.js';
 import { analyzeMesh } from './mesh/analyze.js';
 import type { Mesh } from './mesh/build-mesh.js';
+import { type RouterFacts, statusOf } from './mesh/gateway-api/status.js';
 import type { RegisteredWorkloads } from './mesh/workload-group.js';
+import { routerFacts } from './router-facts.js';
 import type { ServedViews } from './served-views.js';
+import { ConditionTimes } from './status/condition-times.js';
 import {
   collectProblems,
   distinctProblems,
@@ -51,6 +56,7 @@ export interface AnswerSources {
 
 export class Answers implements ControlPlaneState {
   readonly #from: AnswerSources;
+  readonly #times = new ConditionTimes();
   readonly #unmatched = new Keep<readonly Problem[]>();
 
   constructor(from: AnswerSources) {
@@ -66,6 +72,7 @@ export class Answers implements ControlPlaneState {
     const wanted = (value: string, filtered?: string) =>
       filtered === undefined || value === filtered;
     const { entries, owners } = this.#from.registered();
+    const facts = routerFacts(this.#from.proxies.values());
     return [...generation.resources.values(), ...entries]
       .filter(
         (resource) =>
@@ -77,14 +84,43 @@ export class Answers implements ControlPlaneState {
         const proxy = entries.includes(resource as never)
           ? owners.get(`${resource.namespace}/${resource.name}`)
           : undefined;
+        const status = this.#statusOf(resource, facts);
         return {
           apiVersion: resource.apiVersion,
           ...locateResource(resource, generation),
           labels: resource.labels,
-          spec: resource.spec,
+          annotations: resource.annotations,
+          ...(resource.generation !== undefined && { generation: resource.generation }),
+          ...(resource.age.timestampMs !== undefined && {
+            creationTimestampMs: resource.age.timestampMs,
+          }),
+          spec: asWritten(resource.kind, resource.spec),
+          ...(status && { status }),
           ...(proxy !== undefined && { registeredBy: proxy }),
         };
       });
+  }
+
+  #statusOf(resource: Resource, facts: RouterFacts): object | undefined {
+    const status = statusOf(this.#from.mesh().gatewayApi, resource, facts);
+    return status && this.#times.stamp(resourceKey(resource), status, Date.now());
+  }
+
+  /** Notes conditions that changed, so that their times are those of the change and not of the next question. */
+  noteConditions(): void {
+    const { input } = this.#from.mesh().gatewayApi;
+    const facts = routerFacts(this.#from.proxies.values());
+    const all = [
+      ...input.classes,
+      ...input.gateways,
+      ...input.httpRoutes,
+      ...input.grpcRoutes,
+      ...input.tlsRoutes,
+      ...input.tcpRoutes,
+      ...input.backendTlsPolicies,
+    ];
+    for (const resource of all) this.#statusOf(resource, facts);
+    this.#times.keepOnly(new Set(all.map(resourceKey)));
   }
 
   problems(): ProblemStatus[] {

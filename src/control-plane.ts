@@ -232,7 +232,10 @@ export class ControlPlane {
     if (!changed && !accepted.problemsChanged) return;
     // Looking for problems takes a while in a large mesh: what was just handed to the streams goes out first.
     if (this.#store.current.id > 1) this.#tidySoon();
-    else this.#problemLog.note(this.#answers.configProblems());
+    else {
+      this.#problemLog.note(this.#answers.configProblems());
+      this.#answers.noteConditions();
+    }
   }
 
   /** Whether sidecars that register themselves change the mesh. */
@@ -325,6 +328,7 @@ export class ControlPlane {
       if (this.#stopped) return;
       this.#forgetViews();
       this.#problemLog.note(this.#answers.configProblems());
+      this.#answers.noteConditions();
     }, TIDY_MS).unref();
   }
 

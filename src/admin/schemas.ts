@@ -8,6 +8,7 @@ const object = (properties: Record<string, unknown>, extra: Record<string, unkno
 });
 const text = { type: 'string' };
 const integer = { type: 'integer' };
+const number = { type: 'number' };
 const open = { type: 'object', additionalProperties: true };
 const anything = { additionalProperties: true };
 const list = (items: unknown) => object({ items: { type: 'array', items } });
@@ -20,8 +21,12 @@ const resource = object({
   namespace: text,
   name: text,
   labels: open,
+  annotations: open,
+  generation: integer,
+  creationTimestampMs: number,
   position,
   spec: anything,
+  status: anything,
   registeredBy: text,
 });
 const problem = object({

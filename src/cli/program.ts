@@ -46,6 +46,7 @@ function newProgram(): Command {
   addBootstrap(program);
   addInterception(program);
   addAnalyze(program);
+  addGet(program);
   addTranslate(program);
   addProxyStatus(program);
   addProxyConfig(program);
@@ -71,6 +72,23 @@ function addAnalyze(program: Command): void {
     .action(async (options) => {
       const { analyze } = await import('./commands/analyze.js');
       finish(await analyze(options));
+    });
+}
+
+function addGet(program: Command): void {
+  program
+    .command('get')
+    .argument('<kind>', 'such as httproutes, gateway or virtualservices.networking.istio.io')
+    .argument('[name]', 'one resource')
+    .description('Resources in force, with their status, as manifests or as a table')
+    .option('-n, --namespace <namespace>', 'only those of a namespace; all when absent')
+    .option('--config <dir>', 'a directory to read; without it the server at --admin is asked')
+    .option('--mesh-config <file>', "Istio's MeshConfig as plain YAML")
+    .option('--admin <host:port>', 'the admin address of a running server', DEFAULT_ADMIN)
+    .option('-o, --output <format>', 'table, json or yaml', parseFormat, 'table')
+    .action(async (kind, name, options) => {
+      const { get } = await import('./commands/get.js');
+      finish(await get({ ...options, kind, name }));
     });
 }
 

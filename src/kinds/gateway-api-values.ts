@@ -188,11 +188,10 @@ export const namespaceChoice = (subject: string) =>
   });
 
 export type ParentRef = z.output<typeof parentRef>;
-export type BackendRef = z.output<typeof backendRef>;
+
 export type BackendObjectRef = z.output<typeof backendObjectRef>;
-export type SecretRef = z.output<typeof secretRef>;
-export type ObjectRef = z.output<typeof objectRef>;
+
 export type HeaderModifier = z.output<typeof headerModifier>;
-export type MirrorFilter = z.output<typeof mirrorFilter>;
+
 export type SessionPersistence = z.output<typeof sessionPersistence>;
 export type NamespaceChoice = z.output<ReturnType<typeof namespaceChoice>>;

@@ -40,6 +40,12 @@ export const problemCodes = {
     'Two servers of Gateways cannot share a port, or have the same host on it; the oldest counts.',
   'invalid-credential':
     'A server of a Gateway has no usable certificate; it is not served, all others are.',
+  'listener-not-accepted':
+    'A listener of a Gateway of the Gateway API is not in force; its status says the same.',
+  'route-not-accepted': 'A parent of a route of the Gateway API does not accept it.',
+  'unresolved-ref':
+    'A reference of the Gateway API leads to nothing, or no ReferenceGrant permits it.',
+  'policy-not-accepted': 'A BackendTLSPolicy is not in force for one of its targets.',
   'unknown-namespace': 'exportTo names a namespace in which there is no resource.',
   'unmatched-selector': 'No workload that fairlead knows has the labels of the selector.',
   'duplicate-sidecar':

@@ -6,8 +6,15 @@ import type { Position, ResourceId, Severity } from '../kinds/problem.js';
 export interface ResourceStatus extends ResourceId {
   apiVersion: string;
   labels: Readonly<Record<string, string>>;
+  annotations: Readonly<Record<string, string>>;
+  /** metadata.generation and metadata.creationTimestamp, where they were given. */
+  generation?: number;
+  creationTimestampMs?: number;
   position?: Position;
+  /** As it is written, but that values of Secrets are left out. */
   spec: unknown;
+  /** Of kinds of the Gateway API: what Kubernetes' API has there. */
+  status?: object;
   /** node.id of the sidecar that registered itself as this WorkloadEntry; nobody wrote it. */
   registeredBy?: string;
 }

@@ -47,6 +47,7 @@ const state = (ready = true): ControlPlaneState => ({
             name: 'a',
             apiVersion: 'v1',
             labels: {},
+            annotations: {},
             spec: { ports: [{ port: 80 }] },
           },
         ]

@@ -135,7 +135,7 @@ function attachedTo(listener: ListenerState, routes: readonly RouteOutcome[]): n
 function routeStatus({ resource, parents, resolvedRefs }: RouteOutcome) {
   return {
     parents: parents.map(({ ref, controller, accepted, service }) => ({
-      parentRef: ref,
+      parentRef: { group: GATEWAY_GROUP, kind: 'Gateway', ...ref },
       controllerName: controller,
       conditions: conditionsOf(resource, {
         Accepted: accepted,

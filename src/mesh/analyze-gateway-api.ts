@@ -1,0 +1,56 @@
+// Findings about resources of the Gateway API: what their status says too, with the place in the file.
+import type { FieldPath, Problem } from '../kinds/problem.js';
+import type { ProblemCode } from '../kinds/problem-codes.js';
+import type { Resource } from '../kinds/resource.js';
+import type { GatewayState } from './gateway-api/listeners.js';
+import type { RouteOutcome } from './gateway-api/routes.js';
+import type { Verdict } from './gateway-api/verdict.js';
+import type { Mesh } from './mesh.js';
+
+/** Everything about the Gateway API, by kind, then age. */
+export function analyzeGatewayApi({ gatewayApi }: Mesh): Problem[] {
+  return [
+    ...gatewayApi.states.flatMap(gatewayProblems),
+    ...gatewayApi.routes.flatMap(routeProblems),
+    ...gatewayApi.policies.flatMap(({ resource, accepted, resolvedRefs }) => [
+      ...problemOf(resource, 'unresolved-ref', resolvedRefs),
+      ...(resolvedRefs.ok ? problemOf(resource, 'policy-not-accepted', accepted) : []),
+    ]),
+  ];
+}
+
+function gatewayProblems({ resource, accepted, listeners }: GatewayState): Problem[] {
+  return [
+    // Its listeners say it themselves.
+    ...(accepted.reason === 'ListenersNotValid'
+      ? []
+      : problemOf(resource, 'listener-not-accepted', accepted)),
+    ...listeners.flatMap(({ verdicts: { Accepted, ResolvedRefs } }) => [
+      ...(accepted.ok || accepted.reason === 'ListenersNotValid'
+        ? problemOf(resource, 'listener-not-accepted', Accepted)
+        : []),
+      ...problemOf(resource, 'unresolved-ref', ResolvedRefs),
+    ]),
+  ];
+}
+
+function routeProblems({ resource, parents, resolvedRefs }: RouteOutcome): Problem[] {
+  const refs = parents.some(({ service }) => service === undefined)
+    ? resolvedRefs.gateway
+    : resolvedRefs.mesh;
+  return [
+    ...parents.flatMap(({ accepted }) => problemOf(resource, 'route-not-accepted', accepted)),
+    ...(parents.length > 0 ? problemOf(resource, 'unresolved-ref', refs) : []),
+  ];
+}
+
+function problemOf(
+  { kind, namespace, name }: Resource,
+  code: ProblemCode,
+  verdict: Verdict | undefined,
+): Problem[] {
+  if (verdict === undefined || verdict.ok) return [];
+  const path: FieldPath = verdict.path ?? [];
+  const message = `${verdict.message} (${verdict.reason})`;
+  return [{ code, severity: 'error', message, resource: { kind, namespace, name }, path }];
+}
