@@ -26,14 +26,13 @@ export const gatewayListeners = memoize(
 
 function tcpListener(plan: GatewayListenerPlan, settings: MeshSettings): Listener {
   const topology = settings.config.defaultConfig?.gatewayTopology;
-  const inspects = plan.chains.some(({ serverNames }) => serverNames !== undefined);
   return {
     ...common(plan, plan.name, settings),
     ...listenerAddresses(plan.addresses, plan.port),
     filter_chains: plan.chains.map((chain) => tcpChain(plan, chain, settings)),
     listener_filters: [
       ...(topology?.proxyProtocol ? [PROXY_PROTOCOL] : []),
-      ...(inspects ? [TLS_INSPECTOR] : []),
+      ...(plan.inspects ? [TLS_INSPECTOR] : []),
     ],
     // A client that connects and says nothing holds a connection (Istio leaves Envoy's 15 s here too).
     ...acceptOneByOne,

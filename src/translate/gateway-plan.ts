@@ -12,6 +12,7 @@ import { autoPassthroughChains } from './gateway-auto-passthrough.js';
 import { serverNamesOf } from './gateway-hosts.js';
 import {
   type BoundServer,
+  boundServer,
   classOf,
   isTerminated,
   type PlanContext,
@@ -41,6 +42,8 @@ export interface GatewayListenerPlan {
   /** First the primary address; a Unix socket stands alone. */
   addresses: readonly string[];
   port: number;
+  /** Connections are TLS: told apart by server name, now or after an edit, which is not to change the listener. */
+  inspects: boolean;
   chains: readonly GatewayChainPlan[];
   /** The chains that are served over QUIC too; absent: none. */
   quic?: readonly GatewayChainPlan[];
@@ -136,7 +139,7 @@ class Planner {
     const servers = gateways.flatMap((gateway) =>
       gateway.servers.map((server): ServerState => {
         const { number } = server.port;
-        const bound = { gateway, server, listenerPort: listenerPorts.get(number) ?? number };
+        const bound = boundServer(gateway, server, listenerPorts.get(number) ?? number);
         const refused = this.#add(bound);
         return { ...bound, ...(refused !== undefined && { refused }) };
       }),
@@ -322,13 +325,14 @@ class Planner {
     this.#problems.push({ code, severity, message, resource: gateway.source, path: at });
   }
 
-  #listener({ bind, port, chains, quic }: Place): GatewayListenerPlan | undefined {
+  #listener({ bind, port, kind, chains, quic }: Place): GatewayListenerPlan | undefined {
     if (chains.length === 0) return undefined;
     const addresses = bind === '' ? wildcards(this.#context.proxy) : [bind];
     const plan: GatewayListenerPlan = {
       name: listenerName(addresses[0]!, port),
       addresses,
       port,
+      inspects: kind === 'tls',
       chains,
       ...(quic.length > 0 && { quic }),
     };

@@ -1,4 +1,5 @@
 // Servers of Gateways by what they do with a connection.
+import { memoize } from '../lib/memo.js';
 import type { Gateway, GatewayServer } from '../mesh/gateway.js';
 import type { GatewayScope, ProxyView } from '../mesh/proxy-view.js';
 import type { Secrets } from '../mesh/secret.js';
@@ -10,6 +11,15 @@ export interface BoundServer {
   /** The port of the listener, which the gateway's Service may map the server's port to. */
   listenerPort: number;
 }
+
+/** The same object for the same server, so that its routes are not built again when something else changes. */
+export const boundServer = memoize(
+  (gateway: Gateway, server: GatewayServer, listenerPort: number): BoundServer => ({
+    gateway,
+    server,
+    listenerPort,
+  }),
+);
 
 /** What can share a port: plain HTTP by host, TLS by server name; anything else stands alone. */
 export type ServerClass = 'http' | 'tls' | 'tcp';

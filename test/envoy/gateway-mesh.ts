@@ -175,8 +175,9 @@ export class GatewayMesh {
     const spec = {
       selector: { istio: 'ingressgateway' },
       servers: servers.map(
-        ({ port, protocol = 'HTTP', hosts = ['*'], tls, bind = this.at, name: own }, i) => ({
-          port: { number: port, protocol, name: `s${i}` },
+        ({ port, protocol = 'HTTP', hosts = ['*'], tls, bind = this.at, name: own }) => ({
+          // Part of the names of routes: not by its place in the list, which edits change.
+          port: { number: port, protocol, name: `${protocol}-${port}-${hosts[0]}`.toLowerCase() },
           ...(bind !== '' && { bind }),
           hosts,
           ...(tls && { tls }),
