@@ -10,6 +10,7 @@ import {
   checkConnectionPool,
   checkOutlierDetection,
   checkTcpKeepalive,
+  checkTls,
 } from './traffic-policy-check.js';
 import { checkDuration, checkOneOf, report } from './value-check.js';
 
@@ -115,6 +116,11 @@ export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
   }
   checkDuration(findings, ['dnsRefreshRate'], spec.dnsRefreshRate);
   checkTcpKeepalive(findings, ['tcpKeepalive'], spec.tcpKeepalive);
+  const { mode, tls } = spec.outboundTrafficPolicy ?? {};
+  checkTls(findings, ['outboundTrafficPolicy', 'tls'], tls);
+  if (tls && mode !== 'ALLOW_ANY_DYNAMIC_DNS') {
+    findings.warn(['outboundTrafficPolicy', 'tls'], 'tls is for mode ALLOW_ANY_DYNAMIC_DNS');
+  }
   if (spec.trustDomain !== undefined) {
     checkTrustDomain(findings, ['trustDomain'], spec.trustDomain);
   }

@@ -46,11 +46,11 @@ const traffic = {
   protocolDetectionTimeout: duration.describe('listener_filters_timeout (0: wait for ever)'),
   tcpKeepalive: tcpKeepalive.describe('TCP keepalive towards services'),
   outboundTrafficPolicy: message({
-    mode: enumeration(
-      ['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS'],
-      ['ALLOW_ANY_DYNAMIC_DNS'],
-    ).describe('traffic to unknown hosts passes (ALLOW_ANY, default) or is refused'),
-    tls: notImplemented(clientTlsSettings.describe('TLS of ALLOW_ANY_DYNAMIC_DNS')),
+    mode: enumeration(['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS']).describe(
+      'traffic to unknown hosts passes (ALLOW_ANY, default), is refused, or passes with the host of HTTP requests ' +
+        'looked up by the sidecar (ALLOW_ANY_DYNAMIC_DNS)',
+    ),
+    tls: clientTlsSettings.describe('TLS towards unknown hosts, with ALLOW_ANY_DYNAMIC_DNS'),
   }).describe('traffic to hosts that the mesh does not know'),
   inboundTrafficPolicy: message({
     mode: enumeration(['PASSTHROUGH', 'LOCALHOST']).describe(

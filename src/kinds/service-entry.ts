@@ -33,11 +33,10 @@ export const serviceEntrySpec = message(
     location: enumeration(['MESH_EXTERNAL', 'MESH_INTERNAL']).describe(
       'outside (default) or inside the mesh',
     ),
-    resolution: enumeration(
-      ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'],
-      ['DYNAMIC_DNS'],
-      'Connections go to the address that was called, as with NONE, until it is there.',
-    ).describe('ORIGINAL_DST (default), EDS, STRICT_DNS or LOGICAL_DNS cluster'),
+    resolution: enumeration(['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']).describe(
+      'ORIGINAL_DST (default), EDS, STRICT_DNS, LOGICAL_DNS or dynamic forward proxy cluster; the last looks up the ' +
+        'host of each request and the server name of each TLS connection',
+    ),
     endpoints: list(workloadEntrySpec).describe('endpoints of all the hosts'),
     workloadSelector: message({
       labels: labels.describe('WorkloadEntries of the namespace with these labels are endpoints'),

@@ -40,11 +40,9 @@ export function withAutoAddresses(entries: readonly RegistryEntry[]): RegistryEn
  * which Kubernetes has none, are treated alike.
  */
 function isEligible({ service }: RegistryEntry): boolean {
-  const { addresses, headless, resolution, hostname, labels, ports } = service;
+  const { addresses, headless, resolution, hostname, labels } = service;
   if (addresses.length > 0 || headless || resolution === 'none') return false;
   const dynamic = resolution === 'dynamic-dns';
-  // TLS goes on to the address that was called (outbound-cluster.ts), which must then be a real one.
-  if (dynamic && ports.some(({ protocol }) => protocol === 'TLS')) return false;
   return (dynamic || !hostname.startsWith('*')) && labels[optOut]?.toLowerCase() !== 'false';
 }
 

@@ -7,7 +7,7 @@ import { memoize } from '../lib/memo.js';
 import type { DefaultExport } from './visibility.js';
 
 export interface MeshSettings {
-  outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY' | 'ALLOW_ANY_DYNAMIC_DNS';
   /** Where traffic to unknown hosts goes instead of to the address that was called (Sidecar). */
   egressProxy?: Destination;
   /** PASSTHROUGH: inbound clusters go to the address the client called; LOCALHOST: to 127.0.0.1. */
@@ -38,8 +38,7 @@ export function meshSettings(resource?: Resource): MeshSettings {
 
 const settingsOf = memoize((config: MeshConfigSpec): MeshSettings => {
   return {
-    outboundTrafficPolicy:
-      config.outboundTrafficPolicy?.mode === 'REGISTRY_ONLY' ? 'REGISTRY_ONLY' : 'ALLOW_ANY',
+    outboundTrafficPolicy: config.outboundTrafficPolicy?.mode ?? 'ALLOW_ANY',
     inboundTrafficPolicy: config.inboundTrafficPolicy?.mode ?? 'PASSTHROUGH',
     proxyListenPort: config.proxyListenPort ?? 15001,
     proxyInboundListenPort: config.proxyInboundListenPort ?? 15006,

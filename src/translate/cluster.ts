@@ -2,20 +2,24 @@
 // services are in outbound-cluster.ts and inbound-cluster.ts.
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
 import type { Metadata } from '../envoy/gen/types/envoy/config/core/v3/Metadata.js';
+import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import type { DestinationRule } from '../mesh/rules.js';
+import type { DestinationRule, TrafficPolicy } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
 import { toDuration } from './duration.js';
+import { dnsLookupFamily, dynamicForwardProxy } from './dynamic-dns.js';
 import { passthroughHttpProtocolOptions } from './http-protocol-options.js';
 import {
   BLACK_HOLE_CLUSTER,
+  DYNAMIC_DNS_CLUSTER,
   INBOUND_PASSTHROUGH_CLUSTER,
   PASSTHROUGH_CLUSTER,
   statName,
 } from './names.js';
 import { type Json, struct } from './struct.js';
+import { checksEachName, upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
 /** Sources that interception rules let pass: what a sidecar sends to its own application (Istio's magic addresses). */
 const PASSTHROUGH_SOURCE = { ipv4: '127.0.0.6', ipv6: '::6' } as const;
@@ -93,6 +97,40 @@ export const passthroughCluster = memoize((settings: MeshSettings): Cluster => {
     typed_extension_protocol_options: passthroughHttpProtocolOptions(),
   };
 });
+
+/** To the host of the request, looked up when it is called (ALLOW_ANY_DYNAMIC_DNS). */
+export const dynamicDnsCluster = memoize(
+  (settings: MeshSettings, ipv4: boolean, ipv6: boolean): Cluster => {
+    const policy = dynamicDnsPolicy(settings);
+    const upstream = { service: {}, http2: false, settings };
+    const { socket, perRequest } = upstreamTransport(policy, upstream);
+    const { type: _, ...passthrough } = passthroughCluster(settings);
+    return {
+      ...passthrough,
+      name: DYNAMIC_DNS_CLUSTER,
+      alt_stat_name: statName(DYNAMIC_DNS_CLUSTER),
+      cluster_type: dynamicForwardProxy(
+        DYNAMIC_DNS_CLUSTER,
+        dnsLookupFamily({ ipv4, ipv6 }),
+        settings,
+        checksEachName(policy),
+      ),
+      typed_extension_protocol_options: passthroughHttpProtocolOptions(perRequest),
+      ...(socket && { transport_socket: socket }),
+    };
+  },
+);
+
+/** The secrets that its TLS names. */
+export function dynamicDnsSecrets(settings: MeshSettings): readonly Secret[] {
+  const dynamic = settings.outboundTrafficPolicy === 'ALLOW_ANY_DYNAMIC_DNS';
+  return dynamic ? upstreamSecrets(dynamicDnsPolicy(settings), settings) : [];
+}
+
+function dynamicDnsPolicy({ config }: MeshSettings): Pick<TrafficPolicy, 'tls'> {
+  const tls = config.outboundTrafficPolicy?.tls;
+  return tls === undefined ? {} : { tls };
+}
 
 /** To the port of the application that the client called, where no service declares it. */
 export const inboundPassthroughCluster = memoize(

@@ -64,10 +64,13 @@ export function speaksHttp2(upstream: UpstreamHttp): boolean {
 }
 
 /** Options of the passthrough clusters: the client's version, connections closed after 5 idle minutes. */
-export function passthroughHttpProtocolOptions(): ExtensionOptions {
+export function passthroughHttpProtocolOptions(
+  perRequest?: UpstreamHttpProtocolOptions,
+): ExtensionOptions {
   return asExtension({
     common_http_protocol_options: { idle_timeout: toDuration(300_000) },
     use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: {} },
+    ...(perRequest && { upstream_http_protocol_options: perRequest }),
   });
 }
 

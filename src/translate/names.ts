@@ -46,10 +46,20 @@ export function credentialRootName(credential: string): string {
   return `${credentialSecretName(credential)}-cacert`;
 }
 
+/**
+ * Envoy's cache of the addresses of a wildcard host. Envoy keeps the settings of a name for as long as it runs: Istio's
+ * name with others than the usual ones is another name.
+ */
+export function dnsCacheName(host: string, refreshRateMs: number): string {
+  const usual = `${host}_dfp_dns_cache`;
+  return refreshRateMs === 60_000 ? usual : `${usual}_${refreshRateMs}ms`;
+}
+
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
 /** The cluster of a backend that is none (Gateway API): there never is one of that name. */
 export const UNKNOWN_CLUSTER = 'UnknownService';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+export const DYNAMIC_DNS_CLUSTER = 'AllowAnyDynamicDNSCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';

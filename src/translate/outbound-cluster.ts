@@ -11,13 +11,12 @@ import type { ProxyPlace, ProxyType } from '../mesh/proxy.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { DestinationRule, Subset } from '../mesh/rules.js';
 import type { Service, ServicePort } from '../mesh/service.js';
-import { any } from './any.js';
 import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
 import { istioMetadata } from './cluster.js';
 import { toDuration } from './duration.js';
+import { type DnsLookupFamily, dnsLookupFamily, dynamicForwardProxy } from './dynamic-dns.js';
 import { type EndpointFilter, localityLbEndpoints } from './endpoint.js';
 import { httpProtocolOptions, speaksHttp2, type UpstreamHttp } from './http-protocol-options.js';
-import { isTls } from './listener-protocol.js';
 import { isPassthrough, loadBalancerFields } from './load-balancer.js';
 import {
   type ClusterLocality,
@@ -29,9 +28,8 @@ import { outboundClusterName } from './names.js';
 import { healthyPanicThreshold, outlierDetection } from './outlier-detection.js';
 import { clusterStatName } from './stat-name.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
-import { upstreamSecrets, upstreamTransport } from './upstream-tls.js';
+import { checksEachName, upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
-type DnsLookupFamily = 'V4_ONLY' | 'V6_ONLY' | 'ALL';
 type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST' | 'DYNAMIC';
 
 /** A cluster and, where its endpoints come by EDS, which ones those are. */
@@ -58,13 +56,7 @@ export function outboundClusters(
   // Only names to be resolved are part of a cluster; all other endpoints must not rebuild it.
   const inline = isDns(view.service) ? options.endpoints : undefined;
   const place = inline && askedByService(view, settings) ? options.place : undefined;
-  return build(view, settings, inline, place, type, intercepted, dnsLookupFamily(ipv4, ipv6));
-}
-
-/** Addresses that the workload can reach. */
-function dnsLookupFamily(ipv4: boolean, ipv6: boolean): DnsLookupFamily {
-  if (!ipv6) return 'V4_ONLY';
-  return ipv4 ? 'ALL' : 'V6_ONLY';
+  return build(view, settings, inline, place, type, intercepted, dnsLookupFamily({ ipv4, ipv6 }));
 }
 
 /** Whether a service's endpoints stand in its clusters. */
@@ -220,7 +212,7 @@ const overAds: NonNullable<Cluster['eds_cluster_config']>['eds_config'] = {
 /** How the endpoints are found; undefined for a name that has none. */
 function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
   const { context, port, name } = discovery;
-  const type = clusterType(context, discovery.policy, port);
+  const type = clusterType(context, discovery.policy);
   switch (type) {
     case 'EDS':
       return {
@@ -243,7 +235,14 @@ function discoveryFields(discovery: Discovery): Partial<Cluster> | undefined {
     case 'LOGICAL_DNS':
       return dnsFields(discovery, type);
     case 'DYNAMIC':
-      return { cluster_type: dynamicForwardProxy(context) };
+      return {
+        cluster_type: dynamicForwardProxy(
+          context.service.hostname,
+          context.family,
+          context.settings,
+          checksEachName(discovery.policy),
+        ),
+      };
     default:
       return unreachable(type);
   }
@@ -271,28 +270,10 @@ function dnsFields(
 }
 
 /**
- * The name is that of the Host header. Istio puts a filter before the cluster that looks names
- * up; Envoy since 1.33 looks them up in the cluster itself.
- */
-function dynamicForwardProxy({ service, settings, family }: Context): Cluster['cluster_type'] {
-  return {
-    name: 'envoy.clusters.dynamic_forward_proxy',
-    typed_config: any('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
-      dns_cache_config: {
-        // Clusters of one cache name share it, and must agree on its settings.
-        name: `${service.namespace}/${service.hostname}`,
-        dns_lookup_family: family,
-        dns_refresh_rate: toDuration(settings.dnsRefreshRateMs),
-      },
-    }),
-  };
-}
-
-/**
  * By resolution. Connections to headless services and to ServiceEntries without one go where the client sends them;
  * without interception nobody knows where that is, so that endpoints are balanced instead.
  */
-function clusterType(context: Context, policy: EffectivePolicy, port: ServicePort): ClusterType {
+function clusterType(context: Context, policy: EffectivePolicy): ClusterType {
   const { service, intercepted } = context;
   if (isPassthrough(policy.loadBalancer)) return 'ORIGINAL_DST';
   if (service.headless) return intercepted ? 'ORIGINAL_DST' : 'EDS';
@@ -304,8 +285,7 @@ function clusterType(context: Context, policy: EffectivePolicy, port: ServicePor
     case 'dns-round-robin':
       return 'LOGICAL_DNS';
     case 'dynamic-dns':
-      // A first connection does not wait for the look-up as a request does; the client has looked the name up itself.
-      return isTls(port.protocol) ? 'ORIGINAL_DST' : 'DYNAMIC';
+      return 'DYNAMIC';
     case 'static':
       return 'EDS';
     default:

@@ -225,7 +225,7 @@ function addTcp(
       (addressesOf(service, work.view.proxy).length === 0 || site.cidrs !== undefined));
   const chains = tcpChains(work.context, view, port, {
     ...(site.cidrs === undefined ? {} : { destinationCidrs: site.cidrs }),
-    ...(shared && isTls(port.protocol)
+    ...((shared || service.resolution === 'dynamic-dns') && isTls(port.protocol)
       ? { serverNames: [service.hostname, ...(service.aliases ?? [])] }
       : {}),
   });

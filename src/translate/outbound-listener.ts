@@ -11,7 +11,7 @@ import { acceptOneByOne, listenerAddresses } from './listener-address.js';
 import { HTTP_INSPECTOR, inspectorsFor } from './listener-filters.js';
 import { PASSTHROUGH_CHAIN } from './names.js';
 import type { OutboundListenerPlan } from './outbound-plan.js';
-import { tcpProxyFilter, unknownTarget } from './tcp-proxy.js';
+import { tcpFilters, tcpProxyFilter, unknownTarget } from './tcp-proxy.js';
 
 /** The listener of a plan. The same object for the same plan and settings. */
 export const outboundListener = memoize(
@@ -49,7 +49,7 @@ function outboundChains(
     if (matchesAll(match)) defaultChain = chain;
     else chains.push(chain);
   };
-  for (const { target, ...match } of plan.tcp) add(match, [tcpProxyFilter(target, settings)]);
+  for (const { target, ...match } of plan.tcp) add(match, tcpFilters(target, settings));
   if (plan.http !== undefined) {
     const http = outboundHttpFilter({ ...plan.http, statName: plan.name }, settings);
     add({ sniffedHttp: sniffs(plan) }, [http]);

@@ -6,7 +6,13 @@ import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
 import { toDuration } from './duration.js';
-import { BLACK_HOLE_CLUSTER, outboundClusterName, PASSTHROUGH_CLUSTER } from './names.js';
+import { type ServerNameLookup, serverNameLookupFilter } from './dynamic-dns.js';
+import {
+  BLACK_HOLE_CLUSTER,
+  DYNAMIC_DNS_CLUSTER,
+  outboundClusterName,
+  PASSTHROUGH_CLUSTER,
+} from './names.js';
 
 /** Where the connections of one filter chain go. Durations in ms. */
 export interface TcpTarget {
@@ -21,6 +27,8 @@ export interface TcpTarget {
   hashSourceIp?: boolean;
   /** DestinationRule tunnel: the connection goes through a proxy that is asked for this `host:port`. */
   tunnel?: { host: string; usePost: boolean };
+  /** The cluster is of names that are looked up when they are called (ServiceEntry, DYNAMIC_DNS). */
+  lookup?: ServerNameLookup;
 }
 
 /** A target that is one cluster with its name for statistics. */
@@ -35,10 +43,22 @@ export function unknownCluster({ egressProxy }: MeshSettings): string {
   return outboundClusterName(host, port?.number ?? 0, subset);
 }
 
+/** The cluster of allowed requests to unknown hosts, whose names may be looked up. */
+export function unknownHttpCluster(settings: MeshSettings): string {
+  const dynamic = settings.outboundTrafficPolicy === 'ALLOW_ANY_DYNAMIC_DNS';
+  return dynamic ? DYNAMIC_DNS_CLUSTER : unknownCluster(settings);
+}
+
 /** Where connections to unknown addresses go (outboundTrafficPolicy). */
 export function unknownTarget(settings: MeshSettings): TcpTarget {
-  const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
+  const allowed = settings.outboundTrafficPolicy !== 'REGISTRY_ONLY';
   return singleCluster(allowed ? unknownCluster(settings) : BLACK_HOLE_CLUSTER);
+}
+
+/** All network filters of a chain that leads to a target. */
+export function tcpFilters(target: TcpTarget, settings: MeshSettings): Filter[] {
+  const proxy = tcpProxyFilter(target, settings);
+  return target.lookup ? [serverNameLookupFilter(target.lookup, settings), proxy] : [proxy];
 }
 
 /** The filter. Without `settings` it has no access log (Istio's loop guards have none). */

@@ -13,8 +13,9 @@ import type {
   TrafficPolicy,
   VirtualService,
 } from '../mesh/rules.js';
-import type { ServicePort } from '../mesh/service.js';
-import { destinationCluster } from './destination.js';
+import type { Service, ServicePort } from '../mesh/service.js';
+import { destinationCluster, destinationPort } from './destination.js';
+import { dnsLookupFamily } from './dynamic-dns.js';
 import { isTls } from './listener-protocol.js';
 import { outboundClusterName } from './names.js';
 import type { TcpTarget } from './tcp-proxy.js';
@@ -28,7 +29,7 @@ export interface TcpChainPlan {
 
 /** What rules are judged by. */
 export interface TcpContext {
-  proxy: Pick<ProxyTraits, 'namespace' | 'labels'>;
+  proxy: Pick<ProxyTraits, 'namespace' | 'labels' | 'ipv4' | 'ipv6'>;
   /** Those with TCP or TLS rules (connectionRules), oldest first. */
   virtualServices: readonly VirtualService[];
   /** Visible services by hostname and alias. */
@@ -73,7 +74,7 @@ export function tcpChains(
   const { chains, complete } = isTls(port.protocol)
     ? tlsRules(context, rules, port, own)
     : tcpRules(context, rules, port, own);
-  return complete ? chains : [...chains, { ...own, target: serviceTarget(view, port) }];
+  return complete ? chains : [...chains, { ...own, target: serviceTarget(context, view, port) }];
 }
 
 /** Istio's Name.Matches: either may be the wildcard that covers the other. */
@@ -153,12 +154,17 @@ function applies(
 }
 
 /** To the service itself, on this port. */
-function serviceTarget({ service, destinationRule }: ServiceView, port: ServicePort): TcpTarget {
+function serviceTarget(
+  { proxy }: TcpContext,
+  { service, destinationRule }: ServiceView,
+  port: ServicePort,
+): TcpTarget {
   const name = outboundClusterName(service.hostname, port.number);
   return {
     statPrefix: name,
     clusters: [{ name, weight: 1 }],
     ...connectionSettings(destinationRule, ''),
+    ...lookupOf(service, port, proxy),
   };
 }
 
@@ -169,7 +175,8 @@ export function routeTarget(
   { route, port }: { route: readonly RouteDestination[]; port: number },
 ): TcpTarget {
   const first = route[0]!;
-  const { destinationRule } = context.services.get(first.destination.host) ?? {};
+  const called = context.services.get(first.destination.host);
+  const { destinationRule } = called ?? {};
   const weighted = route.filter(({ weight = 0 }) => weight > 0);
   const chosen = route.length === 1 || weighted.length === 0 ? [first] : weighted;
   const clusters = chosen.map(({ destination, weight = 1 }) => ({
@@ -181,7 +188,32 @@ export function routeTarget(
     statPrefix: single ? clusters[0]!.name : `${rule.source.name}.${rule.source.namespace}`,
     clusters: clusters.length === 1 ? [{ ...clusters[0]!, weight: 1 }] : clusters,
     ...connectionSettings(destinationRule, single ? (first.destination.subset ?? '') : ''),
+    // One lookup cannot serve several destinations, in Istio neither.
+    ...(single && called && destinationLookup(context, called, first.destination, port)),
   };
+}
+
+function destinationLookup(
+  { proxy }: TcpContext,
+  view: ServiceView,
+  destination: RouteDestination['destination'],
+  listenerPort: ServicePort,
+): Pick<TcpTarget, 'lookup'> {
+  const { service } = view;
+  const number = destinationPort(destination, view, listenerPort.number);
+  const port = service.ports.find((each) => each.number === number);
+  return port === undefined ? {} : lookupOf(service, port, proxy);
+}
+
+/** TLS to names that are looked up when they are called goes by the server name. */
+function lookupOf(
+  { resolution, hostname }: Service,
+  { protocol, number, targetPort }: ServicePort,
+  proxy: TcpContext['proxy'],
+): Pick<TcpTarget, 'lookup'> {
+  if (resolution !== 'dynamic-dns' || !isTls(protocol)) return {};
+  const port = typeof targetPort === 'number' ? targetPort : number;
+  return { lookup: { host: hostname, port, family: dnsLookupFamily(proxy) } };
 }
 
 /** Only the policy of the whole destination counts for these, not that of a port, as in Istio. */

@@ -26,7 +26,13 @@ import type { ProxyPlace } from '../mesh/proxy.js';
 import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem, VirtualService } from '../mesh/rules.js';
 import { assignmentMap, type ServiceClusters } from './assignment-map.js';
-import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './cluster.js';
+import {
+  blackHoleCluster,
+  dynamicDnsCluster,
+  dynamicDnsSecrets,
+  inboundPassthroughCluster,
+  passthroughCluster,
+} from './cluster.js';
 import { seenByRoute } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
 import { gatewayPlan } from './gateway-plan.js';
@@ -111,7 +117,10 @@ function clusters(view: ProxyView): ByName {
 }
 
 function secretsOf(view: ProxyView): ByName {
-  const own = view.gateway === undefined ? inboundSecrets(view) : gatewaySecrets(view);
+  const own =
+    view.gateway === undefined
+      ? [...inboundSecrets(view), ...dynamicDnsSecrets(view.settings)]
+      : gatewaySecrets(view);
   return together(secretMap(clustersByService(view)), ownMap(...own));
 }
 
@@ -255,7 +264,13 @@ const outboundClusterMap = memoize(
     for (const { clusters: ofService } of byService) {
       for (const { name, cluster } of ofService) all.set(name, cluster);
     }
-    for (const cluster of [blackHoleCluster(settings), passthroughCluster(settings)]) {
+    const dynamic =
+      settings.outboundTrafficPolicy === 'ALLOW_ANY_DYNAMIC_DNS' && proxy.type === 'sidecar';
+    for (const cluster of [
+      blackHoleCluster(settings),
+      passthroughCluster(settings),
+      ...(dynamic ? [dynamicDnsCluster(settings, proxy.ipv4, proxy.ipv6)] : []),
+    ]) {
       all.set(cluster.name ?? '', cluster);
     }
     return kept(settings, proxy, CLUSTER).same(all);

@@ -27,14 +27,24 @@ export interface UpstreamTransport {
   perRequest?: UpstreamHttpProtocolOptions;
 }
 
+/** What is called. */
+interface Upstream {
+  service: Pick<Service, 'subjectAltNames'>;
+  http2: boolean;
+  settings: MeshSettings;
+}
+
+/** Whether TLS is by the name of each request and checks it. */
+export function checksEachName({ tls }: EffectivePolicy): boolean {
+  if (tls === undefined || !asksForTls(tls)) return false;
+  return perRequestNames(tls)?.auto_san_validation === true;
+}
+
 /**
  * TLS of mode SIMPLE or MUTUAL, and the PROXY header. SNI and the names checked are those of the rule; without them
  * those of the ServiceEntry (names), else of the request's host (Istio API, ClientTLSSettings).
  */
-export function upstreamTransport(
-  policy: EffectivePolicy,
-  upstream: { service: Service; http2: boolean; settings: MeshSettings },
-): UpstreamTransport {
+export function upstreamTransport(policy: EffectivePolicy, upstream: Upstream): UpstreamTransport {
   const tls = asksForTls(policy.tls) ? policy.tls : undefined;
   const inner = tls && tlsSocket(tls, upstream);
   const socket = policy.proxyProtocol ? proxyHeader(policy.proxyProtocol, inner) : inner;
@@ -56,10 +66,7 @@ function perRequestNames(tls: Tls): UpstreamHttpProtocolOptions | undefined {
   return { auto_sni: true, ...(checked && { auto_san_validation: true }) };
 }
 
-function tlsSocket(
-  tls: Tls,
-  { service, http2, settings }: { service: Service; http2: boolean; settings: MeshSettings },
-): TransportSocket {
+function tlsSocket(tls: Tls, { service, http2, settings }: Upstream): TransportSocket {
   const { ecdhCurves = [], cipherSuites = [] } = settings.config.tlsDefaults ?? {};
   const common: CommonTlsContext = {
     tls_params: {
@@ -84,7 +91,7 @@ function tlsSocket(
   };
 }
 
-function validation(tls: Tls, service: Service): CommonTlsContext {
+function validation(tls: Tls, service: Upstream['service']): CommonTlsContext {
   if (tls.insecureSkipVerify) return { validation_context: {} };
   const names = tls.subjectAltNames?.length ? tls.subjectAltNames : (service.subjectAltNames ?? []);
   const context: CertificateValidationContext = {

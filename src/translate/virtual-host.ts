@@ -14,7 +14,7 @@ import { ALLOW_ANY_VIRTUAL_HOST, BLOCK_ALL_VIRTUAL_HOST, virtualHostName } from 
 import { countsAttempts } from './proxy-settings.js';
 import { forwardedHost, timeouts } from './route-action.js';
 import { EVERY_REQUEST } from './route-match.js';
-import { unknownCluster } from './tcp-proxy.js';
+import { unknownHttpCluster } from './tcp-proxy.js';
 import {
   aliasDomains,
   hostDomain,
@@ -213,12 +213,12 @@ const virtualHost = memoize(
 
 /** Hosts that nobody knows: passed through to where the client wanted to go, or refused. */
 const catchAll = memoize((settings: MeshSettings): VirtualHost => {
-  const allowed = settings.outboundTrafficPolicy === 'ALLOW_ANY';
+  const allowed = settings.outboundTrafficPolicy !== 'REGISTRY_ONLY';
   const name = allowed ? ALLOW_ANY_VIRTUAL_HOST : BLOCK_ALL_VIRTUAL_HOST;
   const action: Route = allowed
     ? {
         route: {
-          cluster: unknownCluster(settings),
+          cluster: unknownHttpCluster(settings),
           ...timeouts(undefined),
           ...forwardedHost(settings),
         },

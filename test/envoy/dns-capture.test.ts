@@ -4,6 +4,7 @@ import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { TestCa } from '../xds/certificates.js';
 import { CapturedPod } from './captured-pod.js';
 import { documents, resource } from './fleet.js';
 import { LiveMesh } from './live-mesh.js';
@@ -11,6 +12,7 @@ import { LiveMesh } from './live-mesh.js';
 const here = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
 const HTTP = 7080;
 const TCP = 7001;
+const TLS = 7443;
 const [A, B, C, D] = ['10.77.1.11', '10.77.1.12', '10.77.1.13', '10.77.1.14'] as const;
 const NAME_SERVER = '10.77.1.53';
 
@@ -32,6 +34,11 @@ const first = documents(
     resolution: 'DYNAMIC_DNS',
     ports: [http],
   }),
+  resource('ServiceEntry', 'secure', {
+    hosts: ['*.secure.test'],
+    resolution: 'DYNAMIC_DNS',
+    ports: [{ number: 443, name: 'tls', protocol: 'TLS', targetPort: TLS }],
+  }),
   {
     apiVersion: 'v1',
     kind: 'Service',
@@ -41,7 +48,10 @@ const first = documents(
   resource('WorkloadEntry', 'web-1', { address: D, labels: { app: 'web' } }),
 );
 
+const certificate = JSON.stringify(new TestCa('servers').issue({ names: ['a.secure.test'] }));
+
 const world = `
+  import { createServer as createTlsServer } from 'node:tls';
   import { createServer } from 'node:http';
   import { tcpBackend } from ${here('./tcp-client.ts')};
   import { dnsServer } from ${here('./dns-server.ts')};
@@ -51,9 +61,15 @@ const world = `
       response.end('from ' + host + ' for ' + request.headers.host);
     });
     await new Promise((resolve) => server.listen(${HTTP}, host, resolve));
+    const secure = createTlsServer(${certificate}, (socket) => {
+      socket.on('error', () => {});
+      socket.end('from ' + host + ' for ' + socket.servername);
+    });
+    await new Promise((resolve) => secure.listen(${TLS}, host, resolve));
   }
   await dnsServer('${NAME_SERVER}', {
     'outside.test': '${D}', 'one.test': '${D}', 'a.dynamic.test': '${A}', 'b.dynamic.test': '${B}',
+    'a.secure.test': '${A}', 'b.secure.test': '${B}', 'late.test': '${B}',
   });
   console.log('ready');`;
 
@@ -82,11 +98,21 @@ t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
     import { exchange } from ${here('./tcp-client.ts')};
     import { ask } from ${here('./dns-server.ts')};
     import { lookup } from 'node:dns/promises';
+    import { connect } from 'node:tls';
     const get = async (host) => {
       const response = await fetch('http://' + host + ':${HTTP}/', { signal: AbortSignal.timeout(5000) });
       return response.status + ' ' + (await response.text());
     };
     const say = async (host) => (await exchange({ host, port: ${TCP} }, 'x')).text;
+    const secure = (servername, host = servername) =>
+      new Promise((resolve) => {
+        let text = '';
+        const socket = connect({ host, port: 443, servername, rejectUnauthorized: false });
+        socket.on('data', (data) => { text += data; });
+        socket.on('error', ({ code }) => resolve(code));
+        socket.on('close', () => resolve(text));
+        setTimeout(() => socket.destroy(), 5000).unref();
+      });
     const asked = (name, type, over) => ask('${NAME_SERVER}', name, type, over);
     ${body}`;
   const answers = (await pod.run(
@@ -98,6 +124,8 @@ t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
       web: await get('web'),
       webInFull: await get('web.default.svc.cluster.local'),
       dynamic: [await get('a.dynamic.test'), await get('b.dynamic.test')],
+      secure: [await secure('a.secure.test'), await secure('b.secure.test')],
+      unknown: await secure('x.secure.test'),
       outside: await get('outside.test'),
       nowhere: await lookup('nowhere.test').catch((error) => error.code),
       a: await asked('one.test', 'A'),
@@ -118,6 +146,12 @@ t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
     'DYNAMIC_DNS: each name of the wildcard, looked up by the sidecar',
   );
   t.equal(await pod.stat('^cluster.outbound.*dynamic.test;.upstream_rq_200$'), 2);
+  t.same(
+    answers['secure'],
+    [A, B].map((ip, i) => `from ${ip} for ${'ab'[i]}.secure.test`),
+    'and TLS by the server name',
+  );
+  t.equal(answers['unknown'], 'ECONNRESET', 'a name that there is not');
   t.equal(answers['outside'], `200 from ${D} for outside.test:${HTTP}`, 'the own name server');
   t.equal(answers['nowhere'], 'ENOTFOUND');
   const { a, aaaa } = answers as Record<string, { code: number; addresses: string[] }>;
@@ -152,4 +186,31 @@ t.test('names of the mesh and others', { timeout: 90_000 }, async (t) => {
   const during = (await steady) as { fine: number; lost: number; moved: number; later: string };
   t.ok(during.fine > 100, `${during.fine} queries`);
   t.match(during, { lost: 0, moved: 0, later: `${C}:x` }, 'a new name disturbs nobody');
+
+  const toC = `
+    import { request } from 'node:http';
+    const out = {};
+    for (const host of ['late.test', 'nowhere.test']) {
+      out[host] = await new Promise((resolve) => {
+        const headers = { host: host + ':${HTTP}' };
+        request({ host: '${C}', port: ${HTTP}, headers, agent: false }, (response) => {
+          response.on('data', (data) => resolve(response.statusCode + ' ' + data));
+        }).end();
+      });
+    }
+    console.log(JSON.stringify(out));`;
+  t.match(await pod.run('pod', toC), { 'late.test': `200 from ${C} for late.test:${HTTP}` });
+  const spec = { outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS' } };
+  const mode = {
+    apiVersion: 'mesh.istio.io/v1alpha1',
+    kind: 'MeshConfig',
+    metadata: { name: 'm' },
+  };
+  await mesh.applied(() => mesh.write('mode.yaml', documents({ ...mode, spec })));
+  await mesh.synced();
+  t.match(
+    await pod.run('pod', toC),
+    { 'late.test': `200 from ${B} for late.test:${HTTP}`, 'nowhere.test': /^503 / },
+    'ALLOW_ANY_DYNAMIC_DNS: by the host, whatever address was called',
+  );
 });

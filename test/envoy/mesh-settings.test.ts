@@ -1,6 +1,13 @@
 // Settings of the mesh as clients and workloads see them: headers that proxies add, limits and normalisation, an HTTP
 // proxy, names of statistics; and which statuses eject an endpoint.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import t from 'tap';
+import { TestCa } from '../xds/certificates.js';
 import { countByName, documents } from './fleet.js';
 import { startFleetMesh } from './fleet-mesh.js';
 import { until } from './live-mesh.js';
@@ -82,6 +89,44 @@ t.test(
     t.ok((await client.stat('cluster.out_app.test_http;.upstream_rq_total')) > 0, 'by the pattern');
   },
 );
+
+t.test('unknown hosts looked up when they are called', { timeout: 60_000 }, async (t) => {
+  const local = await fleet.add('local', '127.0.0.1', 0);
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-settings-'));
+  const ca = new TestCa('servers');
+  writeFileSync(join(folder, 'ca.pem'), ca.cert);
+  const secure = createServer(ca.issue({ names: ['localhost'] }), (request, response) => {
+    const { servername } = request.socket as TLSSocket;
+    response.end(JSON.stringify({ name: `secure ${servername}` }));
+  });
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    secure.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const { port } = secure.address() as AddressInfo;
+  /** By the HTTP proxy. */
+  const ask = async (host: string) => {
+    const { name, status } = await fleet.ask(host, { port: 15001, fresh: true });
+    return name || status;
+  };
+  await settings({});
+  const none = () => ask(`localhost:${local}`).catch(() => 0);
+  await until(5_000, async () => (await none()) === 502);
+  t.pass('REGISTRY_ONLY');
+  const policy = (more: object = {}) =>
+    settings({ outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS', ...more } });
+  await policy();
+  await until(5_000, async () => (await ask(`localhost:${local}`)) === 'local');
+  t.equal(await ask('nowhere.invalid:80'), 503, 'a name that there is not');
+  t.equal(await ask(`app.test:${fleet.port}`), 'v1', 'known hosts are as ever');
+  await policy({ tls: { mode: 'SIMPLE', caCertificates: join(folder, 'ca.pem') } });
+  await until(5_000, async () => (await ask(`localhost:${port}`)) === 'secure localhost');
+  t.equal(await ask(`127.0.0.1:${port}`), 503, 'the certificate is of another name');
+  await policy({ tls: { mode: 'SIMPLE', insecureSkipVerify: true } });
+  await until(5_000, async () => `${await ask(`127.0.0.1:${port}`)}`.startsWith('secure'));
+  t.pass('which insecureSkipVerify does not mind');
+});
 
 t.test('outlier detection by other statuses', { timeout: 60_000 }, async (t) => {
   await settings({});

@@ -65,9 +65,9 @@ const cases: [string, unknown, string[]][] = [
     ['error invalid-value spec.outboundTrafficPolicy.mode'],
   ],
   [
-    'mode that is not implemented',
-    mesh({ outboundTrafficPolicy: { mode: 'ALLOW_ANY_DYNAMIC_DNS' } }),
-    ['warning not-implemented spec.outboundTrafficPolicy.mode'],
+    'TLS of another mode',
+    mesh({ outboundTrafficPolicy: { mode: 'ALLOW_ANY', tls: { mode: 'SIMPLE' } } }),
+    ['warning invalid-value spec.outboundTrafficPolicy.tls'],
   ],
   ['connectTimeout', mesh({ connectTimeout: '2h' }), ['error invalid-value spec.connectTimeout']],
   ['connectTimeout 0', mesh({ connectTimeout: '0s' }), ['error invalid-value spec.connectTimeout']],

@@ -411,7 +411,18 @@ export const meshConfigs: unknown[] = [
     connectTimeout: '10s',
     protocolDetectionTimeout: '0s',
     tcpKeepalive: { probes: 1, time: '1s', interval: '1s' },
-    outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' },
+    outboundTrafficPolicy: {
+      mode: 'ALLOW_ANY_DYNAMIC_DNS',
+      tls: {
+        mode: 'MUTUAL',
+        clientCertificate: '/etc/tls/tls.crt',
+        privateKey: '/etc/tls/tls.key',
+        caCertificates: '/etc/tls/ca.crt',
+        subjectAltNames: ['example.com'],
+        sni: 'example.com',
+        caCrl: '/etc/tls/ca.crl',
+      },
+    },
     inboundTrafficPolicy: { mode: 'LOCALHOST' },
     defaultServiceExportTo: ['*'],
     defaultVirtualServiceExportTo: ['.'],
@@ -482,7 +493,13 @@ export const meshConfigs: unknown[] = [
       },
     },
   },
-  { localityLbSetting: weights },
+  {
+    localityLbSetting: weights,
+    outboundTrafficPolicy: {
+      mode: 'ALLOW_ANY_DYNAMIC_DNS',
+      tls: { mode: 'SIMPLE', insecureSkipVerify: true },
+    },
+  },
 ];
 
 /** Fields of an EndpointSlice; they stand beside metadata. */
