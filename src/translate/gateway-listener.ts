@@ -1,5 +1,6 @@
 // One listener of a router from its plan: a chain for all of plain HTTP, or one for each server name. Which listeners
 // there are is decided in gateway-plan.ts.
+import type { Filter } from '../envoy/gen/types/envoy/config/listener/v3/Filter.js';
 import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/FilterChain.js';
 import type { FilterChainMatch } from '../envoy/gen/types/envoy/config/listener/v3/FilterChainMatch.js';
 import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
@@ -14,7 +15,7 @@ import { acceptOneByOne, listenerAddresses } from './listener-address.js';
 import { PROXY_PROTOCOL, TLS_INSPECTOR } from './listener-filters.js';
 import { quicListenerName } from './names.js';
 import { quicSocket, serverTlsSocket } from './server-tls.js';
-import { tcpProxyFilter } from './tcp-proxy.js';
+import { tcpFilters } from './tcp-proxy.js';
 
 /** The listeners of a plan: over TCP and, where a server asks for HTTP/3, over UDP at the same port. */
 export const gatewayListeners = memoize(
@@ -57,21 +58,21 @@ function tcpChain(
 ): FilterChain {
   return filterChain({
     ...chainMatch(chain),
-    filters: [chainFilter(plan, chain, settings)],
+    filters: chainFilters(plan, chain, settings),
     ...(chain.tls && { transportSocket: serverTlsSocket(chain.tls, settings) }),
   });
 }
 
-function chainFilter(
+function chainFilters(
   plan: GatewayListenerPlan,
   { http, tcp, tls }: GatewayChainPlan,
   settings: MeshSettings,
-) {
+): Filter[] {
   if (tcp !== undefined || http === undefined) {
-    return tcpProxyFilter(tcp ?? { statPrefix: '', clusters: [] }, settings);
+    return tcpFilters(tcp ?? { statPrefix: '', clusters: [] }, settings);
   }
   const http3Port = tls && plan.quic ? plan.port : undefined;
-  return gatewayHttpFilter({ ...http, statName: plan.name, http3Port }, settings);
+  return [gatewayHttpFilter({ ...http, statName: plan.name, http3Port }, settings)];
 }
 
 function chainMatch({ serverNames }: GatewayChainPlan): { match?: FilterChainMatch } {

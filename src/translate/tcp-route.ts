@@ -170,7 +170,7 @@ function serviceTarget(
 
 /** To the destinations of a rule. The DestinationRule of the first one says how connections are kept, as in Istio. */
 export function routeTarget(
-  context: Pick<TcpContext, 'services'>,
+  context: Pick<TcpContext, 'services' | 'proxy'>,
   rule: VirtualService,
   { route, port }: { route: readonly RouteDestination[]; port: number },
 ): TcpTarget {
@@ -194,13 +194,13 @@ export function routeTarget(
 }
 
 function destinationLookup(
-  { proxy }: TcpContext,
+  { proxy }: Pick<TcpContext, 'proxy'>,
   view: ServiceView,
   destination: RouteDestination['destination'],
-  listenerPort: ServicePort,
+  listenerPort: number,
 ): Pick<TcpTarget, 'lookup'> {
   const { service } = view;
-  const number = destinationPort(destination, view, listenerPort.number);
+  const number = destinationPort(destination, view, listenerPort);
   const port = service.ports.find((each) => each.number === number);
   return port === undefined ? {} : lookupOf(service, port, proxy);
 }

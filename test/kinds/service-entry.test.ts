@@ -125,19 +125,11 @@ const cases: [string, unknown, string[]][] = [
     }),
     ['error invalid-value spec.hosts'],
   ],
-  [
-    'DYNAMIC_DNS',
-    se({ resolution: 'DYNAMIC_DNS', hosts: ['*.example.com'] }),
-    ['warning not-implemented spec.resolution'],
-  ],
+  ['DYNAMIC_DNS', se({ resolution: 'DYNAMIC_DNS', hosts: ['*.example.com'] }), []],
   [
     'DYNAMIC_DNS of one host',
     se({ resolution: 'DYNAMIC_DNS', addresses: ['1.1.1.1'] }),
-    [
-      'error invalid-value spec.addresses',
-      'error invalid-value spec.hosts[0]',
-      'warning not-implemented spec.resolution',
-    ],
+    ['error invalid-value spec.addresses', 'error invalid-value spec.hosts[0]'],
   ],
   [
     'network and names of certificates',
