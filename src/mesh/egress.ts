@@ -1,13 +1,15 @@
 // What a Sidecar lets clients see, listener by listener: the services and rules of its egress hosts, and the services
 // that these rules lead to, which have clusters but no listeners or hosts of their own (Istio's sidecar scope).
 import { memoize } from '../lib/memo.js';
+import { candidateRules, candidateServices, inOrder } from './egress-candidates.js';
 import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
 import type { VirtualService } from './rules.js';
 import type { Service } from './service.js';
 import { EgressFilter, type EgressScope, type Sidecar, type UnixSocket } from './sidecar.js';
 import { isVisible } from './visibility.js';
-import { preferred } from './visible-services.js';
+import { visibleRules } from './visible-rules.js';
+import { goesBefore, preferred } from './visible-services.js';
 
 /** What is seen at one port, at one socket, or (without either) at all other ports. */
 export interface SeenAtPort {
@@ -21,25 +23,25 @@ export interface SeenAtPort {
   virtualServices: readonly VirtualService[];
 }
 
-/**
- * What clients of `namespace` see at each port of the Sidecar; undefined when it limits nothing. `rules` are the
- * VirtualServices visible to the namespace, in order of precedence.
- */
+/** What clients of `namespace` see at each port of the Sidecar; undefined when it limits nothing. */
 export function egressOf(
   mesh: Mesh,
   client: { sidecar: Sidecar; namespace: string },
-  rules: readonly VirtualService[],
 ): readonly SeenAtPort[] | undefined {
   const { sidecar, namespace } = client;
   if (sidecar.egress.length === 0) return undefined;
   return sidecar.egress.map((entry) => {
     const filter = egressFilter(entry, namespace);
-    const virtualServices = rules.filter((rule) => filter.seesRule(rule));
+    const rules = candidateRules(mesh.virtualServices, filter);
+    const virtualServices = visibleRules(
+      rules.filter((rule) => filter.seesRule(rule)),
+      namespace,
+    );
     const services = new Map<string, Service>();
-    for (const service of candidates(mesh, entry)) {
+    for (const service of candidateServices(mesh, filter)) {
       if (!isVisible(service.visibility, namespace) || !filter.sees(service)) continue;
       const other = services.get(service.hostname);
-      if (other === undefined || preferred(service, other, namespace)) {
+      if (other === undefined || goesBefore(service, other, namespace)) {
         services.set(service.hostname, service);
       }
     }
@@ -62,16 +64,10 @@ function place({ port, socket, bind, captured }: EgressScope) {
   };
 }
 
-const egressFilter = memoize(
+/** What an egress entry lets clients of a namespace see. */
+export const egressFilter = memoize(
   (entry: EgressScope, namespace: string) => new EgressFilter(entry, namespace),
 );
-
-/** Few hosts by name are looked up; patterns are held against all services. */
-function candidates(mesh: Mesh, { hosts }: EgressScope): readonly Service[] {
-  const named = hosts.filter(({ excluded }) => !excluded);
-  if (named.some(({ host }) => host.startsWith('*'))) return mesh.services;
-  return named.flatMap(({ host }) => mesh.servicesByHostname.get(host) ?? []);
-}
 
 /** Services that the rules lead to and the hosts do not name. */
 function destinationsOf(
@@ -106,6 +102,12 @@ function destinationsOf(
   }
   return found;
 }
+
+/** All hosts that rules send requests of this namespace to. */
+export const destinationHostsOf = memoize(
+  (rules: readonly VirtualService[], namespace: string): ReadonlySet<string> =>
+    new Set(rules.flatMap((rule) => [...destinationPorts(rule, namespace).keys()])),
+);
 
 /** Hosts that a rule sends requests of this namespace to, with the ports; 0 stands for all of them. */
 function destinationPorts(
@@ -173,4 +175,14 @@ export function unionOf(listeners: readonly SeenAtPort[]): readonly Service[] {
     }
   }
   return [...byHost.values()].sort((a, b) => compareText(a.hostname, b.hostname));
+}
+
+/** All rules seen at any port, in order of precedence. */
+export function unionOfRules(
+  mesh: Mesh,
+  listeners: readonly SeenAtPort[],
+  namespace: string,
+): readonly VirtualService[] {
+  const used = new Set(listeners.flatMap(({ virtualServices }) => virtualServices));
+  return visibleRules(inOrder(mesh.virtualServices, used), namespace);
 }

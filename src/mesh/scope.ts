@@ -4,17 +4,18 @@
 import { memoize, sameOr } from '../lib/memo.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
 import { findDestinationRule, type SelectingRule, selectingRules } from './destination-rule.js';
-import { egressOf, unionOf, wholeService } from './egress.js';
+import { egressOf, unionOf, unionOfRules, wholeService } from './egress.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { Mesh } from './mesh.js';
 import { sameKeys } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { EgressListener, OutboundScope, ServiceView } from './proxy-view.js';
-import type { DestinationRule, VirtualService } from './rules.js';
+import type { DestinationRule } from './rules.js';
 import type { CachedScope } from './scope-cache.js';
+import { isUnaffected } from './scope-changes.js';
 import type { Service } from './service.js';
 import type { Sidecar } from './sidecar.js';
-import { isVisible } from './visibility.js';
+import { visibleRules } from './visible-rules.js';
 import { visibleByHostname } from './visible-services.js';
 
 /** Whose scope it is. */
@@ -109,7 +110,13 @@ function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined)
     from.selecting === selecting &&
     // What rules lead to is seen as well where a Sidecar limits it.
     (sameRules || sidecar === undefined);
-  if (old !== undefined && sameServices && sameRules) {
+  const untouched =
+    (sameServices && sameRules) ||
+    (before !== undefined &&
+      from?.selecting === selecting &&
+      isLimited(client) &&
+      isUnaffected(mesh, client, before));
+  if (old !== undefined && from !== undefined && untouched) {
     const endpoints =
       from.endpoints === mesh.endpoints
         ? old.endpoints
@@ -143,21 +150,20 @@ function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined)
   return same ? old : { services, virtualServices, endpoints, ...(listeners && { listeners }) };
 }
 
+function isLimited(client: Client): client is Client & { sidecar: Sidecar } {
+  return client.sidecar !== undefined && client.sidecar.egress.length > 0;
+}
+
 /** What a Sidecar lets see; undefined when it limits nothing. */
 function limitedBy(
   mesh: Mesh,
   client: Client & { sidecar: Sidecar },
   old: OutboundScope | undefined,
 ): Omit<OutboundScope, 'endpoints'> | undefined {
-  const rules = visibleRules(mesh.virtualServices, client.namespace);
-  const seen = egressOf(mesh, client, rules);
+  const seen = egressOf(mesh, client);
   if (seen === undefined) return undefined;
   const services = sameOr(old?.services, views(mesh, client, unionOf(seen)));
-  const used = new Set(seen.flatMap(({ virtualServices }) => virtualServices));
-  const virtualServices = sameOr(
-    old?.virtualServices,
-    rules.filter((rule) => used.has(rule)),
-  );
+  const virtualServices = sameOr(old?.virtualServices, unionOfRules(mesh, seen, client.namespace));
   // One entry for all ports is what a scope is anyway, unless rules lead beyond it.
   const [first] = seen;
   const isPlain = first?.port === undefined && first?.socket === undefined;
@@ -202,26 +208,6 @@ const ruledView = memoize(
     destinationRule,
   }),
 );
-
-/**
- * In order of precedence: the namespace's own that others do not see, those exported to it by name, then public ones;
- * each oldest first (the order in which Istio's sidecar scope collects them).
- */
-function visibleRules(
-  virtualServices: readonly VirtualService[],
-  namespace: string,
-): readonly VirtualService[] {
-  const visible = virtualServices.filter(
-    ({ visibility, gateways, hosts }) =>
-      hosts.length > 0 && gateways.includes('mesh') && isVisible(visibility, namespace),
-  );
-  const isPublic = visible.filter(({ visibility }) => visibility === '*');
-  if (isPublic.length === visible.length) return visible;
-  const exported = visible.filter(({ visibility }) => visibility !== '*');
-  const own = exported.filter(({ source }) => source.namespace === namespace);
-  const others = exported.filter(({ source }) => source.namespace !== namespace);
-  return [...own, ...others, ...isPublic];
-}
 
 /** Where no service came or went: those of before with the visible ones of what changed. */
 function changedEndpoints(

@@ -45,7 +45,7 @@ export interface UnixSocket {
 }
 
 /** One `NAMESPACE/HOST` entry. */
-interface EgressHost {
+export interface EgressHost {
   /** `.`, `*` or a name. */
   namespace: string;
   host: string;
@@ -144,7 +144,8 @@ function egressHost(entry: string): EgressHost {
 
 /** Whether an egress entry lets clients of a namespace see services and rules. */
 export class EgressFilter {
-  readonly #included: readonly EgressHost[];
+  /** Entries with the namespace that they are for, or `*`. */
+  readonly included: readonly EgressHost[];
   readonly #excluded: readonly EgressHost[];
   readonly #exact = new Set<string>();
   readonly #wild: readonly EgressHost[];
@@ -153,10 +154,10 @@ export class EgressFilter {
     const resolved = hosts.map((entry) =>
       entry.namespace === '.' ? { ...entry, namespace: clientNamespace } : entry,
     );
-    this.#included = resolved.filter(({ excluded }) => !excluded);
+    this.included = resolved.filter(({ excluded }) => !excluded);
     this.#excluded = resolved.filter(({ excluded }) => excluded);
-    for (const { namespace, host } of this.#included) this.#exact.add(`${namespace}/${host}`);
-    this.#wild = this.#included.filter(({ host }) => isWildcard(host));
+    for (const { namespace, host } of this.included) this.#exact.add(`${namespace}/${host}`);
+    this.#wild = this.included.filter(({ host }) => isWildcard(host));
   }
 
   /** A service is seen when an entry of its namespace, or of any, names or covers its host. */
@@ -172,7 +173,7 @@ export class EgressFilter {
     return hosts.some(
       (host) =>
         !this.#isExcluded(namespace, host) &&
-        this.#included.some(
+        this.included.some(
           (entry) =>
             isOf(entry, namespace) &&
             (hostCovers(entry.host, host) || hostCovers(host, entry.host)),

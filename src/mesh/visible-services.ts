@@ -1,6 +1,6 @@
 // Which service of a hostname clients of a namespace see, when several namespaces have it.
 import { memoize } from '../lib/memo.js';
-import { compareText } from './order.js';
+import { byAge, compareText } from './order.js';
 import type { Service } from './service.js';
 import { isVisible } from './visibility.js';
 
@@ -21,6 +21,12 @@ export const visibleByHostname = memoize(
     return [...chosen.values()].sort((a, b) => compareText(a.hostname, b.hostname));
   },
 );
+
+/** Whether a service goes before another one of the same hostname, whichever is seen first: the older of equals. */
+export function goesBefore(service: Service, other: Service, namespace: string): boolean {
+  if (preferred(service, other, namespace)) return true;
+  return !preferred(other, service, namespace) && byAge(service, other) < 0;
+}
 
 /** Whether a service goes before an older one of the same hostname. */
 export function preferred(service: Service, older: Service, namespace: string): boolean {
