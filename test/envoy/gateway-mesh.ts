@@ -15,6 +15,8 @@ export interface Metadata {
   annotations?: Record<string, string>;
   /** Which of two is older: the smaller one. */
   age?: number;
+  /** Label `istio` of the routers of a Gateway. */
+  istio?: string;
 }
 
 /** Resources of several routes: `age` orders them. */
@@ -116,11 +118,14 @@ export class GatewayMesh {
     return scene;
   }
 
-  /** One more router, for the same Gateways. */
-  addRouter(ip: string, metadata?: Record<string, unknown>): Promise<Sidecar> {
-    const labels = { istio: 'ingressgateway' };
-    const name = `gateway-${ip.split('.').at(-1)}`;
-    return this.mesh.sidecar(ip, { type: 'router', name, labels, ...(metadata && { metadata }) });
+  /** A router with this label `istio`; `gateway` is told it and the address of the listeners. */
+  addRouter(
+    ip: string,
+    metadata?: Record<string, unknown>,
+    istio = 'ingressgateway',
+  ): Promise<Sidecar> {
+    const more = { ...(metadata && { metadata }) };
+    return this.mesh.sidecar(ip, { type: 'router', name: istio, labels: { istio }, ...more });
   }
 
   meshConfig(spec: object): void {
@@ -173,7 +178,7 @@ export class GatewayMesh {
 
   gateway(name: string, servers: readonly ServerSpec[], metadata?: Metadata): object {
     const spec = {
-      selector: { istio: 'ingressgateway' },
+      selector: { istio: metadata?.istio ?? 'ingressgateway' },
       servers: servers.map(
         ({ port, protocol = 'HTTP', hosts = ['*'], tls, bind = this.at, name: own }) => ({
           // Part of the names of routes: not by its place in the list, which edits change.
