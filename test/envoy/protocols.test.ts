@@ -8,81 +8,20 @@ import * as grpc from '@grpc/grpc-js';
 import t from 'tap';
 import { names, resource } from './fleet.js';
 import { startFleetMesh } from './fleet-mesh.js';
+import { chatThrice, echoChannel, grpcWeb, say, startEcho } from './grpc-echo.js';
 
 const { fleet, write, service } = await startFleetMesh(['v1', 'h2']);
 const [port, web] = [await fleet.freePort(), await fleet.freePort()];
-const bytes = { serialize: (value: Buffer) => value, deserialize: (value: Buffer) => value };
-const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
-  path: `/test.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: bytes.serialize,
-  requestDeserialize: bytes.deserialize,
-  responseSerialize: bytes.serialize,
-  responseDeserialize: bytes.deserialize,
-});
-
-/** Says its name. Metadata steer it: `x-fail: NAME` makes NAME unavailable, `x-wait` is a time in ms. */
 for (const [i, name] of ['a', 'b'].entries()) {
-  const server = new grpc.Server();
-  server.addService(
-    { say: method('Say', false, false), chat: method('Chat', true, true) },
-    {
-      say(call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>): void {
-        const [fail] = call.metadata.get('x-fail');
-        const [wait] = call.metadata.get('x-wait');
-        const answer = () =>
-          fail === name
-            ? reply({ code: grpc.status.UNAVAILABLE, details: 'told so' })
-            : reply(null, Buffer.from(name));
-        setTimeout(answer, Number(wait ?? 0));
-      },
-      chat(call: grpc.ServerDuplexStream<Buffer, Buffer>): void {
-        call.on('data', (said: Buffer) => call.write(Buffer.from(`${name}:${said}`)));
-        call.on('end', () => call.end());
-      },
-    },
-  );
-  await new Promise<void>((resolve, reject) => {
-    const credentials = grpc.ServerCredentials.createInsecure();
-    server.bindAsync(`${fleet.at(80 + i)}:${port}`, credentials, (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
-  t.teardown(() => server.forceShutdown());
+  const close = await startEcho(name, fleet.at(80 + i), port);
+  t.teardown(close);
 }
 
-/** A channel to the sidecar that names a host of the mesh; it makes one connection. */
+/** A channel to the sidecar that names a host of the mesh. */
 function channel(host: string): grpc.Client {
-  const client = new grpc.Client(`${fleet.at(1)}:${port}`, grpc.credentials.createInsecure(), {
-    'grpc.default_authority': host,
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.enable_retries': 0,
-  });
+  const client = echoChannel(`${fleet.at(1)}:${port}`, host);
   t.teardown(() => client.close());
   return client;
-}
-
-/** Who answered, or the status. */
-function say(client: grpc.Client, headers: Record<string, string> = {}): Promise<string | number> {
-  const metadata = new grpc.Metadata();
-  for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
-  const { path } = method('Say', false, false);
-  const options = { deadline: Date.now() + 10_000 };
-  return new Promise((resolve) => {
-    const done: grpc.requestCallback<Buffer> = (error, value) =>
-      resolve(error?.code ?? String(value));
-    const { serialize, deserialize } = bytes;
-    client.makeUnaryRequest(
-      path,
-      serialize,
-      deserialize,
-      Buffer.from('x'),
-      metadata,
-      options,
-      done,
-    );
-  });
 }
 
 async function answers(count: number, client: grpc.Client, headers = {}) {
@@ -152,39 +91,13 @@ t.test('gRPC', { timeout: 60_000 }, async (t) => {
   t.match(await say(channel('timed.test')), /^[ab]$/, 'in time');
   t.equal(await say(channel('nobody.test')), grpc.status.UNAVAILABLE, 'an unknown host (HTTP 502)');
 
-  const chat = await new Promise<string[]>((resolve, reject) => {
-    const { path } = method('Chat', true, true);
-    const call = plain.makeBidiStreamRequest(path, bytes.serialize, bytes.deserialize);
-    const heard: string[] = [];
-    call.on('data', (data: Buffer) => {
-      heard.push(String(data).slice(2));
-      if (heard.length < 3) call.write(Buffer.from(String(heard.length)));
-      else call.end();
-    });
-    call.on('end', () => resolve(heard));
-    call.on('error', reject);
-    call.write(Buffer.from('0'));
-  });
+  const chat = await chatThrice(plain);
   t.strictSame(chat, ['0', '1', '2'], 'a stream goes both ways');
 });
 
 t.test('gRPC-Web', { timeout: 60_000 }, async (t) => {
   await write('grpc', [entry('plain')]);
-  const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), Buffer.from('x')]);
-  const { contentType, body } = await new Promise<{ contentType?: string; body: Buffer }>(
-    (resolve, reject) => {
-      const headers = { host: 'plain.test', 'content-type': 'application/grpc-web+proto' };
-      const options = { host: fleet.at(1), port: web, path: '/test.Echo/Say', method: 'POST' };
-      const sent = request({ ...options, headers, agent: false }, (response) => {
-        const pieces: Buffer[] = [];
-        response.on('data', (piece: Buffer) => pieces.push(piece));
-        const contentType = response.headers['content-type'] ?? '';
-        response.on('end', () => resolve({ contentType, body: Buffer.concat(pieces) }));
-      });
-      sent.on('error', reject);
-      sent.end(frame);
-    },
-  );
+  const { contentType, body } = await grpcWeb(fleet.at(1), web, 'plain.test');
   t.match(contentType, /^application\/grpc-web/);
   t.match(body.subarray(5, 6).toString(), /[ab]/, 'the message');
   t.equal(body[6], 0x80, 'then the trailers, in a frame of the body');
