@@ -238,6 +238,9 @@ async function testScaling(url) {
   await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=3');
   await until('three instances answer', async () => (await instances(url, 30)).size === 3, 60_000);
   say(`three instances after ${((Date.now() - up) / 1000).toFixed(1)} s, no file edited`);
+  // So many that a call which is tried again meets new ones only.
+  await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=8');
+  await until('eight instances answer', async () => (await instances(url, 80)).size === 8, 60_000);
   await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=1');
   const left = await instances(url, 50);
   check(left.size === 1 && left.has(one), `one instance is left, the first: ${[...left]}`);

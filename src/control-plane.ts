@@ -2,7 +2,7 @@
 // loop runs short turns (ARCHITECTURE.md, How a change travels). Questions are answered in answers.ts.
 import { Answers } from './answers.js';
 import type { Source } from './config/source.js';
-import { type TypeUrl, VIRTUAL_HOST } from './envoy/resource.js';
+import { LISTENER, ROUTE, type TypeUrl, VIRTUAL_HOST } from './envoy/resource.js';
 import { causesOfRefusal, HeldBackResources } from './held-back.js';
 import { errorMessage } from './lib/error.js';
 import { memoize, sameOr } from './lib/memo.js';
@@ -155,6 +155,7 @@ export class ControlPlane {
       callbacks: {
         onNode: (stream, node) => this.#onNode(stream, node),
         onStreamClosed: (stream) => this.#onStreamClosed(stream),
+        onRequest: (stream, typeUrl) => this.#onRequest(stream, typeUrl),
         onResponse: (_stream, typeUrl, sent) => {
           const type = typeLabel(typeUrl);
           this.metrics.pushes.inc({ type });
@@ -379,6 +380,20 @@ export class ControlPlane {
       }
       if (this.#stopped) return;
     }
+  }
+
+  /** A sidecar that registers itself is called when it holds all listeners and routes that it asked for. */
+  #onRequest(stream: XdsStream, typeUrl: string): void {
+    if (typeUrl !== LISTENER && typeUrl !== ROUTE) return;
+    const connected = this.#connectedOf(stream);
+    if (connected === undefined || !this.#registrations.isArriving(connected)) return;
+    const asked = stream
+      .resources()
+      .filter((resource) => resource.typeUrl === LISTENER || resource.typeUrl === ROUTE);
+    const listens = asked.some((resource) => resource.typeUrl === LISTENER);
+    // What was refused is not waited for.
+    const isHeld = ({ state }: { state: string }) => state === 'SYNCED' || state === 'ERROR';
+    if (listens && asked.every(isHeld)) this.#registrations.ready(connected);
   }
 
   #onStreamClosed(stream: XdsStream): void {

@@ -1,6 +1,7 @@
 // Who is registered: the sidecars that name a WorkloadGroup and are connected, or were a moment ago. A sidecar that
 // comes back within the grace time was never away, so that a stream that is renewed empties no endpoints. What a
-// registration comes to is mesh/workload-group.ts.
+// registration comes to is mesh/workload-group.ts. One who comes for the first time is not called before it says that it
+// is ready, or has had the time for it.
 import type { Proxy } from './mesh/proxy.js';
 import { type Registration, registeredName } from './mesh/workload-group.js';
 
@@ -8,6 +9,13 @@ import { type Registration, registeredName } from './mesh/workload-group.js';
 interface Comer {
   group: string;
   proxy: Proxy;
+}
+
+/** One who has come and does not count yet. */
+interface Arrival {
+  group: string;
+  counts: () => void;
+  timer: NodeJS.Timeout;
 }
 
 interface Place extends Registration, Comer {
@@ -21,6 +29,9 @@ const REGISTRATION_GRACE_MS = 10_000;
 
 /** More places than this are not kept for sidecars that are away; the bound for those that are there is xds'. */
 const AWAY_MAX = 10_000;
+
+/** How long somebody may take to get ready; some never say that they are. */
+const ARRIVAL_MS = 2_000;
 
 /** How long those that a memory knows may take to come back: Envoy tries at least every 30 s. */
 const RETURN_MS = 45_000;
@@ -48,6 +59,7 @@ export class Registrations {
   readonly #memory: RegistrationMemory | undefined;
   #writing: NodeJS.Timeout | undefined;
   readonly #places = new Map<string, Place>();
+  readonly #arrivals = new Map<string, Arrival>();
   #list: readonly Registration[] | undefined = [];
   #away = 0;
   #closed = false;
@@ -74,9 +86,37 @@ export class Registrations {
   }
 
   /** A proxy has connected. Of two with one group and address the one that came last counts. */
-  join({ group, proxy }: Comer, verified: boolean): void {
-    if (proxy.workloadGroup === '') return;
-    const key = placeOf(proxy);
+  join(comer: Comer, verified: boolean): void {
+    if (comer.proxy.workloadGroup === '') return;
+    const key = placeOf(comer.proxy);
+    this.#forgetArrival(key);
+    if (this.#places.has(key)) {
+      this.#count(key, comer, verified);
+      return;
+    }
+    const counts = () => {
+      this.#forgetArrival(key);
+      this.#count(key, comer, verified);
+    };
+    const timer = setTimeout(counts, ARRIVAL_MS).unref();
+    this.#arrivals.set(key, { group: comer.group, counts, timer });
+  }
+
+  /** Whether a proxy has come, and was not ready yet. */
+  isArriving({ group, proxy }: Comer): boolean {
+    return (
+      this.#arrivals.size > 0 &&
+      proxy.workloadGroup !== '' &&
+      this.#arrivals.get(placeOf(proxy))?.group === group
+    );
+  }
+
+  /** A proxy that came has what it serves with. */
+  ready(comer: Comer): void {
+    if (this.isArriving(comer)) this.#arrivals.get(placeOf(comer.proxy))?.counts();
+  }
+
+  #count(key: string, { group, proxy }: Comer, verified: boolean): void {
     const before = this.#places.get(key);
     this.#stay(before);
     if (before?.group === group && before.verified === verified) {
@@ -87,10 +127,16 @@ export class Registrations {
     this.#changed();
   }
 
+  #forgetArrival(key: string): void {
+    clearTimeout(this.#arrivals.get(key)?.timer);
+    this.#arrivals.delete(key);
+  }
+
   /** The last stream of a proxy has ended. */
   leave({ group, proxy }: Comer): void {
     if (proxy.workloadGroup === '' || this.#closed) return;
     const key = placeOf(proxy);
+    if (this.isArriving({ group, proxy })) this.#forgetArrival(key);
     const place = this.#places.get(key);
     if (place?.group !== group || !place.connected) return;
     place.connected = false;
@@ -105,6 +151,7 @@ export class Registrations {
   /** Ends waiting for anybody; those who leave from now on stay in the memory. */
   close(): void {
     this.#closed = true;
+    for (const key of this.#arrivals.keys()) this.#forgetArrival(key);
     for (const place of this.#places.values()) this.#stay(place);
     if (this.#writing === undefined) return;
     clearTimeout(this.#writing);

@@ -57,18 +57,18 @@ class Scene {
     await until(5000, () => this.plane.state.proxies().length === 1);
   }
 
-  connect(id: string, metadata: Record<string, string>): SimulatedSidecar {
+  connect(id: string, metadata: Record<string, string>, answers = true): SimulatedSidecar {
     const fields = Object.entries(metadata).map(([key, stringValue]) => [key, { stringValue }]);
     const node = { id, metadata: { fields: Object.fromEntries(fields) } };
-    const client = new SimulatedSidecar(this.#address, node, new Fleet());
+    const client = new SimulatedSidecar(this.#address, node, new Fleet(), answers);
     this.#clients.add(client);
     return client;
   }
 
   /** A sidecar of the group at 10.0.1.N. */
-  member(n: number, metadata: Record<string, string> = {}): SimulatedSidecar {
+  member(n: number, metadata: Record<string, string> = {}, answers = true): SimulatedSidecar {
     const id = `sidecar~10.0.1.${n}~backend-${n}.default~default.svc.cluster.local`;
-    return this.connect(id, { AUTO_REGISTER_GROUP: 'backends', ...metadata });
+    return this.connect(id, { AUTO_REGISTER_GROUP: 'backends', ...metadata }, answers);
   }
 
   /** Endpoints of the backend as the client is told, as `ADDRESS:PORT`. */
@@ -138,6 +138,23 @@ t.test('a sidecar is an endpoint while it is connected, and a moment longer', as
   await scene.settled(['10.0.1.1:9090']);
   t.ok(performance.now() - leftMs > 700, 'not before the grace time');
   t.equal(scene.entry('backends-10.0.1.2-vm'), undefined);
+});
+
+t.test('a sidecar counts when it has its listeners, or has had time for it', async (t) => {
+  const scene = new Scene();
+  await scene.start(t);
+  const startMs = performance.now();
+  scene.member(1, {}, false);
+  await sleep(200);
+  scene.member(2);
+  await scene.settled(['10.0.1.2:9090'], 1500);
+  await scene.settled(['10.0.1.1:9090', '10.0.1.2:9090']);
+  t.ok(performance.now() - startMs >= 1990, 'the silent one had its two seconds');
+  const gone = scene.member(3, {}, false);
+  await until(5000, () => scene.plane.state.proxies().length === 4);
+  gone.close();
+  await sleep(2500);
+  t.same(scene.endpoints(), ['10.0.1.1:9090', '10.0.1.2:9090'], 'one that went before never did');
 });
 
 t.test('the group may come later, change, and go', async (t) => {

@@ -38,7 +38,13 @@ export class SimulatedSidecar {
   readonly #subscribed = new Map<TypeUrl, Set<string>>();
   readonly held = new Map<TypeUrl, Set<string>>();
 
-  constructor(address: string, node: object, fleet: Fleet) {
+  /** `answers` false: it takes what comes and says nothing to it. */
+  constructor(
+    address: string,
+    node: object,
+    fleet: Fleet,
+    private readonly answers = true,
+  ) {
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       // Each sidecar has a connection of its own, as Envoys do.
@@ -75,7 +81,7 @@ export class SimulatedSidecar {
     this.#hold(response);
     if (response.type_url === CLUSTER) this.#subscribe(ENDPOINT, resources.filter(isEds).map(name));
     if (response.type_url === LISTENER) this.#subscribe(ROUTE, resources.flatMap(routeNames));
-    this.#send({ type_url: response.type_url, response_nonce: response.nonce });
+    if (this.answers) this.#send({ type_url: response.type_url, response_nonce: response.nonce });
     fleet.lastAckMs = performance.now();
   }
 
