@@ -3,10 +3,11 @@
 import type { GatewayServerSpec, GatewaySpec } from '../kinds/gateway.js';
 import type { ResourceId } from '../kinds/problem.js';
 import type { Age, Resource } from '../kinds/resource.js';
-import type { ServerTls } from '../kinds/server-tls.js';
+import type { ServerTls as WrittenTls } from '../kinds/server-tls.js';
 import { memoize } from '../lib/memo.js';
 
-export type { ServerTls } from '../kinds/server-tls.js';
+/** TLS towards clients; `acceptUntrusted`: certificates of clients are asked for, and any is taken (Gateway API). */
+export type ServerTls = WrittenTls & { acceptUntrusted?: boolean };
 
 /** A host that a server serves, and whose rules may have it. */
 export interface GatewayHost {

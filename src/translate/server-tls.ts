@@ -71,6 +71,7 @@ function validation(settings: ServerTls, { root }: Credentials): CommonTlsContex
     ...(names.length > 0 && { match_typed_subject_alt_names: names.map(sanMatcher) }),
     ...(keys.length > 0 && { verify_certificate_spki: keys }),
     ...(hashes.length > 0 && { verify_certificate_hash: hashes }),
+    ...(settings.acceptUntrusted && { trust_chain_verification: 'ACCEPT_UNTRUSTED' }),
   };
   return {
     combined_validation_context: {

@@ -10,6 +10,7 @@ export const supportedFeatures: readonly string[] = [
   'GRPCRouteRequestHeaderModifier',
   'Gateway',
   'GatewayFrontendClientCertificateValidation',
+  'GatewayFrontendClientCertificateValidationInsecureFallback',
   'GatewayHTTPListenerIsolation',
   'GatewayPort8080',
   'HTTPRoute',
@@ -23,6 +24,7 @@ export const supportedFeatures: readonly string[] = [
   'HTTPRouteBackendTimeout',
   'HTTPRouteBackendURLRewrite',
   'HTTPRouteCORS',
+  'HTTPRouteDestinationPortMatching',
   'HTTPRouteHostRewrite',
   'HTTPRouteMethodMatching',
   'HTTPRouteNamedRouteRule',
@@ -52,5 +54,6 @@ export const supportedFeatures: readonly string[] = [
   'ReferenceGrant',
   'TCPRoute',
   'TLSRoute',
+  'TLSRouteModeMixed',
   'TLSRouteModeTerminate',
 ];

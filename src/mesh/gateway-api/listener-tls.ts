@@ -156,7 +156,7 @@ function clientValidation(input: GatewayApiInput, gateway: Resource, port: numbe
     tls: {
       mode: validation.mode === 'AllowInsecureFallback' ? 'OPTIONAL_MUTUAL' : 'MUTUAL',
       caCertCredentialName: credentialName(kind, namespace, name),
-      ...(validation.mode === 'AllowInsecureFallback' && { insecureSkipVerify: true }),
+      ...(validation.mode === 'AllowInsecureFallback' && { acceptUntrusted: true }),
     },
   };
 }

@@ -83,6 +83,7 @@ function gatewayStatus(api: GatewayApi, state: GatewayState, facts: RouterFacts)
     conditions: conditionsOf(resource, {
       Accepted: accepted,
       Programmed: gatewayProgrammed(accepted, programmed),
+      ...(letsAnyClientIn(resource) && { InsecureFrontendValidationMode: insecure }),
     }),
     listeners: listeners.map((listener, i) => ({
       name: listener.listener.name,
@@ -91,6 +92,18 @@ function gatewayStatus(api: GatewayApi, state: GatewayState, facts: RouterFacts)
       conditions: conditionsOf(resource, { ...listener.verdicts, Programmed: programmed[i]! }),
     })),
   };
+}
+
+const insecure: Verdict = {
+  ok: true,
+  reason: 'ConfigurationChanged',
+  message: 'clients without a valid certificate are let in (AllowInsecureFallback)',
+};
+
+function letsAnyClientIn({ spec }: Resource): boolean {
+  const frontend = (spec as KubernetesGatewaySpec).tls?.frontend;
+  const all = [frontend?.default, ...(frontend?.perPort ?? []).map(({ tls }) => tls)];
+  return all.some((each) => each?.validation?.mode === 'AllowInsecureFallback');
 }
 
 function programmedOf({ name, server, verdicts }: ListenerState, facts: RouterFacts): Verdict {
