@@ -1,6 +1,7 @@
 // The answers to the questions of status/state.ts, computed from what the control plane holds at the moment of
 // asking. Reads only; nothing here changes what is served.
 import { toConfiguration } from './configuration.js';
+import { gatewayServers } from './gateway-status.js';
 import type { HeldBackResources } from './held-back.js';
 import { type Problem, resourceKey } from './kinds/problem.js';
 import type { Resource } from './kinds/resource.js';
@@ -89,7 +90,7 @@ export class Answers implements ControlPlaneState {
           apiVersion: resource.apiVersion,
           ...locateResource(resource, generation),
           labels: resource.labels,
-          annotations: resource.annotations,
+          annotations: shownAnnotations(resource),
           ...(resource.generation !== undefined && { generation: resource.generation }),
           ...(resource.age.timestampMs !== undefined && {
             creationTimestampMs: resource.age.timestampMs,
@@ -102,8 +103,20 @@ export class Answers implements ControlPlaneState {
   }
 
   #statusOf(resource: Resource, facts: RouterFacts): object | undefined {
+    if (resource.kind === 'Gateway') return this.#serversOf(resource);
     const status = statusOf(this.#from.mesh().gatewayApi, resource, facts);
     return status && this.#times.stamp(resourceKey(resource), status, Date.now());
+  }
+
+  /** The servers of Istio's Gateway. */
+  #serversOf({ namespace, name }: Resource): object | undefined {
+    const gateway = this.#from
+      .mesh()
+      .gateways.find(
+        ({ source }) =>
+          source.kind === 'Gateway' && source.namespace === namespace && source.name === name,
+      );
+    return gateway && { servers: gatewayServers(gateway, this.#from.proxies.values()) };
   }
 
   /** Notes conditions that changed, so that their times are those of the change and not of the next question. */
@@ -206,6 +219,13 @@ export class Answers implements ControlPlaneState {
     }
     return distinctProblems(problems);
   }
+}
+
+/** kubectl notes there what it applied, and of a Secret that is its values. */
+function shownAnnotations({ kind, annotations }: Resource): Resource['annotations'] {
+  if (kind !== 'Secret') return annotations;
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _values, ...others } = annotations;
+  return others;
 }
 
 // Placing a problem parses its document again, and every scrape of the metrics asks: once for each state is enough.

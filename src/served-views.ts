@@ -97,17 +97,15 @@ export class ServedViews {
   }
 }
 
-// Within one key the proxy's traits are equal; the parts keep identity while they are (mesh/view.ts).
+/** Every part is the same object, whatever parts there are (mesh/view.ts); the traits of a proxy are in the key. */
 function sameView(a: ProxyView, b: ProxyView): boolean {
-  return (
-    a === b ||
-    (a.settings === b.settings &&
-      a.outbound === b.outbound &&
-      a.inbound === b.inbound &&
-      a.gateway === b.gateway &&
-      a.secrets === b.secrets &&
-      a.envoyFilters === b.envoyFilters)
-  );
+  const parts = (view: ProxyView) => {
+    const { key: _key, proxy: _proxy, ...rest } = view;
+    return rest as Readonly<Record<string, unknown>>;
+  };
+  const [before, after] = [parts(a), parts(b)];
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return a === b || [...names].every((name) => before[name] === after[name]);
 }
 
 /** The user's resources behind an Envoy resource of a view; none rather than an exception when unknown. */

@@ -1,8 +1,9 @@
 // EnvoyFilter of networking.istio.io: changes to the Envoy configuration itself. The rules that need more than one
 // field, and the check of patches against Envoy's protos, are in envoy-filter-check.ts.
 import { z } from 'zod';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, message, named } from './schema.js';
+import { targetRef } from './target-ref.js';
 import { int32, labels, string, stringMap, struct, uint32 } from './values.js';
 
 const filterMatch = message(
@@ -34,8 +35,8 @@ const listenerMatch = message({
 
 const routeMatch = message({
   portNumber: uint32.describe('port of the route configuration'),
-  portName: notImplemented(string.describe('of a gateway'), 'Gateways come later.'),
-  gateway: notImplemented(string.describe('`NAMESPACE/NAME`'), 'Gateways come later.'),
+  portName: string.describe('name of the port of an HTTPS server of a gateway'),
+  gateway: string.describe('`NAMESPACE/NAME` of the Gateway of an HTTPS server'),
   vhost: message({
     name: string.describe('`HOST:PORT`'),
     domainName: string.describe('one of its domains'),
@@ -132,10 +133,7 @@ export const envoyFilterSpec = message({
   workloadSelector: message({
     labels: labels.describe('labels of the workloads; all of the namespace when absent'),
   }).describe('the proxies that it is for'),
-  targetRefs: notImplemented(
-    list(struct).describe('gateways that it is for; for none so far'),
-    'Gateways come later.',
-  ),
+  targetRefs: list(targetRef).describe('gateways that it is for'),
   configPatches: list(
     message(
       {

@@ -71,6 +71,8 @@ export interface KindEntry {
   specAt: 'spec' | 'top-level';
   /** Opening lines of the page in docs/kinds/. */
   doc?: string;
+  /** Its values are nobody's business: problems do not quote them. */
+  confidential?: boolean;
   /** The kind in resource ids, where the kind alone would name two. */
   idKind?: string;
 }
@@ -84,17 +86,30 @@ interface Implemented<S extends z.ZodType> {
   specAt?: KindEntry['specAt'];
   scope?: KindEntry['scope'];
   idKind?: string;
+  confidential?: boolean;
 }
 
 function implemented<S extends z.ZodType>(
   kind: string,
   [group, ...versions]: readonly [string, ...string[]],
-  { schema, check, doc, specAt = 'spec', scope = 'namespaced', idKind }: Implemented<S>,
+  {
+    schema,
+    check,
+    doc,
+    specAt = 'spec',
+    scope = 'namespaced',
+    idKind,
+    confidential,
+  }: Implemented<S>,
 ): KindEntry {
   // The check is called with the output of this very schema, which the erased type cannot say.
   const erased = check as Check<unknown>;
   const entry: KindEntry = { kind, group, versions, scope, schema, check: erased, specAt, doc };
-  return idKind === undefined ? entry : { ...entry, idKind };
+  return {
+    ...entry,
+    ...(idKind !== undefined && { idKind }),
+    ...(confidential && { confidential }),
+  };
 }
 
 function later(group: string, versions: readonly string[], kinds: readonly string[]): KindEntry[] {
@@ -182,6 +197,7 @@ export const kindTable: readonly KindEntry[] = [
     check: checkSecret,
     doc: secretDoc,
     specAt: 'top-level',
+    confidential: true,
   }),
   implemented('Namespace', ['', 'v1'], {
     schema: namespaceSpec,

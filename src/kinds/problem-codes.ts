@@ -39,7 +39,7 @@ export const problemCodes = {
   'gateway-conflict':
     'Two servers of Gateways cannot share a port, or have the same host on it; the oldest counts.',
   'invalid-credential':
-    'A server of a Gateway has no usable certificate; it is not served, all others are.',
+    'A server of a Gateway, or TLS to a service, has no usable certificate; it is not served, all others are.',
   'listener-not-accepted':
     'A listener of a Gateway of the Gateway API is not in force; its status says the same.',
   'route-not-accepted': 'A parent of a route of the Gateway API does not accept it.',

@@ -168,11 +168,19 @@ function readSpec(
   const isIstio = entry.group.endsWith('istio.io');
   const named = isIstio ? camelCaseFields(given, schema) : { value: given, findings: [] };
   const checked = checkSchema(schema, withoutNulls(named.value, schema));
-  if (checked.findings) return { findings: [...named.findings, ...checked.findings] };
+  if (checked.findings) {
+    const found = entry.confidential ? checked.findings.map(withoutValue) : checked.findings;
+    return { findings: [...named.findings, ...found] };
+  }
   const findings = new Findings();
   entry.check?.(checked.value, findings, { namespace });
   const marks = setMarks(schema, checked.value);
   return { spec: checked.value, findings: [...named.findings, ...findings.list, ...marks] };
+}
+
+/** "expected a string, got …", without what was got. */
+function withoutValue(finding: Finding): Finding {
+  return { ...finding, message: finding.message.replace(/, got .*$/s, '') };
 }
 
 const documentFields = new Set(['apiVersion', 'kind', 'metadata', 'status']);

@@ -1,7 +1,7 @@
 // The traffic policy of a DestinationRule, whose parts MeshConfig and later Sidecar use too. The rules that need
 // more than one field are in traffic-policy-check.ts.
 import { z } from 'zod';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, map, message, named } from './schema.js';
 import {
   bool,
@@ -169,9 +169,9 @@ export const clientTlsSettings = message({
   caCertificates: string.describe(
     'file with the CAs that are trusted; /etc/ssl/certs/ca-certificates.crt when absent',
   ),
-  credentialName: notImplemented(
-    string.describe('secret with certificates and key'),
-    'Secrets come with gateways; a rule that names one has no TLS, as with sidecars in Istio. Use files.',
+  credentialName: string.describe(
+    'Secret in the namespace of the proxy, with CAs and, for MUTUAL, the own certificate; for gateways, and for ' +
+      'sidecars by rules with a workloadSelector (others have no TLS then, as in Istio)',
   ),
   subjectAltNames: strings.describe('match_typed_subject_alt_names, exact'),
   sni: string.describe('server name sent; auto_sni and auto_san_validation when absent'),

@@ -1,8 +1,9 @@
 // WasmPlugin of extensions.istio.io: WebAssembly filters from files of the sidecar's host. The rules that need more
 // than one field are in wasm-plugin-check.ts.
 import type { z } from 'zod';
-import { noEffect, notImplemented } from './field.js';
+import { noEffect } from './field.js';
 import { enumeration, list, message } from './schema.js';
+import { targetRef } from './target-ref.js';
 import { int32, labels, portSelector, string, struct } from './values.js';
 
 const remoteOnly = 'It is for modules that are fetched.';
@@ -20,8 +21,8 @@ export const wasmPluginSpec = message(
     selector: message({
       matchLabels: labels.describe('labels of the workloads; all of the namespace when absent'),
     }).describe('the proxies that it is for'),
-    targetRef: notImplemented(struct.describe('a gateway that it is for; for none so far')),
-    targetRefs: notImplemented(list(struct).describe('gateways that it is for; for none so far')),
+    targetRef: targetRef.describe('a gateway that it is for'),
+    targetRefs: list(targetRef).describe('gateways that it is for'),
     url: string.describe('`file:///PATH`, on the host of the Envoy; others are not implemented'),
     sha256: noEffect(string, remoteOnly),
     imagePullPolicy: noEffect(

@@ -135,7 +135,8 @@ const namespaceRules = memoize(
       const incoming = convert(settings, resource);
       const selector = resource.spec.workloadSelector;
       if (selector !== undefined) {
-        selecting.push({ labels: selector.matchLabels ?? {}, rule: incoming.rule });
+        const rule = { ...incoming.rule, selectsWorkloads: true };
+        selecting.push({ labels: selector.matchLabels ?? {}, rule });
         continue;
       }
       const { exportTo } = incoming;

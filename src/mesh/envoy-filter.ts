@@ -8,6 +8,7 @@ import type { EnvoyFilterPatch } from './envoy-patch.js';
 import { hasLabels } from './has-labels.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { ResourceId } from './rules.js';
+import { isTarget, targetGateways } from './target-ref.js';
 import { pluginPatchesOf, type WasmPlugins } from './wasm-plugin.js';
 
 type ConfigPatch = NonNullable<EnvoyFilterSpec['configPatches']>[number];
@@ -25,8 +26,8 @@ export interface EnvoyFilter {
   priority: number;
   /** Labels of the workloads that it is for; absent: all. */
   selector?: Readonly<Record<string, string>>;
-  /** Is for what fairlead does not have (targetRefs). */
-  isForNobody: boolean;
+  /** The Gateways whose routers it is for (targetRefs), instead of a selector. */
+  targets?: readonly string[];
   patches: readonly { patch: EnvoyFilterPatch; proxy: ProxyMatch }[];
 }
 
@@ -88,9 +89,8 @@ const shared = memoize(
   (...patches: readonly EnvoyFilterPatch[]): readonly EnvoyFilterPatch[] => patches,
 );
 
-function isFor({ selector, isForNobody }: EnvoyFilter, { labels }: ConnectedProxy): boolean {
-  if (isForNobody) return false;
-  return hasLabels(labels, selector);
+function isFor({ selector, targets }: EnvoyFilter, proxy: ConnectedProxy): boolean {
+  return targets ? isTarget(targets, proxy) : hasLabels(proxy.labels, selector);
 }
 
 function hasContext({ context }: EnvoyFilterPatch, { type }: ConnectedProxy): boolean {
@@ -109,11 +109,12 @@ const meshEnvoyFilter = memoize((resource: Resource): EnvoyFilter => {
   const { kind, namespace, name } = resource;
   const source = { kind, namespace, name };
   const labels = spec.workloadSelector?.labels ?? {};
+  const targets = targetGateways(spec.targetRefs ?? []);
   return {
     source,
     priority: spec.priority ?? 0,
     ...(Object.keys(labels).length > 0 && { selector: labels }),
-    isForNobody: (spec.targetRefs ?? []).length > 0,
+    ...(targets && { targets }),
     patches: (spec.configPatches ?? []).map((entry, index) => ({
       patch: meshPatch(entry, source, index),
       proxy: proxyMatch(entry.match?.proxy),

@@ -80,4 +80,6 @@ export interface DestinationRule {
   host: string;
   trafficPolicy?: TrafficPolicy;
   subsets: readonly Subset[];
+  /** It is for some workloads of its namespace only (workloadSelector). */
+  selectsWorkloads?: boolean;
 }

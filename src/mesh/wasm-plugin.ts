@@ -7,10 +7,13 @@ import { memoize } from '../lib/memo.js';
 import type { EnvoyFilterPatch, PatchContext } from './envoy-patch.js';
 import { hasLabels } from './has-labels.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
+import { isTarget, targetGateways } from './target-ref.js';
 
 /** A plugin as the mesh keeps it. */
 interface PlacedPlugin {
   labels: Readonly<Record<string, string>>;
+  /** The Gateways whose routers it is for (targetRefs), instead of labels. */
+  targets?: readonly string[];
   phase: (typeof phases)[number];
   priority: number;
   patches: readonly EnvoyFilterPatch[];
@@ -42,27 +45,33 @@ export function pluginPatchesOf(
   { byNamespace, rootNamespace }: WasmPlugins,
   proxy: ConnectedProxy,
 ): readonly EnvoyFilterPatch[] {
-  if (byNamespace.size === 0 || proxy.type !== 'sidecar') return [];
+  if (byNamespace.size === 0) return [];
   const plugins = [...new Set([proxy.namespace, rootNamespace])]
     .flatMap((namespace) => byNamespace.get(namespace) ?? [])
-    .filter(({ labels }) => hasLabels(proxy.labels, labels))
+    .filter(({ labels, targets }) =>
+      targets ? isTarget(targets, proxy) : hasLabels(proxy.labels, labels),
+    )
     .sort((a, b) => b.priority - a.priority);
   const inPhase = (...some: readonly string[]) =>
     some.flatMap((phase) => plugins.filter((plugin) => plugin.phase === phase));
   // Each of the first ones is put at the very front, so the one that is to stand there comes last.
   const first = inPhase('AUTHN', 'AUTHZ').reverse();
-  return [...first, ...inPhase('STATS', 'UNSPECIFIED_PHASE')].flatMap(({ patches }) => patches);
+  return [...first, ...inPhase('STATS', 'UNSPECIFIED_PHASE')]
+    .flatMap(({ patches }) => patches)
+    .filter(({ context }) => (context === 'GATEWAY') === (proxy.type === 'router'));
 }
 
 const placedPlugin = memoize((resource: Resource): PlacedPlugin => {
   const spec = resource.spec as WasmPluginSpec;
   const { kind, namespace, name } = resource;
   const { phase = 'UNSPECIFIED_PHASE', targetRef, targetRefs = [], url } = spec;
-  const isForNobody = targetRef !== undefined || targetRefs.length > 0 || !isFile(url);
+  const targets = targetGateways([...(targetRef ? [targetRef] : []), ...targetRefs]);
+  const isForNobody = !isFile(url);
   const plugin = { name: `${namespace}.${name}`, file: url.slice('file://'.length), spec };
   const places = isForNobody ? [] : placesOf(spec);
   return {
     labels: spec.selector?.matchLabels ?? {},
+    ...(targets && { targets }),
     phase,
     priority: spec.priority ?? 0,
     patches: places.map(({ context, port }, index) => ({
@@ -87,17 +96,21 @@ interface Place {
   port?: number;
 }
 
-/** Each direction and port once, so that no chain has the filter twice. */
+/** Each direction and port once; a gateway counts as a client (Istio API, WorkloadMode), so that no chain has the filter twice. */
 function placesOf({ match = [] }: WasmPluginSpec): Place[] {
-  return (['SIDECAR_INBOUND', 'SIDECAR_OUTBOUND'] as const).flatMap((context): Place[] => {
-    const mode = context === 'SIDECAR_INBOUND' ? 'SERVER' : 'CLIENT';
-    const meant = match.filter(({ mode: wanted = 'UNDEFINED' }) =>
-      [mode, 'UNDEFINED', 'CLIENT_AND_SERVER'].includes(wanted),
-    );
-    if (match.length === 0 || meant.some(({ ports = [] }) => ports.length === 0)) {
-      return [{ context }];
-    }
-    const ports = new Set(meant.flatMap((each) => (each.ports ?? []).map(({ number }) => number)));
-    return [...ports].flatMap((port) => (port === undefined ? [] : { context, port }));
-  });
+  return (['SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY'] as const).flatMap(
+    (context): Place[] => {
+      const mode = context === 'SIDECAR_INBOUND' ? 'SERVER' : 'CLIENT';
+      const meant = match.filter(({ mode: wanted = 'UNDEFINED' }) =>
+        [mode, 'UNDEFINED', 'CLIENT_AND_SERVER'].includes(wanted),
+      );
+      if (match.length === 0 || meant.some(({ ports = [] }) => ports.length === 0)) {
+        return [{ context }];
+      }
+      const ports = new Set(
+        meant.flatMap((each) => (each.ports ?? []).map(({ number }) => number)),
+      );
+      return [...ports].flatMap((port) => (port === undefined ? [] : { context, port }));
+    },
+  );
 }

@@ -13,10 +13,27 @@ export interface ResourceStatus extends ResourceId {
   position?: Position;
   /** As it is written, but that values of Secrets are left out. */
   spec: unknown;
-  /** Of kinds of the Gateway API: what Kubernetes' API has there. */
+  /**
+   * Of kinds of the Gateway API: what Kubernetes' API has there. Of Istio's Gateway: `{ servers: GatewayServerStatus[] }`.
+   */
   status?: object;
   /** node.id of the sidecar that registered itself as this WorkloadEntry; nobody wrote it. */
   registeredBy?: string;
+}
+
+/** One server of a Gateway at the routers that are connected. */
+export interface GatewayServerStatus {
+  name?: string;
+  port: { number: number; name: string; protocol: string };
+  bind?: string;
+  hosts: readonly string[];
+  state: 'served' | 'pending' | 'refused' | 'no-router';
+  /** Why it is refused. */
+  reason?: string;
+  /** The port of the listener, which the gateway's Service may map the server's port to. */
+  listenerPort?: number;
+  /** `name.namespace` of the routers that it is for. */
+  routers: readonly string[];
 }
 
 /** A problem as shown: the path as text, the position where it is known. */

@@ -1,12 +1,22 @@
 // AUTO_PASSTHROUGH: connections whose server name says the service, its port and its subset are passed on there
 // without being opened (Istio, east-west gateways). The clusters have the same names.
-import type { GatewayServer } from '../mesh/gateway.js';
+import { memoize } from '../lib/memo.js';
+import type { Gateway, GatewayServer } from '../mesh/gateway.js';
 import { hostCovers } from '../mesh/host-name.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
 import { serverNamesOf } from './gateway-hosts.js';
 import type { SniChain } from './gateway-tcp.js';
 import { sniClusterName } from './names.js';
 import { singleCluster } from './tcp-proxy.js';
+
+/** Whether any server passes connections on by themselves, so that there are clusters for it. */
+export function passesThrough(gateways: readonly Gateway[] | undefined): boolean {
+  return gateways !== undefined && anyAutomatic(gateways);
+}
+
+const anyAutomatic = memoize((gateways: readonly Gateway[]) =>
+  gateways.some(({ servers }) => servers.some(({ tls }) => tls?.mode === 'AUTO_PASSTHROUGH')),
+);
 
 /** A chain for each port and subset of the services that a server's hosts cover. */
 export function autoPassthroughChains(

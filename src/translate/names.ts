@@ -100,6 +100,17 @@ export function gatewayTlsRouteName(port: number, portName: string, gateway: str
   return `https.${port}.${portName}.${name}.${namespace}`;
 }
 
+/** The parts of a gateway's RDS name; undefined for names of another form. Of `http.PORT` only the port is known. */
+export function parseGatewayRouteName(
+  name: string,
+): { port: number; portName?: string; gateway?: string } | undefined {
+  const [scheme, port, portName, gateway, namespace] = name.split('.');
+  if (port === undefined || !/^\d+$/.test(port)) return undefined;
+  if (scheme === 'http') return { port: Number(port) };
+  if (scheme !== 'https' || !portName || !gateway || !namespace) return undefined;
+  return { port: Number(port), portName, gateway: `${namespace}/${gateway}` };
+}
+
 /** The virtual host of a gateway's port without any rule: every request gets a 404. */
 export function blackHoleVirtualHostName(port: number): string {
   return `blackhole:${port}`;

@@ -10,9 +10,10 @@ import { askedByService } from '../mesh/place.js';
 import type { ProxyPlace, ProxyType } from '../mesh/proxy.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { DestinationRule, Subset } from '../mesh/rules.js';
+import type { Secrets } from '../mesh/secret.js';
 import type { Service, ServicePort } from '../mesh/service.js';
 import { circuitBreakers, upstreamConnectionOptions } from './circuit-breakers.js';
-import { istioMetadata } from './cluster.js';
+import { blackHoleCluster, istioMetadata } from './cluster.js';
 import { toDuration } from './duration.js';
 import { type DnsLookupFamily, dnsLookupFamily, dynamicForwardProxy } from './dynamic-dns.js';
 import { type EndpointFilter, localityLbEndpoints } from './endpoint.js';
@@ -24,10 +25,12 @@ import {
   type LocalityPolicy,
   placementAt,
 } from './locality.js';
-import { outboundClusterName } from './names.js';
+import { outboundClusterName, parseClusterName, sniClusterName, statName } from './names.js';
 import { healthyPanicThreshold, outlierDetection } from './outlier-detection.js';
+import type { Credentials } from './server-credentials.js';
 import { clusterStatName } from './stat-name.js';
 import { type EffectivePolicy, effectivePolicy } from './traffic-policy.js';
+import { credentialKey, upstreamCredentials } from './upstream-credentials.js';
 import { checksEachName, upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
 type ClusterType = 'EDS' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'ORIGINAL_DST' | 'DYNAMIC';
@@ -37,8 +40,12 @@ export interface OutboundCluster {
   name: string;
   cluster: Cluster;
   assignment?: { port: number; locality?: LocalityPolicy } & EndpointFilter;
-  /** What its TLS names. */
+  /** Files that its TLS names. */
   secrets?: readonly Secret[];
+  /** Secrets that its TLS names. */
+  credentials?: Credentials;
+  /** Why nothing can be sent through it: its TLS names a Secret that is not there. */
+  missing?: string;
 }
 
 /** The clusters of one service as this proxy sees it; the same objects while service, rule and settings are. */
@@ -49,6 +56,9 @@ export function outboundClusters(
     proxy: ProxyTraits;
     endpoints: ServiceEndpoints | undefined;
     place?: ProxyPlace | undefined;
+    secrets?: Secrets | undefined;
+    /** Clusters for AUTO_PASSTHROUGH as well. */
+    passthrough?: boolean;
   },
 ): readonly OutboundCluster[] {
   const { type, interceptionMode, ipv4, ipv6 } = options.proxy;
@@ -56,7 +66,11 @@ export function outboundClusters(
   // Only names to be resolved are part of a cluster; all other endpoints must not rebuild it.
   const inline = isDns(view.service) ? options.endpoints : undefined;
   const place = inline && askedByService(view, settings) ? options.place : undefined;
-  return build(view, settings, inline, place, type, intercepted, dnsLookupFamily({ ipv4, ipv6 }));
+  const family = dnsLookupFamily({ ipv4, ipv6 });
+  const isRouter = type === 'router';
+  const held = credentialKey(view.destinationRule, { isRouter, secrets: options.secrets });
+  const own = build(view, settings, inline, place, type, intercepted, family, held);
+  return options.passthrough ? withPassthrough(own) : own;
 }
 
 /** Whether a service's endpoints stand in its clusters. */
@@ -73,6 +87,8 @@ interface Context {
   proxyType: ProxyType;
   intercepted: boolean;
   family: DnsLookupFamily;
+  /** What is there of Secrets that the rule names (credentialKey). */
+  held: string | undefined;
 }
 
 const build = memoize(
@@ -84,9 +100,11 @@ const build = memoize(
     proxyType: ProxyType,
     intercepted: boolean,
     family: DnsLookupFamily,
+    held: string | undefined,
   ): readonly OutboundCluster[] => {
     const { service, destinationRule: rule } = view;
-    const context = { service, rule, settings, endpoints, place, proxyType, intercepted, family };
+    const client = { place, proxyType, intercepted, family, held };
+    const context = { service, rule, settings, endpoints, ...client };
     const clusters: OutboundCluster[] = [];
     for (const port of service.ports) {
       if (port.protocol === 'UDP') continue;
@@ -131,7 +149,11 @@ function outboundCluster(
     errorCodes: policy.outlierDetection?.outlierDetectionHttpErrorCodes,
   };
   const http2 = speaksHttp2(upstream);
-  const { socket, perRequest } = upstreamTransport(policy, { service, http2, settings });
+  const found = upstreamCredentials(policy.tls, context.held);
+  if (found && 'missing' in found) return { name, ...found, cluster: deadCluster(name, settings) };
+  const credentials = found;
+  const transport = upstreamTransport(policy, { service, http2, settings, credentials });
+  const { socket, perRequest } = transport;
   const http = httpProtocolOptions(upstream, perRequest);
   const cluster: Cluster = {
     name,
@@ -150,6 +172,7 @@ function outboundCluster(
     ...(policy.outlierDetection && {
       outlier_detection: outlierDetection(policy.outlierDetection),
     }),
+    ...bufferLimit(context),
     ...(keepalive && { upstream_connection_options: keepalive }),
     ...(http && { typed_extension_protocol_options: http }),
     ...(socket && { transport_socket: socket }),
@@ -171,8 +194,52 @@ function outboundCluster(
     cluster,
     ...(discovery.type === 'EDS' && { assignment }),
     ...(secrets.length > 0 && { secrets }),
+    ...(credentials && { credentials }),
   };
 }
+
+/** Of routers only, as in Istio. */
+function bufferLimit({ proxyType, settings }: Context): Cluster {
+  const limit =
+    settings.config.defaultConfig?.connectionSettings?.clusterPerConnectionBufferLimitBytes;
+  if (proxyType !== 'router' || limit === undefined) return {};
+  return { per_connection_buffer_limit_bytes: { value: limit } };
+}
+
+/** Without endpoints: what must not go out without its TLS does not go out at all. */
+function deadCluster(name: string, settings: MeshSettings): Cluster {
+  return { ...blackHoleCluster(settings), name, alt_stat_name: statName(name) };
+}
+
+/**
+ * For each cluster another one by the name that sidecars call with as SNI, and without TLS of its own: what arrives is
+ * TLS already (Istio, AUTO_PASSTHROUGH).
+ */
+const withPassthrough = memoize(
+  (clusters: readonly OutboundCluster[]): readonly OutboundCluster[] => [
+    ...clusters,
+    ...clusters.flatMap(({ name, cluster, assignment }): OutboundCluster[] => {
+      const parsed = parseClusterName(name);
+      if (parsed === undefined) return [];
+      const own = sniClusterName(parsed.host, parsed.port, parsed.subset);
+      const { transport_socket: _tls, typed_extension_protocol_options: _http, ...rest } = cluster;
+      const { eds_cluster_config: eds, load_assignment: inline } = rest;
+      return [
+        {
+          name: own,
+          cluster: {
+            ...rest,
+            name: own,
+            alt_stat_name: statName(own),
+            ...(eds && { eds_cluster_config: { ...eds, service_name: own } }),
+            ...(inline && { load_assignment: { ...inline, cluster_name: own } }),
+          },
+          ...(assignment && { assignment }),
+        },
+      ];
+    }),
+  ],
+);
 
 /** By the address that it called, or the name. */
 function isChosenByClient({ type, cluster_type }: Partial<Cluster>): boolean {

@@ -13,6 +13,7 @@ import {
 import { hostCovers } from '../mesh/host-name.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { ResourceId, VirtualService } from '../mesh/rules.js';
+import { gatewayListenerSources, gatewayRouteSources } from './gateway-sources.js';
 import { grpcSources } from './grpc/sources.js';
 import { boundInboundName } from './inbound-plan.js';
 import {
@@ -90,6 +91,7 @@ function inboundSources({ inbound, outbound }: ProxyView, targetPort?: number): 
 }
 
 function routeSources(view: ProxyView, name: ResourceName): ResourceId[] {
+  if (view.gateway !== undefined) return gatewayRouteSources(view, name);
   const plan = outboundPlan(view).routes.find((route) => route.name === name);
   if (plan === undefined) return [];
   const { services } = plan;
@@ -119,6 +121,7 @@ function virtualHostSources(view: ProxyView, name: ResourceName): ResourceId[] {
 }
 
 function listenerSources(view: ProxyView, name: ResourceName): ResourceId[] {
+  if (view.gateway !== undefined) return gatewayListenerSources(view, name);
   if (name === VIRTUAL_INBOUND_LISTENER) return inboundSources(view);
   const own = view.inbound.ports.find((port) => boundInboundName(port, view) === name);
   if (own !== undefined) return inboundSources(view, own.targetPort);

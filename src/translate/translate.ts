@@ -25,6 +25,7 @@ import { canonicalPlace } from '../mesh/place.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
 import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem, VirtualService } from '../mesh/rules.js';
+import type { Secrets } from '../mesh/secret.js';
 import { assignmentMap, type ServiceClusters } from './assignment-map.js';
 import {
   blackHoleCluster,
@@ -35,6 +36,7 @@ import {
 } from './cluster.js';
 import { seenByRoute } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
+import { passesThrough } from './gateway-auto-passthrough.js';
 import { gatewayPlan } from './gateway-plan.js';
 import { buildGatewayRoute } from './gateway-route.js';
 import { gatewaySecrets } from './gateway-secrets.js';
@@ -48,6 +50,8 @@ import { hasLocality } from './load-assignments.js';
 import { isDns, outboundClusters } from './outbound-cluster.js';
 import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
+import { secretsFor } from './server-secrets.js';
+import { missingCredential } from './upstream-credentials.js';
 import { splitRoutes } from './virtual-host-discovery.js';
 
 /** What translating a view gives: messages by type and name, and what is doubtful in what users wrote. */
@@ -76,7 +80,12 @@ export const translate = memoize((view: ProxyView): Translation => {
   ]);
   const secrets = secretsOf(view);
   if (secrets.size > 0) resources.set(SECRET, secrets);
-  const problems = [...plan.problems, ...inboundPlan(view).problems, ...gatewayPlan(view).problems];
+  const problems = [
+    ...plan.problems,
+    ...inboundPlan(view).problems,
+    ...gatewayPlan(view).problems,
+    ...missingCredentials(clustersByService(view), view.outbound.services),
+  ];
   if (view.envoyFilters === undefined) {
     return { resources: withVirtualHosts(resources, view), problems };
   }
@@ -121,8 +130,22 @@ function secretsOf(view: ProxyView): ByName {
     view.gateway === undefined
       ? [...inboundSecrets(view), ...dynamicDnsSecrets(view.settings)]
       : gatewaySecrets(view);
-  return together(secretMap(clustersByService(view)), ownMap(...own));
+  const outbound = clustersByService(view);
+  const named = credentialSecrets(outbound, view.settings, view.secrets);
+  return together(secretMap(outbound), ownMap(...named, ...own));
 }
+
+/** Of Secrets that DestinationRules name. */
+const credentialSecrets = memoize(
+  (outbound: readonly ServiceClusters[], settings: MeshSettings, secrets: Secrets | undefined) =>
+    secrets === undefined
+      ? []
+      : outbound.flatMap(({ clusters }) =>
+          clusters.flatMap(({ credentials }) =>
+            credentials ? secretsFor(credentials, secrets, settings) : [],
+          ),
+        ),
+);
 
 const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {
   const all = outbound.flatMap(({ clusters }) => clusters.flatMap(({ secrets = [] }) => secrets));
@@ -227,8 +250,21 @@ function clustersByService(view: ProxyView): readonly ServiceClusters[] {
   const { outbound, settings } = view;
   const dns = dnsServices(outbound.services).map((service) => outbound.endpoints.get(service));
   const place = dns.length > 0 ? placeOf(view) : undefined;
-  return clustersOfScope(outbound.services, settings, traitsOf(view), place, ...dns);
+  const { secrets } = view;
+  const passthrough = passesThrough(view.gateway?.gateways);
+  const client = [settings, traitsOf(view), place, secrets, passthrough] as const;
+  return clustersOfScope(outbound.services, ...client, ...dns);
 }
+
+/** Clusters that are dead for want of a Secret. */
+const missingCredentials = memoize(
+  (outbound: readonly ServiceClusters[], services: readonly ServiceView[]): readonly Problem[] =>
+    outbound.flatMap(({ clusters }, i) =>
+      clusters.flatMap(
+        ({ missing }) => missingCredential(missing, services[i]?.destinationRule) ?? [],
+      ),
+    ),
+);
 
 const dnsServices = memoize((services: readonly ServiceView[]) =>
   services.map(({ service }) => service).filter(isDns),
@@ -240,13 +276,15 @@ const clustersOfScope = memoize(
     settings: MeshSettings,
     proxy: ProxyTraits,
     place: ProxyPlace | undefined,
+    secrets: Secrets | undefined,
+    passthrough: boolean,
     ...dnsEndpoints: readonly (ServiceEndpoints | undefined)[]
   ): readonly ServiceClusters[] => {
     const dns = dnsServices(services);
     const inline = new Map(dns.map((service, index) => [service, dnsEndpoints[index]]));
     return services.map((view) => {
       const { service } = view;
-      const options = { proxy, endpoints: inline.get(service), place };
+      const options = { proxy, endpoints: inline.get(service), place, secrets, passthrough };
       return { service, clusters: outboundClusters(view, settings, options) };
     });
   },

@@ -1,6 +1,6 @@
 // The transport socket of a cluster: TLS as a DestinationRule asks for it, and the PROXY header in front. Certificates
-// are files of the sidecar's host, which Envoy reads itself; TLS between sidecars (ISTIO_MUTUAL) and certificates that
-// fairlead holds are not here.
+// are files of the sidecar's host, which Envoy reads itself, or of Secrets (upstream-credentials.ts); TLS between
+// sidecars (ISTIO_MUTUAL) is not here.
 import type { TransportSocket } from '../envoy/gen/types/envoy/config/core/v3/TransportSocket.js';
 import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
 import type { CertificateValidationContext } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.js';
@@ -11,8 +11,9 @@ import type { TrafficPolicy } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { any } from './any.js';
 import { certificateSecret, file, overAds, rootSecret } from './file-secrets.js';
-import { certificateSecretName, rootSecretName } from './names.js';
+import { certificateSecretName } from './names.js';
 import { sanMatcher } from './san-matcher.js';
+import { type Credentials, certificateName, rootName } from './server-credentials.js';
 import type { EffectivePolicy } from './traffic-policy.js';
 
 type Tls = NonNullable<TrafficPolicy['tls']>;
@@ -27,11 +28,13 @@ export interface UpstreamTransport {
   perRequest?: UpstreamHttpProtocolOptions;
 }
 
-/** What is called. */
-interface Upstream {
+/** What TLS depends on besides its settings. */
+interface UpstreamTls {
   service: Pick<Service, 'subjectAltNames'>;
   http2: boolean;
   settings: MeshSettings;
+  /** Those of its credentialName, where the proxy may use them. */
+  credentials?: Credentials | undefined;
 }
 
 /** Whether TLS is by the name of each request and checks it. */
@@ -44,8 +47,11 @@ export function checksEachName({ tls }: EffectivePolicy): boolean {
  * TLS of mode SIMPLE or MUTUAL, and the PROXY header. SNI and the names checked are those of the rule; without them
  * those of the ServiceEntry (names), else of the request's host (Istio API, ClientTLSSettings).
  */
-export function upstreamTransport(policy: EffectivePolicy, upstream: Upstream): UpstreamTransport {
-  const tls = asksForTls(policy.tls) ? policy.tls : undefined;
+export function upstreamTransport(
+  policy: EffectivePolicy,
+  upstream: UpstreamTls,
+): UpstreamTransport {
+  const tls = asksForTls(policy.tls, upstream.credentials) ? policy.tls : undefined;
   const inner = tls && tlsSocket(tls, upstream);
   const socket = policy.proxyProtocol ? proxyHeader(policy.proxyProtocol, inner) : inner;
   const perRequest = tls && perRequestNames(tls);
@@ -56,8 +62,9 @@ export function upstreamTransport(policy: EffectivePolicy, upstream: Upstream): 
  * A credentialName is for gateways: without a workloadSelector a sidecar has no right to the secret, and Istio
  * leaves TLS out then.
  */
-function asksForTls(tls: Tls | undefined): boolean {
-  return (tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL') && !tls.credentialName;
+function asksForTls(tls: Tls | undefined, credentials?: Credentials): boolean {
+  const mode = tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
+  return mode && (!tls.credentialName || credentials !== undefined);
 }
 
 function perRequestNames(tls: Tls): UpstreamHttpProtocolOptions | undefined {
@@ -66,7 +73,10 @@ function perRequestNames(tls: Tls): UpstreamHttpProtocolOptions | undefined {
   return { auto_sni: true, ...(checked && { auto_san_validation: true }) };
 }
 
-function tlsSocket(tls: Tls, { service, http2, settings }: Upstream): TransportSocket {
+function tlsSocket(
+  tls: Tls,
+  { service, http2, settings, credentials }: UpstreamTls,
+): TransportSocket {
   const { ecdhCurves = [], cipherSuites = [] } = settings.config.tlsDefaults ?? {};
   const common: CommonTlsContext = {
     tls_params: {
@@ -75,10 +85,14 @@ function tlsSocket(tls: Tls, { service, http2, settings }: Upstream): TransportS
       ...(ecdhCurves.length > 0 && { ecdh_curves: ecdhCurves }),
       ...(cipherSuites.length > 0 && { cipher_suites: cipherSuites }),
     },
-    ...validation(tls, service),
+    ...validation(tls, service, credentials),
     ...(http2 && { alpn_protocols: ['h2'] }),
   };
-  if (tls.mode === 'MUTUAL' && tls.clientCertificate && tls.privateKey) {
+  if (credentials?.certificates.length) {
+    common.tls_certificate_sds_secret_configs = credentials.certificates.map((source) =>
+      overAds(certificateName(source)),
+    );
+  } else if (tls.mode === 'MUTUAL' && tls.clientCertificate && tls.privateKey) {
     const name = certificateSecretName(tls.clientCertificate, tls.privateKey);
     common.tls_certificate_sds_secret_configs = [overAds(name)];
   }
@@ -91,7 +105,11 @@ function tlsSocket(tls: Tls, { service, http2, settings }: Upstream): TransportS
   };
 }
 
-function validation(tls: Tls, service: Upstream['service']): CommonTlsContext {
+function validation(
+  tls: Tls,
+  service: UpstreamTls['service'],
+  credentials?: Credentials,
+): CommonTlsContext {
   if (tls.insecureSkipVerify) return { validation_context: {} };
   const names = tls.subjectAltNames?.length ? tls.subjectAltNames : (service.subjectAltNames ?? []);
   const context: CertificateValidationContext = {
@@ -102,13 +120,15 @@ function validation(tls: Tls, service: Upstream['service']): CommonTlsContext {
     return { validation_context: { ...context, trusted_ca: { inline_string: tls.caText } } };
   }
   // The system's own file need not be watched, and a secret apart would only make clusters wait for it.
-  if (!tls.caCertificates) {
+  const root =
+    credentials?.root ?? (tls.caCertificates ? { rootFile: tls.caCertificates } : undefined);
+  if (root === undefined) {
     return { validation_context: { ...context, trusted_ca: file(SYSTEM_CAS) } };
   }
   return {
     combined_validation_context: {
       default_validation_context: context,
-      validation_context_sds_secret_config: overAds(rootSecretName(tls.caCertificates)),
+      validation_context_sds_secret_config: overAds(rootName(root)),
     },
   };
 }

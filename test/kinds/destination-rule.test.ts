@@ -239,10 +239,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'credentialName',
     tls({ mode: 'SIMPLE', credentialName: 'a', caCertificates: 'b' }),
-    [
-      `error invalid-value ${base}.tls.caCertificates`,
-      `warning not-implemented ${base}.tls.credentialName`,
-    ],
+    [`error invalid-value ${base}.tls.caCertificates`],
   ],
   [
     'tunnel',

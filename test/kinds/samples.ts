@@ -164,6 +164,7 @@ const priorities = {
 };
 
 export const destinationRules: unknown[] = [
+  { host: 'a', trafficPolicy: { tls: { mode: 'SIMPLE', credentialName: 'cas' } } },
   {
     host: 'a',
     workloadSelector: { matchLabels: { app: 'b' } },
@@ -528,7 +529,19 @@ export const endpoints = {
 
 const managerFilter = 'envoy.filters.network.http_connection_manager';
 
+const gatewayTarget = { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'g' };
+
 export const envoyFilters: unknown[] = [
+  {
+    targetRefs: [gatewayTarget],
+    configPatches: [
+      {
+        applyTo: 'VIRTUAL_HOST',
+        match: { routeConfiguration: { portName: 'https', gateway: 'default/g' } },
+        patch: { operation: 'REMOVE' },
+      },
+    ],
+  },
   {
     workloadSelector: { labels: { app: 'web' } },
     priority: -10,
@@ -588,6 +601,8 @@ export const envoyFilters: unknown[] = [
 ];
 
 export const wasmPlugins: unknown[] = [
+  { url: 'file:///a.wasm', targetRef: gatewayTarget },
+  { url: 'file:///a.wasm', targetRefs: [gatewayTarget] },
   {
     selector: { matchLabels: { app: 'web' } },
     url: 'file:///opt/filters/auth.wasm',

@@ -6,7 +6,12 @@ import type { Route } from '../../envoy/gen/types/envoy/config/route/v3/Route.js
 import type { RouteConfiguration } from '../../envoy/gen/types/envoy/config/route/v3/RouteConfiguration.js';
 import type { VirtualHost } from '../../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-patch.js';
-import { parseClusterName, VIRTUAL_INBOUND_LISTENER, VIRTUAL_OUTBOUND_LISTENER } from '../names.js';
+import {
+  parseClusterName,
+  parseGatewayRouteName,
+  VIRTUAL_INBOUND_LISTENER,
+  VIRTUAL_OUTBOUND_LISTENER,
+} from '../names.js';
 
 type Patch = EnvoyFilterPatch;
 
@@ -82,14 +87,19 @@ export function matchesRouteConfiguration(
 ): boolean {
   if (match === undefined) return true;
   if (match.name && match.name !== name) return false;
-  return !match.portNumber || match.portNumber === portOfRoute(name);
+  if (match.portNumber && match.portNumber !== portOfRoute(name)) return false;
+  const { portName, gateway } = parseGatewayRouteName(name) ?? {};
+  return (
+    (!match.portName || match.portName === portName) &&
+    (!match.gateway || match.gateway === gateway)
+  );
 }
 
-/** `80`, or `inbound|8080||`; a name of another form has no port, as in Istio. */
+/** `80`, `inbound|8080||`, `http.80` or `https.443...`; a name of another form has no port, as in Istio. */
 function portOfRoute(name: string): number | undefined {
   const inbound = parseClusterName(name);
   if (inbound?.direction === 'inbound') return inbound.port;
-  return /^\d+$/.test(name) ? Number(name) : undefined;
+  return /^\d+$/.test(name) ? Number(name) : parseGatewayRouteName(name)?.port;
 }
 
 /** Whether a virtual host of a route configuration that matches is meant. */
