@@ -50,7 +50,14 @@ const traffic = {
       'traffic to unknown hosts passes (ALLOW_ANY, default), is refused, or passes with the host of HTTP requests ' +
         'looked up by the sidecar (ALLOW_ANY_DYNAMIC_DNS)',
     ),
-    tls: clientTlsSettings.describe('TLS towards unknown hosts, with ALLOW_ANY_DYNAMIC_DNS'),
+    tls: clientTlsSettings
+      .extend({
+        credentialName: noEffect(
+          string,
+          'Sidecars use Secrets by DestinationRules with a workloadSelector only; name files here.',
+        ).optional(),
+      })
+      .describe('TLS towards unknown hosts, with ALLOW_ANY_DYNAMIC_DNS'),
   }).describe('traffic to hosts that the mesh does not know'),
   inboundTrafficPolicy: message({
     mode: enumeration(['PASSTHROUGH', 'LOCALHOST']).describe(
