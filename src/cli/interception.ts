@@ -1,6 +1,6 @@
 // The iptables rules that send a workload's TCP traffic through its sidecar, as text for
-// iptables-restore. A pure function from options to text: the namespace launcher, the compose pod
-// container and operators' own scripts all install the same rules. Running iptables is not here.
+// iptables-restore. A pure function from options to text: the namespace launcher, the demo's
+// containers and operators' own scripts all install the same rules. Running iptables is not here.
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
