@@ -1,6 +1,7 @@
 // The iptables rules that send a workload's TCP traffic through its sidecar, as text for
-// iptables-restore. A pure function from options to text: the namespace launcher, the demo's
-// containers and operators' own scripts all install the same rules. Running iptables is not here.
+// iptables-restore, and for TPROXY the routes that go with them. A pure function from options to text:
+// the namespace launcher, the demo's containers and operators' own scripts all install the same
+// rules. Running iptables is not here.
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
@@ -16,6 +17,11 @@ export type Bypass = { by: 'uid'; uid: number } | { by: 'mark'; mark: number };
 export interface InterceptionOptions {
   family: 'ipv4' | 'ipv6';
   bypass: Bypass;
+  /**
+   * REDIRECT where absent. With TPROXY the application sees the address of the caller: inbound connections keep their
+   * addresses, and `interceptionRouting` is needed, too. With `bypass` by user id only; the sidecar needs CAP_NET_ADMIN.
+   */
+  mode?: 'REDIRECT' | 'TPROXY';
   /** Envoy's virtualOutbound listener; 15001 as in Istio. */
   outboundPort?: number;
   /** Envoy's virtualInbound listener; 15006 as in Istio. */
@@ -44,6 +50,9 @@ export const sidecarUid = 1337;
 const inbound = 'FAIRLEAD_IN';
 const outbound = 'FAIRLEAD_OUT';
 const dnsChain = 'FAIRLEAD_DNS';
+/** What Envoy marks its calls of the application with (Istio's number, and that of its routing table). */
+const tproxyMark = 1337;
+const tproxyTable = 133;
 /** Any number but 0, which is everybody else's. */
 const zone = 15053;
 // The multiport match takes at most 15 ports (iptables-extensions(8)).
@@ -57,10 +66,12 @@ const portsPerRuleMax = 15;
  */
 export function interceptionRules(options: InterceptionOptions): string {
   const dns = dnsServers(options);
-  const lines = ['*nat', `:${inbound} - [0:0]`, `:${outbound} - [0:0]`];
+  const tproxy = options.mode === 'TPROXY';
+  const lines = ['*nat', ...(tproxy ? [] : [`:${inbound} - [0:0]`]), `:${outbound} - [0:0]`];
   if (dns.length > 0) lines.push(`:${dnsChain} - [0:0]`);
-  const direct = [...sidecarPorts, ...(options.excludeInboundPorts ?? [])];
-  lines.push(...portRules(inbound, direct), redirect(inbound, options.inboundPort ?? 15006));
+  if (!tproxy) {
+    lines.push(...directPorts(options), redirect(inbound, options.inboundPort ?? 15006));
+  }
   lines.push(`-A ${outbound} ${bypassMatch(options.bypass)} -j RETURN`);
   lines.push(`-A ${outbound} -o lo -j RETURN`);
   lines.push(...portRules(outbound, options.excludeOutboundPorts ?? []));
@@ -72,11 +83,53 @@ export function interceptionRules(options: InterceptionOptions): string {
     if (familyOf(cidr) === options.family) lines.push(`-A ${outbound} -d ${cidr} -j RETURN`);
   }
   lines.push(redirect(outbound, options.outboundPort ?? 15001));
-  lines.push(`-A PREROUTING -p tcp -j ${inbound}`, `-A OUTPUT -p tcp -j ${outbound}`);
+  if (!tproxy) lines.push(`-A PREROUTING -p tcp -j ${inbound}`);
+  lines.push(`-A OUTPUT -p tcp -j ${outbound}`);
   if (dns.length > 0) lines.push(...dnsRules(options, dns));
   lines.push('COMMIT', '');
+  if (tproxy) lines.push('*mangle', ...tproxyRules(options), 'COMMIT', '');
   if (dns.length > 0) lines.push('*raw', ...zoneRules(options, dns, 'A'), 'COMMIT', '');
   return lines.join('\n');
+}
+
+/** The routes that TPROXY needs, as input for `ip -batch -` (`ip -6 -batch -`), or what takes them away again. */
+export function interceptionRouting(
+  family: InterceptionOptions['family'],
+  verb: 'add' | 'del' = 'add',
+): string {
+  const all = family === 'ipv4' ? '0.0.0.0/0' : '::/0';
+  return [
+    `rule ${verb} fwmark ${tproxyMark} lookup ${tproxyTable}`,
+    `route ${verb} local ${all} dev lo table ${tproxyTable}`,
+    '',
+  ].join('\n');
+}
+
+/**
+ * New connections from outside go to the sidecar's socket as they are. It calls the application from the address of
+ * the caller, by a marked connection; the answers of the application get the mark of their connection, and by it the
+ * route to the sidecar instead of the caller.
+ */
+function tproxyRules(options: InterceptionOptions): string[] {
+  const port = options.inboundPort ?? 15006;
+  return [
+    `:${inbound} - [0:0]`,
+    ...directPorts(options),
+    `-A ${inbound} -p tcp -m conntrack --ctstate NEW -j TPROXY --on-port ${port}`,
+    ...tproxyHooks('A'),
+  ];
+}
+
+function tproxyHooks(verb: 'A' | 'D'): string[] {
+  return [
+    `-${verb} PREROUTING ! -i lo -p tcp -j ${inbound}`,
+    `-${verb} OUTPUT -p tcp -m mark --mark ${tproxyMark} -j CONNMARK --save-mark`,
+    `-${verb} OUTPUT -p tcp -m connmark --mark ${tproxyMark} -j CONNMARK --restore-mark`,
+  ];
+}
+
+function directPorts({ excludeInboundPorts = [] }: InterceptionOptions): string[] {
+  return portRules(inbound, [...sidecarPorts, ...excludeInboundPorts]);
 }
 
 /**
@@ -84,13 +137,19 @@ export function interceptionRules(options: InterceptionOptions): string {
  * are not installed.
  */
 export function interceptionRemoval(options: InterceptionOptions): string {
-  const chains = [inbound, outbound];
-  const lines = ['*nat', `-D PREROUTING -p tcp -j ${inbound}`, `-D OUTPUT -p tcp -j ${outbound}`];
+  const tproxy = options.mode === 'TPROXY';
+  const chains = tproxy ? [outbound] : [inbound, outbound];
+  const lines = ['*nat'];
+  if (!tproxy) lines.push(`-D PREROUTING -p tcp -j ${inbound}`);
+  lines.push(`-D OUTPUT -p tcp -j ${outbound}`);
   const dns = dnsServers(options);
   for (const server of dns) lines.push(`-D ${dnsJump(server)}`);
   if (dns.length > 0) chains.push(dnsChain);
   for (const chain of chains) lines.push(`-F ${chain}`, `-X ${chain}`);
   lines.push('COMMIT', '');
+  if (tproxy) {
+    lines.push('*mangle', ...tproxyHooks('D'), `-F ${inbound}`, `-X ${inbound}`, 'COMMIT', '');
+  }
   if (dns.length > 0) lines.push('*raw', ...zoneRules(options, dns, 'D'), 'COMMIT', '');
   return lines.join('\n');
 }

@@ -3,6 +3,7 @@
 import type { FilterChain } from '../envoy/gen/types/envoy/config/listener/v3/FilterChain.js';
 import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
+import { isLoopback } from '../lib/ip.js';
 import { memoize } from '../lib/memo.js';
 import type { ServerTls } from '../mesh/gateway.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
@@ -16,7 +17,7 @@ import { boundTarget } from './inbound-cluster.js';
 import { boundAddress, inboundPlan, isBound } from './inbound-plan.js';
 import { inboundRouteConfiguration } from './inbound-route.js';
 import { acceptOneByOne, listenerAddresses, wildcards } from './listener-address.js';
-import { inspectorsFor, ORIGINAL_DST } from './listener-filters.js';
+import { inspectorsFor, ORIGINAL_DST, originalSource } from './listener-filters.js';
 import { isGrpc, isHttp2, type ListenerProtocol, listenerProtocol } from './listener-protocol.js';
 import {
   BLACK_HOLE_CLUSTER,
@@ -92,10 +93,24 @@ const virtualInbound = memoize(
       ...inboundSettings(settings),
       ...(transparent ? { transparent: { value: true } } : {}),
       filter_chains: chains,
-      listener_filters: [ORIGINAL_DST, ...inspectorsFor(chains)],
+      listener_filters: [
+        ORIGINAL_DST,
+        ...(transparent ? [originalSource(loopbackPorts(ports, settings))] : []),
+        ...inspectorsFor(chains),
+      ],
     };
   },
 );
+
+/** Linux lets nobody answer a foreign address from 127.0.0.1, and a Unix socket knows no addresses. */
+function loopbackPorts(ports: readonly InboundPort[], settings: MeshSettings): readonly number[] {
+  return ports
+    .filter(({ endpoint }) => {
+      if (endpoint === undefined) return settings.inboundTrafficPolicy === 'LOCALHOST';
+      return 'unixSocket' in endpoint || isLoopback(endpoint.address);
+    })
+    .map(({ targetPort }) => targetPort);
+}
 
 const boundInbound = memoize(
   (port: InboundPort, settings: MeshSettings, address: string): Listener => {

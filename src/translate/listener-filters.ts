@@ -14,6 +14,18 @@ export const ORIGINAL_DST: ListenerFilter = {
   typed_config: any(`${extension}.original_dst.v3.OriginalDst`, {}),
 };
 
+/** The mark of connections with a caller's address (Istio's number), by which their answers find the way back. */
+const ORIGINAL_SRC_MARK = 1337;
+
+/** Calls the application from the address of the caller (INTERCEPTION_MODE TPROXY), but on these ports. */
+export function originalSource(exceptPorts: readonly number[]): ListenerFilter {
+  return {
+    name: 'envoy.filters.listener.original_src',
+    typed_config: any(`${extension}.original_src.v3.OriginalSrc`, { mark: ORIGINAL_SRC_MARK }),
+    ...(exceptPorts.length > 0 && { filter_disabled: anyOf(exceptPorts) }),
+  };
+}
+
 const tlsInspector: TlsInspector = {
   // Envoy's default of 64 KiB is held for each connection; a ClientHello rarely needs more than this.
   initial_read_buffer_size: { value: 512 },

@@ -1,6 +1,10 @@
 // The text of the interception rules: what passes the sidecar, what does not, and in which order.
 import t from 'tap';
-import { interceptionRemoval, interceptionRules } from '../../src/cli/interception.js';
+import {
+  interceptionRemoval,
+  interceptionRouting,
+  interceptionRules,
+} from '../../src/cli/interception.js';
 
 const uid = { by: 'uid', uid: 1337 } as const;
 
@@ -45,6 +49,50 @@ t.test('exclusions stand before the redirects, per family and without duplicates
   t.notMatch(lines.join('\n'), 'fd00::');
   t.match(interceptionRules({ family: 'ipv6', ...options }), '-d fd00::/8 -j RETURN');
 });
+
+t.test(
+  'TPROXY: inbound connections keep their addresses, outbound ones are redirected',
+  async (t) => {
+    const options = {
+      family: 'ipv4',
+      bypass: uid,
+      mode: 'TPROXY',
+      excludeInboundPorts: [22],
+    } as const;
+    t.equal(
+      interceptionRules(options),
+      `*nat
+:FAIRLEAD_OUT - [0:0]
+-A FAIRLEAD_OUT -m owner --uid-owner 1337 -j RETURN
+-A FAIRLEAD_OUT -o lo -j RETURN
+-A FAIRLEAD_OUT -p tcp -j REDIRECT --to-ports 15001
+-A OUTPUT -p tcp -j FAIRLEAD_OUT
+COMMIT
+
+*mangle
+:FAIRLEAD_IN - [0:0]
+-A FAIRLEAD_IN -p tcp -m multiport --dports 22,15000,15020,15021,15090 -j RETURN
+-A FAIRLEAD_IN -p tcp -m conntrack --ctstate NEW -j TPROXY --on-port 15006
+-A PREROUTING ! -i lo -p tcp -j FAIRLEAD_IN
+-A OUTPUT -p tcp -m mark --mark 1337 -j CONNMARK --save-mark
+-A OUTPUT -p tcp -m connmark --mark 1337 -j CONNMARK --restore-mark
+COMMIT
+`,
+    );
+    t.equal(
+      interceptionRouting('ipv4'),
+      'rule add fwmark 1337 lookup 133\nroute add local 0.0.0.0/0 dev lo table 133\n',
+    );
+    t.match(interceptionRouting('ipv6', 'del'), 'route del local ::/0 dev lo table 133\n');
+    const added = interceptionRules(options).match(/^-A (PREROUTING|OUTPUT) .*/gm);
+    const removed = interceptionRemoval(options).match(/^-D .*/gm);
+    t.same(
+      removed,
+      added?.map((line) => line.replace('-A', '-D')),
+      'what was hooked in is taken out again',
+    );
+  },
+);
 
 t.test('a multiport match never has more than 15 ports', async (t) => {
   const ports = Array.from({ length: 20 }, (_, i) => 2000 + i);

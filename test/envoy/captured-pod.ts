@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildBootstrap } from '../../src/cli/bootstrap.js';
-import { interceptionRules, sidecarUid } from '../../src/cli/interception.js';
+import { interceptionRouting, interceptionRules, sidecarUid } from '../../src/cli/interception.js';
 import { findEnvoy } from './envoy-process.js';
 
 const MARK = 1337;
@@ -24,6 +24,12 @@ export class CapturedPod {
   readonly #children: ChildProcess[] = [];
   #log = '';
   #nameServer: string | undefined;
+  readonly #tproxy: boolean;
+
+  /** With TPROXY the workload sees the addresses of its callers. */
+  constructor({ tproxy = false }: { tproxy?: boolean } = {}) {
+    this.#tproxy = tproxy;
+  }
 
   /**
    * Makes namespaces, cable and rules. `addresses` are further ones of the world outside; one of them may be the name
@@ -31,10 +37,8 @@ export class CapturedPod {
    */
   setUp(addresses: readonly string[] = [], nameServer?: string): void {
     this.#nameServer = nameServer;
-    if (nameServer !== undefined) {
-      writeFileSync(this.#resolvConf, `nameserver ${nameServer}\n`);
-      chmodSync(this.#dir, 0o777);
-    }
+    if (nameServer !== undefined) writeFileSync(this.#resolvConf, `nameserver ${nameServer}\n`);
+    if (this.#asUser) chmodSync(this.#dir, 0o777);
     const [pod, world] = [this.#pod, this.#world];
     const ip = (...words: string[]) => execFileSync('ip', words, { stdio: 'pipe' });
     for (const name of [pod, world]) {
@@ -51,10 +55,18 @@ export class CapturedPod {
     // Envoy's own queries have no mark.
     const rules = interceptionRules({
       family: 'ipv4',
-      ...(nameServer === undefined
+      ...(this.#tproxy && { mode: 'TPROXY' }),
+      ...(nameServer === undefined && !this.#tproxy
         ? { bypass: { by: 'mark', mark: MARK } }
-        : { bypass: { by: 'uid', uid: sidecarUid }, dns: { servers: [nameServer] } }),
+        : {
+            bypass: { by: 'uid', uid: sidecarUid },
+            ...(nameServer !== undefined && { dns: { servers: [nameServer] } }),
+          }),
     });
+    if (this.#tproxy) {
+      const routing = ['-n', pod, '-batch', '-'];
+      execFileSync('ip', routing, { input: interceptionRouting('ipv4'), stdio: 'pipe' });
+    }
     const argv = ['netns', 'exec', pod, 'iptables-restore', '--noflush'];
     execFileSync('ip', argv, { input: rules, stdio: 'pipe' });
   }
@@ -74,18 +86,19 @@ export class CapturedPod {
       ips: [this.ip],
       labels,
       xds,
-      ...(this.#nameServer === undefined ? { mark: MARK } : { dnsCapture: true }),
+      ...(this.#asUser ? {} : { mark: MARK }),
+      ...(this.#nameServer !== undefined && { dnsCapture: true }),
+      ...(this.#tproxy && { interceptionMode: 'TPROXY' as const }),
       admin: `unix:${this.#admin}`,
       metricsPort: 0,
       healthPort: 0,
     });
     const flags = ['--disable-hot-restart', '--concurrency', '1', '-l', 'warn'];
     const argv = [findEnvoy(), '--config-yaml', JSON.stringify(bootstrap), ...flags];
-    const asUser = ['setpriv', `--reuid=${sidecarUid}`, `--regid=${sidecarUid}`, '--clear-groups'];
-    const child = this.#spawn(
-      this.#pod,
-      this.#nameServer === undefined ? argv : [...asUser, ...argv],
-    );
+    const caps = this.#tproxy ? ['--inh-caps=+net_admin', '--ambient-caps=+net_admin'] : [];
+    const ids = [`--reuid=${sidecarUid}`, `--regid=${sidecarUid}`, '--clear-groups'];
+    const asUser = ['setpriv', ...ids, ...caps];
+    const child = this.#spawn(this.#pod, this.#asUser ? [...asUser, ...argv] : argv);
     child.stderr?.on('data', (chunk) => {
       this.#log = (this.#log + chunk).slice(-100_000);
     });
@@ -179,6 +192,11 @@ export class CapturedPod {
   /** `ip netns exec` mounts what is there over /etc. */
   get #etc(): string {
     return `/etc/netns/${this.#pod}`;
+  }
+
+  /** Told from its workload by the user, not by a mark. */
+  get #asUser(): boolean {
+    return this.#tproxy || this.#nameServer !== undefined;
   }
 
   get #admin(): string {

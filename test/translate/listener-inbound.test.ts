@@ -112,7 +112,7 @@ const cases: Case[] = [
       'virtualOutbound bound transparent +:: []',
       '  virtualOutbound-blackhole :16001 -> BlackHoleCluster',
       '  virtualOutbound-catchall-tcp -> BlackHoleCluster',
-      'virtualInbound bound transparent +:: [original_dst, http_inspector but 16006]',
+      'virtualInbound bound transparent +:: [original_dst, original_src, http_inspector but 16006]',
       '  virtualInbound-blackhole :16006 -> BlackHoleCluster',
       ...unknownPorts.slice(1),
     ],

@@ -4,11 +4,12 @@ import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
 import { ControlPlaneError } from '../../lib/error.js';
-import { commaSeparated, portNumber, wholeNumber } from '../flag-values.js';
+import { commaSeparated, oneOf, portNumber, wholeNumber } from '../flag-values.js';
 import {
   type Bypass,
   type InterceptionOptions,
   interceptionRemoval,
+  interceptionRouting,
   interceptionRules,
   sidecarUid,
 } from '../interception.js';
@@ -21,6 +22,8 @@ interface Flags {
   excludeOutboundPorts?: string;
   excludeOutboundCidrs?: string;
   dns?: string | true;
+  mode: string;
+  routing?: boolean;
   remove?: boolean;
 }
 
@@ -50,9 +53,21 @@ export function addInterception(program: Command): void {
       '--dns [servers]',
       'capture DNS queries (UDP) for these name servers; without a list, those of this machine',
     )
-    .option('--remove', 'the rules that take the others away again')
+    .option(
+      '--mode <mode>',
+      'REDIRECT, or TPROXY: the app sees the address of the caller',
+      'REDIRECT',
+    )
+    .option('--routing', 'with TPROXY: the routes that it needs, for ip -batch - (ip -6 -batch -)')
+    .option('--remove', 'what takes the others away again')
     .action((flags: Flags) => {
       const options = toOptions(flags);
+      if (flags.routing) {
+        const { family, mode } = options;
+        if (mode !== 'TPROXY') throw new ControlPlaneError('usage', '--routing is for TPROXY');
+        process.stdout.write(interceptionRouting(family, flags.remove ? 'del' : 'add'));
+        return;
+      }
       process.stdout.write(
         flags.remove ? interceptionRemoval(options) : interceptionRules(options),
       );
@@ -65,11 +80,17 @@ function toOptions(flags: Flags): InterceptionOptions {
     const reason = 'Envoy marks its connections, but not its DNS queries';
     throw new ControlPlaneError('usage', `--dns needs --uid instead of --mark: ${reason}`);
   }
+  const mode = oneOf('--mode', flags.mode, ['REDIRECT', 'TPROXY']);
+  if (mode === 'TPROXY' && flags.mark !== undefined) {
+    const reason = 'a mark tells the calls of the app';
+    throw new ControlPlaneError('usage', `--mode TPROXY needs --uid instead of --mark: ${reason}`);
+  }
   const bypass: Bypass =
     flags.mark === undefined ? { by: 'uid', uid: flags.uid } : { by: 'mark', mark: flags.mark };
   return {
     family: flags.ipv6 ? 'ipv6' : 'ipv4',
     bypass,
+    mode,
     excludeInboundPorts: ports(flags.excludeInboundPorts),
     excludeOutboundPorts: ports(flags.excludeOutboundPorts),
     excludeOutboundCidrs: commaSeparated([flags.excludeOutboundCidrs ?? '']).map(network),
