@@ -25,52 +25,51 @@ export class ResourceIntern {
   }
 }
 
-type Ref = WeakRef<EncodedResource>;
+/** With its version, as a look at the resource itself would keep it for as long as the present job lasts. */
+interface Entry {
+  version: string;
+  ref: WeakRef<EncodedResource>;
+}
 
 /** By name, as nearly every name has one version in use: keys of all three would be most of the table. */
 class TypeIntern {
-  readonly #byName = new Map<string, Ref | Ref[]>();
+  readonly #byName = new Map<string, Entry | Entry[]>();
   readonly #finished = new FinalizationRegistry<string>((name) => this.#clean(name));
 
   find(name: string, version: string): EncodedResource | undefined {
-    for (const ref of refsOf(this.#byName.get(name))) {
-      const resource = ref.deref();
-      if (resource?.version === version) return resource;
-    }
-    return undefined;
+    const entry = entriesOf(this.#byName.get(name)).find((each) => each.version === version);
+    return entry?.ref.deref();
   }
 
   /** In place of one of the same name and version. */
   add(resource: EncodedResource): void {
     const { name, version } = resource;
-    const others = refsOf(this.#byName.get(name)).filter((ref) => {
-      const other = ref.deref();
-      return other !== undefined && other.version !== version;
-    });
-    this.#set(name, [...others, new WeakRef(resource)]);
+    const others = entriesOf(this.#byName.get(name)).filter((each) => each.version !== version);
+    this.#set(name, [...others, { version, ref: new WeakRef(resource) }]);
     this.#finished.register(resource, name);
   }
 
   get size(): number {
-    return [...this.#byName.values()].reduce((sum, refs) => sum + refsOf(refs).length, 0);
+    return [...this.#byName.values()].reduce((sum, each) => sum + entriesOf(each).length, 0);
   }
 
   #clean(name: string): void {
+    const entries = entriesOf(this.#byName.get(name));
     this.#set(
       name,
-      refsOf(this.#byName.get(name)).filter((ref) => ref.deref() !== undefined),
+      entries.filter(({ ref }) => ref.deref() !== undefined),
     );
   }
 
-  #set(name: string, refs: readonly Ref[]): void {
-    if (refs.length === 0) this.#byName.delete(name);
-    else this.#byName.set(name, refs.length === 1 ? refs[0]! : [...refs]);
+  #set(name: string, entries: readonly Entry[]): void {
+    if (entries.length === 0) this.#byName.delete(name);
+    else this.#byName.set(name, entries.length === 1 ? entries[0]! : [...entries]);
   }
 }
 
-const none: readonly Ref[] = [];
+const none: readonly Entry[] = [];
 
-function refsOf(refs: Ref | Ref[] | undefined): readonly Ref[] {
-  if (refs === undefined) return none;
-  return Array.isArray(refs) ? refs : [refs];
+function entriesOf(entries: Entry | Entry[] | undefined): readonly Entry[] {
+  if (entries === undefined) return none;
+  return Array.isArray(entries) ? entries : [entries];
 }

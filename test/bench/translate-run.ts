@@ -137,12 +137,19 @@ function heapMiB(): number {
 }
 
 /** A young collection in the middle of an edit is its cost; one that an earlier edit left over is not. */
-const settle = () => global.gc?.({ type: 'minor' } as never);
+async function settle(): Promise<void> {
+  await endOfJob();
+  global.gc?.({ type: 'minor' } as never);
+}
+
+/** As a server's turns end. What a WeakRef was made of, or asked for, is held until the job that did it is over. */
+const endOfJob = () => new Promise((done) => setImmediate(done));
 
 const texts = new MeshTexts(options);
 const pipe = new Pipe(Array.from({ length: options.proxies }, (_, i) => texts.node(i)));
 const start = texts.start();
 const cold = await pipe.apply(start);
+await endOfJob();
 const heap = heapMiB();
 const rss = process.memoryUsage().rss / 1024 / 1024;
 const sizes = pipe.sizes();
@@ -153,19 +160,21 @@ for (const name of editNames) {
   for (let round = 0; round < options.rounds * 2; round++) {
     const files = texts.edit(name, round);
     if (files === undefined) break;
-    settle();
+    await settle();
     const cost = await pipe.apply(files);
     if (round >= options.rounds) costs.push(cost);
   }
   if (costs.length > 0) edits[name] = median(costs);
 }
+await endOfJob();
+const heapEnd = heapMiB();
 const result: TranslateResult = {
   cold,
   edits,
   text: Object.values(start).reduce((sum, text) => sum + (text?.length ?? 0), 0),
   ...sizes,
   heapMiB: heap,
-  heapEndMiB: heapMiB(),
+  heapEndMiB: heapEnd,
   rssMiB: rss,
 };
 console.log(JSON.stringify(result));

@@ -1,20 +1,10 @@
 // What counts as the same call, and that nothing is held which only a memo knows of.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import { memoize } from '../../src/lib/memo.js';
+import { collectGarbage } from '../collect-garbage.js';
 
 type Key = object | string | number | boolean | undefined | null;
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
-
-/** After a pause, as what a job has looked at lives until its end. */
-async function collect(): Promise<void> {
-  await new Promise((done) => setImmediate(done));
-  gc();
-}
 
 t.test('the same arguments are computed once, any others anew', async (t) => {
   const [a, b] = [{}, {}];
@@ -58,10 +48,10 @@ t.test('results die with their first object', async (t) => {
   const call = memoize((key: object, _name: string) => ({ key }));
   let key: object | undefined = {};
   const result = new WeakRef(call(key, 'a'));
-  await collect();
+  await collectGarbage();
   t.ok(result.deref(), 'held by its key');
   key = undefined;
-  await collect();
+  await collectGarbage();
   t.notOk(result.deref());
 });
 
@@ -72,7 +62,7 @@ t.test(
     const call = memoize((_settings: object, resource: object) => ({ resource }));
     const refs: WeakRef<object>[] = [];
     for (let i = 0; i < 20; i++) refs.push(new WeakRef(call(settings, {})));
-    await collect();
+    await collectGarbage();
     t.strictSame(refs.map((ref) => ref.deref()).filter(Boolean), []);
     t.ok(call(settings, settings));
   },
