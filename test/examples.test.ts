@@ -20,6 +20,14 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   'circuit-breaking': [/"maxConnections":10\b/, /"consecutive5xx":3/, /"baseEjectionTime":"30s"/],
   tcp: [/240\.240\.0\.20_6000/, /"weightedClusters"/],
   'external-service': [/STRICT_DNS/, /192\.0\.2\.10_8443/, /block_all/, /BlackHoleCluster/],
+  'ingress-gateway': [/outbound\|8080\|\|frontend\.default\.svc\.cluster\.local/],
+  'egress-gateway': [/outbound\|80\|\|istio-egressgateway\.default/, /block_all/],
+};
+
+/** The same of a gateway, where there is one. */
+const expectedOfGateway: Readonly<Record<string, readonly RegExp[]>> = {
+  'ingress-gateway': [/"requireTls":"ALL"/, /0\.0\.0\.0_8080/],
+  'egress-gateway': [/outbound\|443\|\|weather\.example\.com/, /UpstreamTlsContext/],
 };
 
 t.test('the list of expectations is the list of examples', async (t) => {
@@ -41,5 +49,9 @@ for (const name of examples) {
     const client = describedNode({ node: 'client', ip: ['10.143.15.99'] });
     const text = JSON.stringify(offlineConfiguration(offline, client));
     for (const piece of expected[name]!) t.match(text, piece);
+    const label = [`istio=${name.replace('-', '')}`];
+    const gateway = describedNode({ node: 'gateway', proxyType: 'router', label });
+    const ofGateway = JSON.stringify(offlineConfiguration(offline, gateway));
+    for (const piece of expectedOfGateway[name] ?? []) t.match(ofGateway, piece);
   });
 }

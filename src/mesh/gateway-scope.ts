@@ -3,7 +3,7 @@
 import { sameOr } from '../lib/memo.js';
 import type { Gateway, GatewaySelector } from './gateway.js';
 import { hasLabels } from './has-labels.js';
-import { inboundPorts } from './inbound.js';
+import { servedPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { GatewayPort, GatewayScope } from './proxy-view.js';
@@ -82,7 +82,7 @@ function targetPorts(
   gateways: readonly Gateway[],
 ): readonly GatewayPort[] {
   const targets = new Map<number, number>();
-  for (const { port, targetPort } of inboundPorts(mesh, proxy)) {
+  for (const { port, targetPort } of servedPorts(mesh, proxy)) {
     if (!targets.has(port.number)) targets.set(port.number, targetPort);
   }
   const numbers = new Set(

@@ -17,6 +17,15 @@ import { selects } from './workload-index.js';
  * same service, with the same protocol, is left out.
  */
 export function inboundPorts(mesh: Mesh, proxy: ConnectedProxy): readonly InboundPort[] {
+  return portsByService(mesh, proxy).flatMap(distinct).sort(compareInbound);
+}
+
+/** The same with every port of the services, whatever target ports they have in common. */
+export function servedPorts(mesh: Mesh, proxy: ConnectedProxy): readonly InboundPort[] {
+  return portsByService(mesh, proxy).flat().sort(compareInbound);
+}
+
+function portsByService(mesh: Mesh, proxy: ConnectedProxy): (readonly InboundPort[])[] {
   const namespace = mesh.parts.endpointsByNamespace.get(proxy.namespace);
   if (namespace === undefined) return [];
   const found = new Map<Service, InboundPort[]>();
@@ -32,7 +41,7 @@ export function inboundPorts(mesh: Mesh, proxy: ConnectedProxy): readonly Inboun
       if (target !== undefined) push(found, service, inboundPort(service, port, target));
     }
   }
-  return [...found.values()].flatMap(distinct).sort(compareInbound);
+  return [...found.values()];
 }
 
 type PortsByAddress = ReadonlyMap<string, readonly InboundPort[]>;

@@ -7,6 +7,7 @@ import {
   LISTENER,
   type ResourcesByType,
   ROUTE,
+  SECRET,
   type TypeUrl,
 } from '../../src/envoy/resource.js';
 import { layersOf } from '../../src/lib/layered-map.js';
@@ -15,6 +16,7 @@ import { viewOf } from '../../src/mesh/view.js';
 import { buildSnapshot } from '../../src/snapshot/build-snapshot.js';
 import { type Rebuilt, rebuilt } from '../../src/translate/rebuilt.js';
 import { translate } from '../../src/translate/translate.js';
+import { TestCa } from '../xds/certificates.js';
 import { CaseMesh } from './case-run.js';
 
 const service = (name: string, options: { namespace?: string; exportTo?: string } = {}) => `
@@ -367,3 +369,101 @@ void t.test(
     );
   },
 );
+
+const router = parseProxy({
+  id: 'router~10.9.0.9~gw.default~default.svc.cluster.local',
+  metadata: { NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
+});
+const servers = new TestCa();
+const secret = (name: string, { cert, key } = servers.issue({ names: [`${name}.test`] })) => `
+apiVersion: v1
+kind: Secret
+metadata: {name: ${name}, namespace: default}
+stringData: {tls.crt: ${JSON.stringify(cert)}, tls.key: ${JSON.stringify(key)}}
+`;
+const gateway = (name: string, hosts: string[], istio = 'ingressgateway') => `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: ${name}, namespace: default}
+spec:
+  selector: {istio: ${istio}}
+  servers:
+    - port: {number: 443, name: https-${name}, protocol: HTTPS}
+      hosts: ${JSON.stringify(hosts)}
+      tls: {mode: SIMPLE, credentialName: ${name}}
+    - port: {number: 80, name: http, protocol: HTTP}
+      hosts: ${JSON.stringify(hosts)}
+`;
+const bound = (name: string, to: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bound-${name}, namespace: default}
+spec: {hosts: [${name}.test], gateways: [${name}], http: [{route: [{destination: {host: ${to}}}]}]}
+`;
+const edge: Readonly<Record<string, string>> = {
+  ...start,
+  one: gateway('one', ['one.test']),
+  two: gateway('two', ['two.test']),
+  'secret-one': secret('one'),
+  'secret-two': secret('two'),
+  'bound-one': bound('one', 'a'),
+  'bound-two': bound('two', 'b'),
+};
+
+/** What a router is served anew after an edit: names by type. */
+async function routerEdited(edit: Record<string, string | undefined>) {
+  const mesh = new CaseMesh();
+  const first = await mesh.read(Object.values(edge));
+  t.strictSame(first.problems, []);
+  const before = translate(viewOf(first.mesh, router)).resources;
+  const texts = Object.values({ ...edge, ...edit }).filter((text) => text !== undefined);
+  const second = await mesh.read(texts);
+  const after = translate(viewOf(second.mesh, router)).resources;
+  const of = (typeUrl: TypeUrl) =>
+    [...(after.get(typeUrl) ?? [])]
+      .filter(([name, message]) => before.get(typeUrl)?.get(name) !== message)
+      .map(([name]) => name)
+      .sort();
+  return {
+    ...{ clusters: of(CLUSTER), endpoints: of(ENDPOINT), listeners: of(LISTENER) },
+    ...{ routes: of(ROUTE), secrets: of(SECRET) },
+  };
+}
+
+const none = { clusters: [], endpoints: [], listeners: [], routes: [], secrets: [] };
+
+void t.test('at a router: what an edit makes anew', async (t) => {
+  t.strictSame(await routerEdited({}), none, 'nothing');
+  t.strictSame(
+    await routerEdited({ 'secret-one': secret('one') }),
+    { ...none, secrets: ['kubernetes://one'] },
+    'a certificate: itself',
+  );
+  t.strictSame(
+    await routerEdited({ 'bound-one': bound('one', 'c') }),
+    { ...none, routes: ['http.80', 'https.443.https-one.one.default'] },
+    'a rule: the routes of its Gateway',
+  );
+  t.strictSame(
+    await routerEdited({ one: gateway('one', ['one.test', 'more.test']) }),
+    { ...none, listeners: ['0.0.0.0_443'] },
+    'hosts that no rule has: the listener that tells them apart',
+  );
+  t.strictSame(
+    await routerEdited({ three: gateway('three', ['three.test'], 'other') }),
+    none,
+    'a Gateway of other routers',
+  );
+  t.strictSame(await routerEdited({ 'secret-more': secret('more') }), none, 'another Secret');
+  t.strictSame(await routerEdited({ route: route(50) }), none, 'a rule of the mesh');
+  t.strictSame(
+    await routerEdited({ 'a-1': workload('a-1', '10.0.0.7', 'a') }),
+    {
+      ...none,
+      endpoints: [80, 90].flatMap((port) =>
+        ['v1', ''].map((subset) => `outbound|${port}|${subset}|a.default.svc.cluster.local`),
+      ),
+    },
+    'endpoints: themselves',
+  );
+});

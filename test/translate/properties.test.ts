@@ -166,11 +166,14 @@ function hidden(text: string): string {
   const resource = JSON.parse(text) as {
     kind: string;
     metadata: { namespace: string; annotations?: Record<string, string> };
-    spec?: { exportTo?: string[] };
+    spec?: { exportTo?: string[]; selector?: Record<string, string> };
   };
   resource.metadata.namespace = hiddenNamespace;
   if (resource.kind === 'Service') {
     resource.metadata.annotations = { 'networking.istio.io/exportTo': '.' };
+  } else if (resource.kind === 'Gateway') {
+    // A Gateway is for routers of any namespace; this one is for none.
+    resource.spec = { ...resource.spec, selector: { istio: 'nobody' } };
   } else if (['ServiceEntry', 'VirtualService', 'DestinationRule'].includes(resource.kind)) {
     resource.spec = { ...resource.spec, exportTo: ['.'] };
   }

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { parseResource } from '../../src/kinds/registry.js';
 import { parseProxy } from '../../src/mesh/parse-proxy.js';
 import type { Proxy } from '../../src/mesh/proxy.js';
+import { TestCa } from '../xds/certificates.js';
 
 /** Documents by file path, as JSON. */
 export type Documents = ReadonlyMap<string, string>;
@@ -156,6 +157,7 @@ const httpMatch = fc.record(
     sourceNamespace: pick('default', 'other'),
     sourceLabels: pick({ app: 'a' }, { version: 'v2' }),
     port: pick(80, 90),
+    gateways: pick(['mesh'], ['default/g0'], ['g1', 'mesh']),
   },
   { requiredKeys: [] },
 );
@@ -188,6 +190,7 @@ const virtualService = fc
       1,
     ),
     tls: rarely(fc.record({ sni: pick('one.example.com', 'two.example.com'), route: split }), 1),
+    gateways: rarely(pick(['g0'], ['mesh', 'default/g1'], ['g0', 'default/g0', 'other/g1'])),
     exportTo,
   })
   .map((it) => {
@@ -197,6 +200,7 @@ const virtualService = fc
     return {
       spec: {
         ...(it.hosts.length > 0 && { hosts: it.hosts }),
+        ...(it.hosts.length > 0 && it.gateways && { gateways: it.gateways }),
         http: plain,
         ...(it.hosts.length > 0 && it.tcp && { tcp: it.tcp }),
         ...((it.hosts as readonly string[]).includes('one.example.com') &&
@@ -290,6 +294,74 @@ const sidecar = fc
     },
   }));
 
+const gatewayHosts = fc.uniqueArray(
+  pick(
+    '*',
+    'one.example.com',
+    '*.example.com',
+    './two.example.com',
+    'other/*',
+    'a.default.svc.cluster.local',
+  ),
+  { minLength: 1, maxLength: 2 },
+);
+const terminated = fc.record(
+  {
+    mode: pick('SIMPLE', 'MUTUAL', 'OPTIONAL_MUTUAL'),
+    credentialName: pick('s0', 's1', 's2'),
+    minProtocolVersion: pick('TLSV1_2', 'TLSV1_3'),
+    subjectAltNames: pick(['client.test']),
+  },
+  { requiredKeys: ['mode', 'credentialName'] },
+);
+const passedOn = pick({ mode: 'PASSTHROUGH' }, { mode: 'AUTO_PASSTHROUGH' });
+const gatewayServer = fc.oneof(
+  fc.record({
+    protocol: pick('HTTP', 'HTTP2', 'GRPC-WEB'),
+    hosts: gatewayHosts,
+    tls: rarely(fc.constant({ httpsRedirect: true }), 1),
+  }),
+  fc.record({ protocol: pick('HTTPS', 'TLS'), hosts: gatewayHosts, tls: terminated }),
+  fc.record({ protocol: pick('TLS'), hosts: gatewayHosts, tls: passedOn }),
+  fc.record({ protocol: pick('TCP', 'MONGO'), hosts: gatewayHosts }),
+);
+const gateway = fc
+  .record({
+    istio: rarely(pick('ingressgateway', 'other'), 4),
+    servers: fc.array(
+      fc.tuple(pick(80, 80, 443, 443, 3306, 15021), gatewayServer, rarely(pick('10.0.0.20'), 1)),
+      { minLength: 1, maxLength: 3 },
+    ),
+    annotation: rarely(pick('http3', 'compression'), 1),
+  })
+  .map(({ istio, servers, annotation }) => ({
+    annotations: annotation && {
+      [`fairlead.io/${annotation}`]: annotation === 'http3' ? 'true' : 'gzip',
+    },
+    spec: {
+      ...(istio && { selector: { istio } }),
+      servers: servers.map(([number, { protocol, hosts, ...more }, bind], i) => ({
+        port: { number, protocol, name: `p${i}` },
+        hosts,
+        ...('tls' in more && more.tls && { tls: more.tls }),
+        ...(bind && { bind }),
+      })),
+    },
+  }));
+
+const ca = new TestCa();
+const pairs = [ca.issue({ names: ['one.example.com'] }), ca.issue(), ca.issue()];
+const secret = fc
+  .record({ pair: rarely(pick(...pairs), 6), withCa: fc.boolean() })
+  .map(({ pair, withCa }) => ({
+    body: {
+      stringData: {
+        ...(pair && { 'tls.crt': pair.cert, 'tls.key': pair.key }),
+        ...(withCa && { 'ca.crt': ca.cert }),
+      },
+    },
+  }));
+
 const meshConfig = fc
   .record(
     {
@@ -320,6 +392,8 @@ const kinds: readonly [string, string, readonly string[], fc.Arbitrary<Made>][] 
   ['VirtualService', networking, ['vs0', 'vs1', 'vs2'], virtualService],
   ['DestinationRule', networking, ['dr0', 'dr1', 'dr2'], destinationRule],
   ['Sidecar', networking, ['sc0', 'sc1'], sidecar],
+  ['Gateway', networking, ['g0', 'g1', 'g2'], gateway],
+  ['Secret', 'v1', ['s0', 's1', 's1-cacert'], secret],
 ];
 
 /** What is refused leaves the last good version in force, which depends on history and is meant to. */
@@ -348,7 +422,7 @@ const anyDocument: fc.Arbitrary<Edit> = fc.oneof(
               namespace,
               // Neither the order of names nor that of kinds.
               creationTimestamp: new Date(
-                1_700_000_000_000 + ((age * 37) % 211) * 1000,
+                1_700_000_000_000 + ((age * 37) % 1009) * 1000,
               ).toISOString(),
               ...(own && { labels: own }),
               ...(annotations && { annotations }),
@@ -404,6 +478,12 @@ export function proxies(): Proxy[] {
       locality: { region: 'r1', zone: 'z1', sub_zone: '' },
       metadata: { NAMESPACE: namespace, ...metadata },
     });
+  const router = (namespace: string, metadata: object) =>
+    parseProxy({
+      id: `router~10.0.0.1~gateway.${namespace}~${namespace}.svc.cluster.local`,
+      cluster: 'gateway',
+      metadata: { NAMESPACE: namespace, ...metadata },
+    });
   return [
     proxy('a', 'default', { LABELS: { app: 'a', version: 'v1' }, INSTANCE_IPS: '10.0.0.1' }),
     proxy('b', 'default', {
@@ -414,5 +494,11 @@ export function proxies(): Proxy[] {
     proxy('c', 'other', { LABELS: { app: 'c', version: 'v2' }, INSTANCE_IPS: '10.0.0.3,fd00::5' }),
     proxy('d', 'elsewhere', { LABELS: {}, INSTANCE_IPS: '10.0.0.9' }),
     proxy('g', 'default', { GENERATOR: 'grpc' }),
+    router('default', { LABELS: { istio: 'ingressgateway', app: 'd' }, INSTANCE_IPS: '10.0.0.20' }),
+    router('other', {
+      LABELS: {},
+      INSTANCE_IPS: '10.0.0.21',
+      PROXY_CONFIG: { gatewayTopology: { numTrustedProxies: 1 } },
+    }),
   ];
 }

@@ -1,0 +1,232 @@
+// Which servers of Gateways a router serves together, and which of two that cannot is refused: the older stands. Whole
+// meshes go in, and the plan is asked; listeners and traffic are in test/cases/gateway-* and test/envoy/gateway-*.
+import t from 'tap';
+import { formatPath } from '../../src/kinds/problem.js';
+import { parseProxy } from '../../src/mesh/parse-proxy.js';
+import { viewOf } from '../../src/mesh/view.js';
+import { gatewayPlan } from '../../src/translate/gateway-plan.js';
+import { TestCa } from '../xds/certificates.js';
+import { CaseMesh } from './case-run.js';
+
+const pair = new TestCa().issue({ names: ['a.test'] });
+const secret = JSON.stringify({
+  ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'good', namespace: 'default' } },
+  stringData: { 'tls.crt': pair.cert, 'tls.key': pair.key },
+});
+
+interface Server {
+  port: number;
+  protocol: string;
+  hosts?: string[];
+  bind?: string;
+  tls?: object;
+}
+
+const http = (port: number, ...hosts: string[]): Server => ({ port, protocol: 'HTTP', hosts });
+const tcp = (port: number): Server => ({ port, protocol: 'TCP' });
+const https = (port: number, hosts: string[], tls: object = {}): Server => ({
+  ...{ port, protocol: 'HTTPS', hosts },
+  tls: { mode: 'SIMPLE', credentialName: 'good', ...tls },
+});
+const passthrough = (port: number, ...hosts: string[]): Server => ({
+  ...{ port, protocol: 'TLS', hosts },
+  tls: { mode: 'PASSTHROUGH' },
+});
+
+/** Older ones first; their names are in the other order. */
+function gateways(...each: Server[][]): string[] {
+  return each.map((servers, age) =>
+    JSON.stringify({
+      ...{ apiVersion: 'networking.istio.io/v1', kind: 'Gateway' },
+      metadata: {
+        ...{ name: `g${9 - age}`, namespace: 'default' },
+        creationTimestamp: new Date(1_700_000_000_000 + age * 60_000).toISOString(),
+      },
+      spec: {
+        servers: servers.map(({ port, protocol, hosts = ['*'], ...more }, i) => ({
+          ...{ port: { number: port, protocol, name: `p${i}` }, hosts },
+          ...more,
+        })),
+      },
+    }),
+  );
+}
+
+/** Routes for TCP and for every server name that a passed-on server has. */
+const rule = JSON.stringify({
+  ...{ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService' },
+  metadata: { name: 'v', namespace: 'default' },
+  spec: {
+    hosts: ['*'],
+    gateways: ['g9', 'g8', 'g7'],
+    http: [{ directResponse: { status: 200 } }],
+    tcp: [{ route: [{ destination: { host: 'backend' } }] }],
+    tls: ['a.test', 'b.test', 'x.wild.test'].map((name) => ({
+      ...{ match: [{ sniHosts: [name] }], route: [{ destination: { host: 'backend' } }] },
+    })),
+  },
+});
+
+async function planned(documents: readonly string[]) {
+  const { mesh } = await new CaseMesh().read(
+    [...documents, rule, secret].map((text) => `${text}\n`),
+  );
+  const proxy = parseProxy({
+    id: 'router~10.0.0.1~gw.default~default.svc.cluster.local',
+    metadata: { NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
+  });
+  const { listeners, servers, problems } = gatewayPlan(viewOf(mesh, proxy));
+  return {
+    listeners: listeners.map(({ name, chains }) => [
+      name,
+      chains.map(({ serverNames }) => serverNames?.join(' ') ?? '*').join(' | '),
+    ]),
+    refused: servers
+      .filter(({ refused }) => refused)
+      .map(({ gateway, server }) => {
+        const [, , index] = server.path;
+        return `${gateway.name.replace('default/', '')}[${index}]`;
+      }),
+    problems: problems.map(
+      ({ code, severity, resource, path = [] }) =>
+        `${severity} ${code} ${resource?.name} ${formatPath(path)}`,
+    ),
+  };
+}
+
+interface Row {
+  name: string;
+  given: Server[][];
+  listeners: [string, string][];
+  refused?: string[];
+  problems?: string[];
+}
+
+const rows: Row[] = [
+  {
+    name: 'HTTP of several Gateways',
+    given: [[http(80, 'a.test')], [http(80, 'b.test'), http(81, 'b.test')]],
+    listeners: [
+      ['0.0.0.0_80', '*'],
+      ['0.0.0.0_81', '*'],
+    ],
+  },
+  {
+    name: 'TCP where HTTP is',
+    given: [[http(80, 'a.test')], [tcp(80), tcp(81)]],
+    listeners: [
+      ['0.0.0.0_80', '*'],
+      ['0.0.0.0_81', '*'],
+    ],
+    refused: ['g8[0]'],
+    problems: ['error gateway-conflict g8 spec.servers[0].port.protocol'],
+  },
+  {
+    name: 'HTTP where TCP is',
+    given: [[tcp(80)], [http(80, 'a.test')]],
+    listeners: [['0.0.0.0_80', '*']],
+    refused: ['g8[0]'],
+    problems: ['error gateway-conflict g8 spec.servers[0].port.protocol'],
+  },
+  {
+    name: 'TCP twice',
+    given: [[tcp(80)], [tcp(80)]],
+    listeners: [['0.0.0.0_80', '*']],
+    refused: ['g8[0]'],
+    problems: ['error gateway-conflict g8 spec.servers[0].port.protocol'],
+  },
+  {
+    name: 'HTTP where TLS is',
+    given: [[https(443, ['a.test'])], [http(443, 'b.test')]],
+    listeners: [['0.0.0.0_443', 'a.test']],
+    refused: ['g8[0]'],
+    problems: ['error gateway-conflict g8 spec.servers[0].port.protocol'],
+  },
+  {
+    name: 'TLS that is opened and TLS that is passed on',
+    given: [[passthrough(443, 'a.test', '*.wild.test')], [https(443, ['c.test'])]],
+    listeners: [['0.0.0.0_443', 'a.test | x.wild.test | c.test']],
+  },
+  {
+    name: 'one server name twice',
+    given: [[https(443, ['a.test'])], [https(443, ['a.test'])]],
+    listeners: [['0.0.0.0_443', 'a.test']],
+    refused: ['g8[0]'],
+    problems: ['error gateway-conflict g8 spec.servers[0].hosts'],
+  },
+  {
+    name: 'some of the server names',
+    given: [[https(443, ['a.test'])], [https(443, ['a.test', 'b.test'])]],
+    listeners: [['0.0.0.0_443', 'a.test | b.test']],
+    problems: ['warning gateway-conflict g8 spec.servers[0].hosts'],
+  },
+  {
+    name: 'a name and a wildcard that covers it',
+    given: [[https(443, ['*.test'])], [https(443, ['a.test'])], [https(443, ['*'])]],
+    listeners: [['0.0.0.0_443', '*.test | a.test | *']],
+  },
+  {
+    name: 'addresses apart',
+    given: [
+      [{ ...http(80, 'a.test'), bind: '10.0.0.1' }],
+      [{ ...tcp(80), bind: '10.0.0.2' }],
+      [{ ...http(80, 'a.test'), bind: 'unix:///run/a.sock' }],
+    ],
+    listeners: [
+      ['10.0.0.1_80', '*'],
+      ['10.0.0.2_80', '*'],
+      ['unix:///run/a.sock_80', '*'],
+    ],
+  },
+  {
+    name: "the proxy's own ports",
+    given: [[http(15021, '*'), http(15090, '*'), http(80, '*')]],
+    listeners: [['0.0.0.0_80', '*']],
+    refused: ['g9[0]', 'g9[1]'],
+    problems: [
+      'error reserved-port g9 spec.servers[0].port',
+      'error reserved-port g9 spec.servers[1].port',
+    ],
+  },
+  {
+    name: 'a certificate that is not there leaves its names to others',
+    given: [[https(443, ['a.test'], { credentialName: 'missing' })], [https(443, ['a.test'])]],
+    listeners: [['0.0.0.0_443', 'a.test']],
+    refused: ['g9[0]'],
+    problems: ['error invalid-credential g9 spec.servers[0].tls.credentialName'],
+  },
+  {
+    name: 'a server that is refused does not hold its port',
+    given: [[https(443, ['a.test'], { credentialName: 'missing' })], [http(443, 'a.test')]],
+    listeners: [['0.0.0.0_443', '*']],
+    refused: ['g9[0]'],
+    problems: ['error invalid-credential g9 spec.servers[0].tls.credentialName'],
+  },
+];
+
+for (const { name, given, listeners, refused = [], problems = [] } of rows) {
+  t.test(name, async (t) => {
+    const documents = gateways(...given);
+    const plan = await planned(documents);
+    t.strictSame(plan, { listeners, refused, problems });
+    t.strictSame(await planned([...documents].reverse()), plan, 'in any order of documents');
+  });
+}
+
+t.test('ports of a Service that lead to one port', async (t) => {
+  const service = JSON.stringify({
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'gw', namespace: 'default' } },
+    spec: {
+      selector: { istio: 'ingressgateway' },
+      ports: [
+        { name: 'a', port: 80, targetPort: 8080 },
+        { name: 'b', port: 81, targetPort: 8080 },
+        { name: 'c', port: 82, targetPort: 8080 },
+      ],
+    },
+  });
+  const given = gateways([http(80, 'a.test'), http(81, 'b.test')], [tcp(82)]);
+  const { listeners, refused } = await planned([service, ...given]);
+  t.strictSame(listeners, [['0.0.0.0_8080', '*']]);
+  t.strictSame(refused, ['g8[0]']);
+});
