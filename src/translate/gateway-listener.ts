@@ -65,14 +65,13 @@ function tcpChain(
 
 function chainFilters(
   plan: GatewayListenerPlan,
-  { http, tcp, tls }: GatewayChainPlan,
+  { http, tcp }: GatewayChainPlan,
   settings: MeshSettings,
 ): Filter[] {
   if (tcp !== undefined || http === undefined) {
     return tcpFilters(tcp ?? { statPrefix: '', clusters: [] }, settings);
   }
-  const http3Port = tls && plan.quic ? plan.port : undefined;
-  return [gatewayHttpFilter({ ...http, statName: plan.name, http3Port }, settings)];
+  return [gatewayHttpFilter({ ...http, statName: plan.name }, settings)];
 }
 
 function chainMatch({ serverNames }: GatewayChainPlan): { match?: FilterChainMatch } {
@@ -95,17 +94,13 @@ function quicListener(
         address: { socket_address: { ...other.address?.socket_address, protocol: 'UDP' as const } },
       })),
     }),
-    filter_chains: chains.flatMap(({ http, tls, ...chain }) =>
-      http && tls
-        ? filterChain({
-            ...chainMatch(chain),
-            filters: [
-              gatewayHttpFilter({ ...http, statName: plan.name, overQuic: true }, settings),
-            ],
-            transportSocket: quicSocket(tls),
-          })
-        : [],
-    ),
+    filter_chains: chains.flatMap(({ http, tls, ...chain }) => {
+      if (http === undefined || tls === undefined) return [];
+      const { http3Port: _, ...rest } = http;
+      const filter = gatewayHttpFilter({ ...rest, statName: plan.name, overQuic: true }, settings);
+      const transportSocket = quicSocket(tls);
+      return filterChain({ ...chainMatch(chain), filters: [filter], transportSocket });
+    }),
     udp_listener_config: {
       quic_options: {},
       downstream_socket_config: { prefer_gro: { value: true } },

@@ -32,7 +32,13 @@ export interface GatewayChainPlan {
   serverNames?: readonly string[];
   tls?: ServerTlsPlan;
   /** What is behind it: routes by RDS, or clusters. */
-  http?: { route: string; grpcWeb: boolean; options: GatewayOptions };
+  http?: {
+    route: string;
+    grpcWeb: boolean;
+    options: GatewayOptions;
+    /** The port that clients of HTTP/3 are told: that of the server, which they call, not of the listener. */
+    http3Port?: number;
+  };
   tcp?: TcpTarget;
 }
 
@@ -254,7 +260,10 @@ class Planner {
     const chain = {
       ...match,
       tls: plan,
-      http: { route, grpcWeb: false, options: gateway.options },
+      http: {
+        ...{ route, grpcWeb: false, options: gateway.options },
+        ...(gateway.options.http3 && { http3Port: server.port.number }),
+      },
     };
     place.chains.push(chain);
     if (gateway.options.http3) place.quic.push(chain);

@@ -73,6 +73,7 @@ async function planned(documents: readonly string[]) {
   );
   const proxy = parseProxy({
     id: 'router~10.0.0.1~gw.default~default.svc.cluster.local',
+    cluster: 'gw',
     metadata: { NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
   });
   const { listeners, servers, problems } = gatewayPlan(viewOf(mesh, proxy));

@@ -372,6 +372,7 @@ void t.test(
 
 const router = parseProxy({
   id: 'router~10.9.0.9~gw.default~default.svc.cluster.local',
+  cluster: 'gw',
   metadata: { NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
 });
 const servers = new TestCa();

@@ -335,9 +335,12 @@ const gateway = fc
     annotation: rarely(pick('http3', 'compression'), 1),
   })
   .map(({ istio, servers, annotation }) => ({
-    annotations: annotation && {
-      [`fairlead.io/${annotation}`]: annotation === 'http3' ? 'true' : 'gzip',
-    },
+    annotations:
+      annotation === undefined
+        ? undefined
+        : {
+            [`fairlead.io/${annotation}`]: annotation === 'http3' ? 'true' : 'gzip',
+          },
     spec: {
       ...(istio && { selector: { istio } }),
       servers: servers.map(([number, { protocol, hosts, ...more }, bind], i) => ({
