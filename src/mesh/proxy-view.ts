@@ -11,6 +11,13 @@ import type { Secrets } from './secret.js';
 import type { Service, ServicePort } from './service.js';
 import type { UnixSocket } from './sidecar.js';
 
+/** Files with a proxy's own certificate, its key, and the CAs of the mesh. */
+export interface MeshCertificate {
+  chain: string;
+  key: string;
+  root: string;
+}
+
 /** What translation may know of the proxy itself. Proxies with equal traits and scopes share one result. */
 export interface ProxyTraits {
   type: ProxyType;
@@ -31,6 +38,8 @@ export interface ProxyTraits {
   place?: ProxyPlace;
   /** Envoy's version for features that differ; empty = unknown. */
   envoyVersion: string;
+  /** Files on the host of a router with the certificate that it has in the mesh; absent: it names none. */
+  meshCertificate?: MeshCertificate;
 }
 
 type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;

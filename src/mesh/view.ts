@@ -17,6 +17,7 @@ import type {
   GatewayScope,
   InboundPort,
   InboundScope,
+  MeshCertificate,
   ProxyTraits,
   ProxyView,
 } from './proxy-view.js';
@@ -141,8 +142,20 @@ const traitsOf = memoize((proxy: ConnectedProxy, asked: string, place?: string):
     ipv6: proxy.ips.some((ip) => ip.includes(':')),
     ...(place !== undefined && { place: placeOf(proxy, place) }),
     envoyVersion: proxy.envoyVersion,
+    ...meshCertificateOf(proxy),
   };
 });
+
+/** What Istio's agent says of certificates that are files: TLS_SERVER_CERT_CHAIN, _KEY and _ROOT_CERT of the metadata. */
+function meshCertificateOf({ type, metadata = {} }: ConnectedProxy): {
+  meshCertificate?: MeshCertificate;
+} {
+  const chain = metadata['TLS_SERVER_CERT_CHAIN'];
+  const key = metadata['TLS_SERVER_KEY'];
+  const root = metadata['TLS_SERVER_ROOT_CERT'];
+  if (type !== 'router' || !chain || !key || !root) return {};
+  return { meshCertificate: { chain, key, root } };
+}
 
 function inboundScope(
   mesh: Mesh,

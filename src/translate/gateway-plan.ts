@@ -231,11 +231,8 @@ class Planner {
     const { gateway, server } = bound;
     const { tls } = server;
     if (tls === undefined) return undefined;
-    if (tls.mode === 'ISTIO_MUTUAL') {
-      const why = 'the mesh gives out no certificates of its own yet';
-      return this.#refuse(bound, 'invalid-credential', why, ['tls', 'mode']);
-    }
-    const found = credentialsOf(tls, this.#context.secrets);
+    const { secrets, proxy } = this.#context;
+    const found = credentialsOf(tls, secrets, proxy.meshCertificate);
     if ('problem' in found) {
       return this.#refuse(bound, 'invalid-credential', found.problem, ['tls', found.field]);
     }

@@ -2,6 +2,7 @@
 // themselves are server-secrets.ts.
 
 import type { ServerTls } from '../mesh/gateway.js';
+import type { MeshCertificate } from '../mesh/proxy-view.js';
 import type { Secrets } from '../mesh/secret.js';
 import {
   certificateSecretName,
@@ -30,7 +31,10 @@ export interface Credentials {
 /** Credentials, or why there are none: a sentence for users, and the field of the TLS settings that it is about. */
 export type FoundCredentials =
   | Credentials
-  | { problem: string; field: 'credentialName' | 'credentialNames' | 'caCertCredentialName' };
+  | {
+      problem: string;
+      field: 'mode' | 'credentialName' | 'credentialNames' | 'caCertCredentialName';
+    };
 
 /** SDS name of a certificate. */
 export function certificateName(source: CertificateSource): string {
@@ -60,7 +64,12 @@ function checksClients({ mode }: ServerTls): boolean {
 }
 
 /** The credentials of TLS that is terminated; a Secret that is not there, or holds something else, is a problem. */
-export function credentialsOf(tls: ServerTls, secrets: Secrets | undefined): FoundCredentials {
+export function credentialsOf(
+  tls: ServerTls,
+  secrets: Secrets | undefined,
+  own?: MeshCertificate,
+): FoundCredentials {
+  if (tls.mode === 'ISTIO_MUTUAL') return ownCredentials(own);
   const names = tls.credentialNames?.length
     ? tls.credentialNames
     : tls.credentialName
@@ -79,6 +88,18 @@ export function credentialsOf(tls: ServerTls, secrets: Secrets | undefined): Fou
   if (!checksClients(tls)) return { certificates };
   const root = rootOf(tls, names[0], secrets);
   return 'problem' in root ? root : { certificates, root };
+}
+
+/** ISTIO_MUTUAL: the certificate that the proxy has in the mesh. */
+function ownCredentials(own: MeshCertificate | undefined): FoundCredentials {
+  if (own === undefined) {
+    const problem = 'the proxy names no certificate of the mesh (TLS_SERVER_CERT_CHAIN and others)';
+    return { problem, field: 'mode' };
+  }
+  return {
+    certificates: [{ certificateFile: own.chain, keyFile: own.key }],
+    root: { rootFile: own.root },
+  };
 }
 
 function certificateFiles(tls: ServerTls): CertificateSource[] {

@@ -58,7 +58,9 @@ function tlsContext(
   };
   return {
     common_tls_context: common,
-    require_client_certificate: { value: settings.mode === 'MUTUAL' },
+    require_client_certificate: {
+      value: settings.mode === 'MUTUAL' || settings.mode === 'ISTIO_MUTUAL',
+    },
   };
 }
 
