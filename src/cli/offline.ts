@@ -13,6 +13,7 @@ import { collectProblems } from '../status/problems.js';
 import type { ProblemStatus, ProxyConfiguration } from '../status/state.js';
 import type { Generation } from '../store/generation.js';
 import { Store } from '../store/store.js';
+import { gatewayPlan } from '../translate/gateway-plan.js';
 import { type Translation, translate } from '../translate/translate.js';
 import { unmatchedPatches } from '../unmatched-patches.js';
 import { openSource } from './open-source.js';
@@ -56,6 +57,27 @@ export function offlineTranslation({ mesh }: OfflineMesh, node: ProxyNode): Tran
     ({ severity }) => severity === 'warning',
   );
   return { ...translation, problems: [...translation.problems, ...unmatched] };
+}
+
+/**
+ * Servers of Gateways that cannot stand together, as found at a router with just the labels of a Gateway's selector.
+ * Certificates are not asked for: nobody says in which namespace such a router would be.
+ */
+export function gatewayConflicts({ mesh }: OfflineMesh): Problem[] {
+  const routers = new Map<string, ProxyNode>();
+  for (const { source, selector } of mesh.gateways) {
+    const namespace = selector.namespace ?? source.namespace;
+    const metadata = { NAMESPACE: namespace, LABELS: selector.labels };
+    const id = `router~127.0.0.1~analyze.${namespace}~${namespace}.svc.cluster.local`;
+    const sorted = Object.entries(selector.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+    const key = JSON.stringify([selector.namespace, sorted]);
+    if (!routers.has(key)) routers.set(key, { id, cluster: 'analyze', metadata });
+  }
+  return [...routers.values()].flatMap((node) =>
+    gatewayPlan(viewOf(mesh, parseProxy(node))).problems.filter(
+      ({ code }) => code !== 'invalid-credential',
+    ),
+  );
 }
 
 /** The same as canonical protobuf JSON. */

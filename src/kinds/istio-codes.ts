@@ -21,6 +21,7 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'unknown-port': { VirtualService: 'IST0101' },
   'unknown-gateway': 'IST0101',
   'host-not-in-gateway': 'IST0132',
+  'gateway-port-not-in-service': 'IST0162',
   'gateway-conflict': 'IST0145',
   'invalid-credential': 'IST0161',
   'port-required': 'IST0112',

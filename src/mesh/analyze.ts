@@ -4,6 +4,7 @@ import type { Problem } from '../kinds/problem.js';
 import { analyzeDelegates } from './analyze-delegates.js';
 import { analyzeDestinationRules } from './analyze-destination-rules.js';
 import { analyzeGatewayApi } from './analyze-gateway-api.js';
+import { analyzeGatewayServers } from './analyze-gateway-servers.js';
 import { analyzeGateways } from './analyze-gateways.js';
 import { analyzeNamespaces } from './analyze-namespaces.js';
 import { analyzePorts } from './analyze-ports.js';
@@ -24,6 +25,7 @@ export function analyzeMesh(mesh: Mesh): readonly Problem[] {
     ...analyzeVirtualServices(mesh),
     ...analyzeDelegates(mesh),
     ...analyzeGateways(mesh),
+    ...analyzeGatewayServers(mesh),
     ...analyzeGatewayApi(mesh),
     ...analyzeSidecars(mesh),
     ...analyzeNamespaces(mesh),

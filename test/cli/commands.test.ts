@@ -256,6 +256,30 @@ t.test('analyze on a directory', async (t) => {
     problems,
   );
 
+  const gateways = join(scratch, 'gateways');
+  mkdirSync(gateways);
+  const server = (name: string, protocol: string) =>
+    `{ port: { number: 80, name: ${name}, protocol: ${protocol} }, hosts: ["*"] }`;
+  writeFileSync(
+    join(gateways, 'g.yaml'),
+    `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: g }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - ${server('one', 'HTTP')}
+    - ${server('two', 'TCP')}
+`,
+  );
+  const conflict = await fairlead(['analyze', '--config', gateways]);
+  t.equal(conflict.code, 1);
+  t.match(
+    conflict.stdout,
+    /g\.yaml:8:\d+: error gateway-conflict \(IST0145\): /,
+    'without a router',
+  );
+
   const missing = await fairlead(['analyze', '--config', join(scratch, 'nothing')]);
   t.equal(missing.code, 1);
   t.match(missing.stderr, /^fairlead: there is no directory .*nothing\n$/);

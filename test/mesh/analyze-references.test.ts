@@ -65,6 +65,40 @@ t.test('gateways', async (t) => {
   ]);
 });
 
+t.test('servers of Gateways', async (t) => {
+  const port = { number: 443, name: 'https', protocol: 'HTTPS' };
+  const gateway = (tls: object, selector: object = { istio: 'ingress' }) =>
+    make('Gateway', 'gw', { selector, servers: [{ port, hosts: ['*'], tls }] });
+  const secret = make('Secret', 'there', {}, { namespace: 'anywhere' });
+  const simple = (more: object) => gateway({ mode: 'SIMPLE', ...more });
+  const lost = (field: string) => [
+    `error invalid-credential IST0161 Gateway/gw spec.servers[0].tls.${field}`,
+  ];
+  t.strictSame(findings(secret, simple({ credentialName: 'there' })), []);
+  t.strictSame(findings(secret, simple({ credentialName: 'gone' })), lost('credentialName'));
+  t.strictSame(
+    findings(secret, simple({ credentialNames: ['there', 'gone'] })),
+    lost('credentialNames'),
+  );
+  t.strictSame(
+    findings(secret, simple({ credentialName: 'there', caCertCredentialName: 'gone' })),
+    lost('caCertCredentialName'),
+  );
+  t.strictSame(findings(gateway({ mode: 'PASSTHROUGH', credentialName: 'gone' })), []);
+
+  const files = gateway({ mode: 'SIMPLE', serverCertificate: '/c', privateKey: '/k' });
+  const ingress = (ports: number[], selector: object = { istio: 'ingress' }) =>
+    make('Service', 'ingress', {
+      selector,
+      ports: ports.map((number) => ({ name: `http-${number}`, port: number })),
+    });
+  t.strictSame(findings(files, ingress([443])), []);
+  t.strictSame(findings(files, ingress([80])), [
+    'warning gateway-port-not-in-service IST0162 Gateway/gw spec.servers[0].port.number',
+  ]);
+  t.strictSame(findings(files, ingress([80], { app: 'else' })), [], 'of other workloads');
+});
+
 t.test('Sidecars', async (t) => {
   const sidecar = (name: string, labels?: object, more: object = {}) =>
     make('Sidecar', name, {

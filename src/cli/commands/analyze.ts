@@ -5,7 +5,7 @@ import { ControlPlaneError } from '../../lib/error.js';
 import { formatProblemStatus, sortProblems } from '../../status/problems.js';
 import type { ProblemStatus } from '../../status/state.js';
 import { getApi } from '../api-client.js';
-import { loadOffline, offlineProblems } from '../offline.js';
+import { gatewayConflicts, loadOffline, offlineProblems } from '../offline.js';
 import { type OutputFormat, print } from '../output.js';
 import { severities } from '../severity.js';
 
@@ -34,7 +34,8 @@ export async function analyze(options: AnalyzeOptions): Promise<number> {
 
 async function readProblems(options: AnalyzeOptions): Promise<ProblemStatus[]> {
   if (options.config !== undefined) {
-    return offlineProblems(await loadOffline(options.config, options.meshConfig));
+    const offline = await loadOffline(options.config, options.meshConfig);
+    return offlineProblems(offline, gatewayConflicts(offline));
   }
   if (options.meshConfig !== undefined) {
     throw new ControlPlaneError('usage', '--mesh-config is for --config; a server has its own');
