@@ -42,8 +42,8 @@ export const parentRef = message(
 export const routeFields = {
   parentRefs: list(parentRef).describe('what the route is attached to'),
   useDefaultGateways: notImplemented(
-    enumeration(['All', 'None']),
-    'fairlead has no default Gateways.',
+    enumeration(['All', 'None']).describe('attached to default Gateways'),
+    'There are no default Gateways.',
   ),
 };
 
@@ -147,7 +147,10 @@ export const sessionPersistence = message({
   sessionName: string.describe('name of the cookie or header (older form of cookie.name)'),
   type: enumeration(['Cookie', 'Header']).describe('where the session is kept; Cookie when absent'),
   absoluteTimeout: gatewayDuration.describe('life of a permanent cookie'),
-  idleTimeout: notImplemented(gatewayDuration, 'Envoy keeps no state of sessions to expire.'),
+  idleTimeout: notImplemented(
+    gatewayDuration.describe('longest time without a request'),
+    'Envoy keeps no state of sessions to expire.',
+  ),
   cookieConfig: message({
     lifetimeType: enumeration(['Session', 'Permanent']).describe(
       'until the client ends, or for absoluteTimeout',

@@ -32,7 +32,10 @@ const filter = message(
     requestHeaderModifier: headerModifier.describe('headers of requests'),
     responseHeaderModifier: headerModifier.describe('headers of responses'),
     requestMirror: mirrorFilter.describe('copies of requests'),
-    extensionRef: notImplemented(localRef, 'fairlead has no filters of its own.'),
+    extensionRef: notImplemented(
+      localRef.describe('a filter of ours'),
+      'There are no filters of our own.',
+    ),
   },
   'type',
 );

@@ -113,10 +113,13 @@ const filter = message(
     }).describe('what backends see'),
     cors: cors.describe('calls of scripts of other origins'),
     externalAuth: notImplemented(
-      externalAuth,
+      externalAuth.describe('asks a service whether the request may go on'),
       'External authorisation comes with the security kinds.',
     ),
-    extensionRef: notImplemented(localRef, 'fairlead has no filters of its own.'),
+    extensionRef: notImplemented(
+      localRef.describe('a filter of ours'),
+      'There are no filters of our own.',
+    ),
   },
   'type',
 );

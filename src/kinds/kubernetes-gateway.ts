@@ -6,7 +6,7 @@ import { namespaceChoice, objectRef, secretRef } from './gateway-api-values.js';
 import { enumeration, list, message } from './schema.js';
 import { port, string, stringMap } from './values.js';
 
-const deployed = 'fairlead deploys no Envoys; the labels of a router say which Gateway it is for.';
+const deployed = 'Nothing is deployed here; the labels of a router say which Gateway it is for.';
 const parameters = 'There is nothing about fairlead that a class could say.';
 
 const allowedRoutes = message({
@@ -82,12 +82,12 @@ export const kubernetesGatewaySpec = message(
       deployed,
     ),
     allowedListeners: notImplemented(
-      message({ namespaces: namespaceChoice('ListenerSets') }),
+      message({ namespaces: namespaceChoice('ListenerSets') }).describe('who may add listeners'),
       'ListenerSets are not read yet.',
     ),
     tls: message({
       backend: notImplemented(
-        message({ clientCertificateRef: secretRef }),
+        message({ clientCertificateRef: secretRef }).describe('certificate towards backends'),
         'Use a DestinationRule with mode MUTUAL and credentialName.',
       ),
       frontend: message({
@@ -102,7 +102,7 @@ export const kubernetesGatewaySpec = message(
       }).describe('certificates of clients'),
     }).describe('TLS of all listeners'),
     defaultScope: notImplemented(
-      enumeration(['All', 'None']),
+      enumeration(['All', 'None']).describe('routes without a parent are attached'),
       'A route names its parents; there are no default Gateways.',
     ),
   },

@@ -1,4 +1,5 @@
 // Findings about resources of the Gateway API: what their status says too, with the place in the file.
+import type { HttpRouteSpec } from '../kinds/http-route.js';
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { ProblemCode } from '../kinds/problem-codes.js';
 import type { Resource } from '../kinds/resource.js';
@@ -41,7 +42,22 @@ function routeProblems({ resource, parents, resolvedRefs }: RouteOutcome): Probl
   return [
     ...parents.flatMap(({ accepted }) => problemOf(resource, 'route-not-accepted', accepted)),
     ...(parents.length > 0 ? problemOf(resource, 'unresolved-ref', refs) : []),
+    ...(parents.some(({ service }) => service !== undefined) ? sessionProblems(resource) : []),
   ];
+}
+
+/** Sidecars keep no sessions. */
+function sessionProblems({ kind, namespace, name, spec }: Resource): Problem[] {
+  const { rules = [] } = spec as HttpRouteSpec;
+  return rules.flatMap(({ sessionPersistence }, i) => {
+    if (!sessionPersistence) return [];
+    const path: FieldPath = ['spec', 'rules', i, 'sessionPersistence'];
+    const message = 'sessions are kept at Gateways only, not for a parent of kind Service';
+    return {
+      ...({ code: 'not-implemented', severity: 'warning', message, path } as const),
+      resource: { kind, namespace, name },
+    };
+  });
 }
 
 function problemOf(

@@ -56,6 +56,8 @@ export interface GatewayOptions {
   http3?: boolean;
   /** Responses are compressed, the first that the client accepts (annotation `fairlead.io/compression`). */
   compression?: readonly ('gzip' | 'brotli' | 'zstd')[];
+  /** A route keeps sessions (Gateway API). */
+  sessions?: boolean;
 }
 
 /** A Gateway with hosts and names resolved. */

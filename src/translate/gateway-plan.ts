@@ -208,7 +208,8 @@ class Planner {
     }
     servers.push(bound);
     const [chain] = place.chains;
-    if (chain?.http && (grpcWeb || bound.gateway.options.compression)) {
+    const more = Object.keys(bound.gateway.options).length > 0;
+    if (chain?.http && (grpcWeb || more)) {
       const { options } = chain.http;
       place.chains[0] = {
         http: {

@@ -108,6 +108,7 @@ export function gatewayHttpFilter(http: GatewayHttp, settings: MeshSettings): Fi
       grpcWeb: http.grpcWeb,
       quiet: isQuiet(settings),
       ...(options.compression && { compression: options.compression }),
+      ...(options.sessions && { sessions: true }),
       ...(http3Port && { http3Port }),
     }),
   };

@@ -18,6 +18,7 @@ import { directResponse, redirectAction } from './local-answer.js';
 import { DEFAULT_ROUTE, outboundClusterName, parseClusterName } from './names.js';
 import { plainRouteAction, routeAction } from './route-action.js';
 import { describePath, EVERY_REQUEST, isCatchAll, routeMatch } from './route-match.js';
+import { SESSION_FILTER, SESSION_TYPE, statefulSession } from './session.js';
 
 /** The client's side of a call. */
 export interface RouteClient {
@@ -141,17 +142,11 @@ function actionAndHeaders(http: HttpRule, origin: RouteOrigin) {
 /** What the HTTP filters do on this route, by filter. */
 function perFilterConfig(http: HttpRule): [string, { '@type': string }][] {
   const fault = http.fault && httpFault(http.fault);
-  return [
-    ...(fault ? [[FAULT_FILTER, any(FAULT_TYPE, fault)] as [string, { '@type': string }]] : []),
-    ...(http.corsPolicy
-      ? [
-          [CORS_FILTER, any(CORS_TYPE, corsPolicy(http.corsPolicy))] as [
-            string,
-            { '@type': string },
-          ],
-        ]
-      : []),
-  ];
+  const found: [string, { '@type': string }][] = [];
+  if (fault) found.push([FAULT_FILTER, any(FAULT_TYPE, fault)]);
+  if (http.corsPolicy) found.push([CORS_FILTER, any(CORS_TYPE, corsPolicy(http.corsPolicy))]);
+  if (http.session) found.push([SESSION_FILTER, any(SESSION_TYPE, statefulSession(http.session))]);
+  return found;
 }
 
 /** `host:port` of the destination when there is one, else the name of the rule and the listener's port. */
@@ -167,6 +162,11 @@ function operationHost(
 
 /** Names the rule in Istio's form, which access logs and tools read. It stays the same whatever is edited. */
 function configMetadata({ source }: VirtualService): Route['metadata'] {
-  const path = `/apis/networking.istio.io/v1/namespaces/${source.namespace}/virtual-service/${source.name}`;
+  const { kind, namespace, name } = source;
+  const place =
+    kind === 'VirtualService'
+      ? `networking.istio.io/v1/namespaces/${namespace}/virtual-service`
+      : `gateway.networking.k8s.io/v1/namespaces/${namespace}/${kind.toLowerCase()}`;
+  const path = `/apis/${place}/${name}`;
   return { filter_metadata: { istio: { fields: { config: { stringValue: path } } } } };
 }

@@ -304,6 +304,33 @@ scene.write(
   ]),
 );
 
+const pair = kubernetesService('pair', [v1!.port, v3!.port]);
+scene.write(
+  'sessions',
+  ...pair,
+  route('sessions', [
+    {
+      matches: [path('/cookie')],
+      sessionPersistence: {
+        absoluteTimeout: '1h',
+        cookie: { name: 'stick', path: '/cookie', lifetimeType: 'Permanent' },
+      },
+      ...only('pair'),
+    },
+    {
+      matches: [path('/named')],
+      sessionPersistence: { sessionName: 'old-name' },
+      ...only('pair'),
+    },
+    {
+      matches: [path('/header')],
+      sessionPersistence: { type: 'Header', header: { name: 'x-session' } },
+      ...only('pair'),
+    },
+    { matches: [path('/none')], ...only('pair') },
+  ]),
+);
+
 await scene.serve();
 
 t.test('matches, and which goes first', async (t) => {
@@ -478,6 +505,25 @@ t.test('filters of one backend that clusters have not: rewrites and redirects', 
   t.strictSame([moved.status, moved.headers.location], [302, `http://new.test:${port}/moved`]);
 });
 
+t.test('sessions, by cookie and by header', async (t) => {
+  const backends = async (url: string, headers?: Record<string, string>) => {
+    const found = new Set<string>();
+    for (let i = 0; i < 12; i++) found.add(String(await who(port, url, { headers })));
+    return [...found].sort();
+  };
+  t.strictSame(await backends('sessions.test/none'), ['v1', 'v3']);
+  const first = await get('sessions.test/cookie');
+  const [cookie = ''] = first.headers['set-cookie'] ?? [];
+  t.match(cookie, /^stick="[^"]+"; Max-Age=3600; Path=\/cookie; HttpOnly$/);
+  const sent = { cookie: cookie.split(';')[0]! };
+  t.strictSame(await backends('sessions.test/cookie', sent), [first.headers['x-backend']]);
+  const named = await get('sessions.test/named');
+  t.match(named.headers['set-cookie']?.[0], /^old-name="[^"]+"; Path=\/; HttpOnly$/);
+  const { headers } = await get('sessions.test/header');
+  const again = { 'x-session': String(headers['x-session']) };
+  t.strictSame(await backends('sessions.test/header', again), [headers['x-backend']]);
+});
+
 t.test('WebSocket', async (t) => {
   const { status } = await get('paths.test/exact', { connection: 'upgrade', upgrade: 'websocket' });
   t.equal(status, 101);
@@ -487,7 +533,7 @@ t.test('the status of the Gateway says that a router has it', async (t) => {
   const found = scene.status('Gateway.gateway.networking.k8s.io', 'web');
   t.match(found, {
     addresses: [{ type: 'IPAddress', value: scene.router.ip }],
-    listeners: [{ name: 'http', attachedRoutes: 14 }],
+    listeners: [{ name: 'http', attachedRoutes: 15 }],
   });
   t.ok(conditions(found).includes('Programmed=True(Programmed)'), JSON.stringify(found));
 });

@@ -5,7 +5,7 @@ import { pathsIn } from './check-document.js';
 
 /** The fields that the page of a kind calls implemented and that no document sets. */
 export function unusedFields(kind: string, docs: readonly Record<string, unknown>[]): string[] {
-  const entry = kindTable.find((e) => e.kind === kind)!;
+  const entry = kindTable.find((e) => (e.idKind ?? e.kind) === kind)!;
   const fields = fieldsOf(entry);
   const known = knownPaths(fields);
   const used = new Set<string>();

@@ -144,7 +144,7 @@ function tlsOf(
 function leadsTo({ http, connections }: RouteOutcome, hosts: ReadonlySet<string>): boolean {
   const named = (http?.gateway ?? []).flatMap(({ rule }) => rule.route ?? []);
   if (named.some(({ destination }) => hosts.has(destination.host))) return true;
-  return [...hosts].some((host) => connections?.gateway.includes(JSON.stringify(host)));
+  return (connections?.gateway ?? []).some(({ backend }) => backend && hosts.has(backend.host));
 }
 
 function isAttached({ parents }: RouteOutcome, { resource }: GatewayState): boolean {

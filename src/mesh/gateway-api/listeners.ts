@@ -1,4 +1,5 @@
 // The listeners of Gateways: which are in force, as which servers of the mesh, and what is wrong with the others.
+import type { HttpRouteSpec } from '../../kinds/http-route.js';
 import type { KubernetesGatewaySpec, Listener } from '../../kinds/kubernetes-gateway.js';
 import type { FieldPath } from '../../kinds/problem.js';
 import type { Resource } from '../../kinds/resource.js';
@@ -65,9 +66,10 @@ function gatewayState(
 ): GatewayState {
   const { listeners: written } = resource.spec as KubernetesGatewaySpec;
   const selected = selectorOf(input, resource);
+  const sessions = sessionGateways(input).has(`${resource.namespace}/${resource.name}`);
   const conflicts = conflictsOf(written);
   const listeners = written.map((listener, i) =>
-    listenerState(input, { resource, listener, i, conflict: conflicts[i], ...selected }),
+    listenerState(input, { resource, listener, i, conflict: conflicts[i], sessions, ...selected }),
   );
   const refused = listeners.filter(({ server }) => server === undefined);
   const accepted =
@@ -151,6 +153,7 @@ interface ListenerInput {
   listener: Listener;
   i: number;
   conflict: Verdict | undefined;
+  sessions: boolean;
   selectors: readonly GatewaySelector[];
   problem?: Verdict;
 }
@@ -183,7 +186,11 @@ function listenerState(input: GatewayApiInput, from: ListenerInput): ListenerSta
       ResolvedRefs: refs ?? kindsVerdict ?? good('ResolvedRefs'),
     },
     ...(inForce && {
-      server: meshGatewayOf(resource, i, JSON.stringify([name, tls, from.selectors])),
+      server: meshGatewayOf(
+        resource,
+        i,
+        JSON.stringify([name, tls, from.selectors, from.sessions]),
+      ),
     }),
   };
 }
@@ -215,7 +222,12 @@ function allowedKinds(
 
 /** The mesh's Gateway of one listener; the same object for the same resource, TLS and selectors. */
 const meshGatewayOf = memoize((resource: Resource, i: number, rest: string): Gateway => {
-  const [name, tls, selectors] = JSON.parse(rest) as [string, ServerTls | null, GatewaySelector[]];
+  const [name, tls, selectors, sessions] = JSON.parse(rest) as [
+    string,
+    ServerTls | null,
+    GatewaySelector[],
+    boolean,
+  ];
   const {
     port,
     protocol,
@@ -238,6 +250,19 @@ const meshGatewayOf = memoize((resource: Resource, i: number, rest: string): Gat
         ...(tls && { tls }),
       },
     ],
-    options: gatewayOptions(resource.annotations),
+    options: { ...gatewayOptions(resource.annotations), ...(sessions && { sessions }) },
   };
 });
+
+/** Gateways that a route with sessions names: their listeners need the filter for it. */
+function sessionGateways({ httpRoutes, grpcRoutes }: GatewayApiInput): ReadonlySet<string> {
+  return new Set([...namedWithSession(httpRoutes), ...namedWithSession(grpcRoutes)]);
+}
+
+const namedWithSession = memoize((routes: readonly Resource[]): readonly string[] =>
+  routes.flatMap(({ namespace, spec }) => {
+    const { parentRefs = [], rules = [] } = spec as HttpRouteSpec;
+    if (!rules.some(({ sessionPersistence }) => sessionPersistence)) return [];
+    return parentRefs.map((ref) => `${ref.namespace ?? namespace}/${ref.name}`);
+  }),
+);

@@ -5,6 +5,7 @@ import type { ConfigMapSpec } from '../../kinds/namespace.js';
 import type { ReferenceGrantSpec } from '../../kinds/reference-grant.js';
 import type { Resource } from '../../kinds/resource.js';
 import { type SecretSpec, secretParts } from '../../kinds/secret.js';
+import { certificatesProblem } from '../../lib/certificate.js';
 import { memoize } from '../../lib/memo.js';
 import type { MeshSettings } from '../mesh-settings.js';
 import type { Service } from '../service.js';
@@ -127,9 +128,10 @@ export function hasCertificate(secret: Resource): boolean {
   return secretParts(secret.spec as SecretSpec).pair !== undefined;
 }
 
-/** The CAs in a ConfigMap or a Secret; undefined when there are none. */
-export function caOf(resource: Resource): string | undefined {
+/** The CAs in a ConfigMap or a Secret; undefined when there are none, or none that can be read. */
+export const caOf = memoize((resource: Resource): string | undefined => {
+  // What Secrets hold has been checked when they were read.
   if (resource.kind === 'Secret') return secretParts(resource.spec as SecretSpec).ca?.text;
   const text = (resource.spec as ConfigMapSpec).data?.['ca.crt'];
-  return text?.includes('-----BEGIN CERTIFICATE-----') ? text : undefined;
-}
+  return text !== undefined && certificatesProblem(text) === undefined ? text : undefined;
+});

@@ -138,8 +138,7 @@ function connectionOutcome(
       backend: references.resolve(ref, [...path, i]),
       weight: ref.weight ?? 1,
     }));
-    const backends: WeightedBackends = all.filter(({ weight }) => weight > 0);
-    return JSON.stringify(backends);
+    return all.filter(({ weight }) => weight > 0) as WeightedBackends;
   });
   return { resource, parents, connections: { gateway, mesh }, resolvedRefs };
 }

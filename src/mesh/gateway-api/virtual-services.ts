@@ -18,7 +18,7 @@ export interface RouteState {
   /** By who enforces grants: Gateways do. */
   http?: { gateway: readonly RankedRule[]; mesh: readonly RankedRule[] };
   /** Of TLSRoute and TCPRoute: the backends of the first rule, with their weights. */
-  connections?: { gateway: string; mesh: string };
+  connections?: { gateway: WeightedBackends; mesh: WeightedBackends };
 }
 
 /** All VirtualServices of routes, oldest first. Routes are given oldest first. */
@@ -78,11 +78,19 @@ function httpInMesh(routes: readonly RouteState[]): VirtualService[] {
       const namespace = service.namespace === resource.namespace ? '' : resource.namespace;
       const group = groupOf(groups, { host: service.hostname, gateway: 'mesh', namespace });
       const { port } = service;
-      group.routes.push({ resource, rules: http.mesh, ...(port !== undefined && { port }) });
+      const rules = withoutSessions(http.mesh);
+      group.routes.push({ resource, rules, ...(port !== undefined && { port }) });
     }
   }
   return [...groups.values()].map(mergedOf);
 }
+
+/** Sidecars have no filter for sessions. */
+const withoutSessions = memoize((rules: readonly RankedRule[]): readonly RankedRule[] =>
+  rules.some(({ rule }) => rule.session)
+    ? rules.map(({ rule: { session: _, ...rule }, rank }) => ({ rule, rank }))
+    : rules,
+);
 
 function groupOf(groups: Map<string, Group>, of: Omit<Group, 'routes'>): Group {
   const key = `${of.gateway} ${of.host} ${of.namespace}`;
@@ -193,59 +201,58 @@ const nothingAt = memoize(
 /** Backends of connections with their weights. */
 export type WeightedBackends = readonly { backend: Backend; weight: number }[];
 
+/** One rule for connections; plain data, of which and of the route it is made. */
+interface ConnectionPlace {
+  kind: 'tls' | 'tcp';
+  host: string;
+  gateway: string;
+  /** Of the clients that it is for; empty: all. */
+  namespace: string;
+  /** Of the Service that is called; 0: any. */
+  port: number;
+  backends: WeightedBackends;
+}
+
 function connectionRules({ resource, parents, connections }: RouteState): VirtualService[] {
   if (connections === undefined) return [];
   const isTls = resource.kind === 'TLSRoute';
-  const seen = new Set<string>();
-  const atListeners = attachmentsOf(parents).flatMap(({ listener, hosts }) =>
-    listener.server === undefined
-      ? []
-      : hosts.flatMap((host): VirtualService | [] => {
-          const key = `${listener.name} ${host}`;
-          if (seen.has(key)) return [];
-          seen.add(key);
-          const passes = listener.server?.servers[0]?.tls?.mode === 'PASSTHROUGH';
-          const kind = isTls && passes ? 'tls' : 'tcp';
-          return connectionRule(resource, kind, host, listener.name, connections.gateway, 0);
-        }),
-  );
-  const inMesh = parents.flatMap(({ service }) => {
-    if (service === undefined) return [];
-    const { hostname, port = 0 } = service;
-    return connectionRule(
-      resource,
-      isTls ? 'tls' : 'tcp',
-      hostname,
-      'mesh',
-      connections.mesh,
-      port,
-    );
-  });
-  return [...atListeners, ...inMesh];
+  const places = new Map<string, ConnectionPlace>();
+  for (const { listener, hosts } of attachmentsOf(parents)) {
+    if (listener.server === undefined) continue;
+    const passes = listener.server.servers[0]?.tls?.mode === 'PASSTHROUGH';
+    for (const host of hosts) {
+      places.set(`${listener.name} ${host}`, {
+        ...{ kind: isTls && passes ? 'tls' : 'tcp', host, gateway: listener.name },
+        ...{ namespace: '', port: 0, backends: connections.gateway },
+      });
+    }
+  }
+  for (const { service } of parents) {
+    if (service === undefined) continue;
+    const { hostname: host, namespace, port = 0 } = service;
+    places.set(`mesh ${host} ${port}`, {
+      ...{ kind: isTls ? 'tls' : 'tcp', host, gateway: 'mesh', port },
+      namespace: namespace === resource.namespace ? '' : resource.namespace,
+      backends: connections.mesh,
+    });
+  }
+  return [...places.values()].map((place) => connectionRule(resource, JSON.stringify(place)));
 }
 
-const connectionRule = memoize(
-  (
-    resource: Resource,
-    kind: 'tls' | 'tcp',
-    host: string,
-    gateway: string,
-    backends: string,
-    port: number,
-  ): VirtualService => {
-    const route = (JSON.parse(backends) as WeightedBackends).map(({ backend, weight }) => ({
-      destination: backend
-        ? { host: backend.host, port: { number: backend.port } }
-        : { host: '', port: { number: 0 } },
-      weight,
-    }));
-    const at = port === 0 ? {} : { port };
-    const isConsumer = gateway === 'mesh' && host.split('.')[1] !== resource.namespace;
-    const rule = emptyRule(resource, host, gateway, isConsumer ? resource.namespace : '');
-    const hostnames = (resource.spec as { hostnames?: string[] }).hostnames ?? [];
-    const sniHosts = gateway === 'mesh' && hostnames.length > 0 ? hostnames : [host];
-    const tls: TlsRule[] = [{ match: [{ sniHosts, ...at }], route }];
-    const tcp: TcpRule[] = [{ ...(port !== 0 && { match: [at] }), route }];
-    return route.length === 0 ? rule : { ...rule, ...(kind === 'tls' ? { tls } : { tcp }) };
-  },
-);
+const connectionRule = memoize((resource: Resource, place: string): VirtualService => {
+  const { kind, host, gateway, namespace, port, backends } = JSON.parse(place) as ConnectionPlace;
+  const rule = emptyRule(resource, host, gateway, namespace);
+  const route = backends.map(({ backend, weight }) => ({
+    destination: backend
+      ? { host: backend.host, port: { number: backend.port } }
+      : { host: '', port: { number: 0 } },
+    weight,
+  }));
+  if (route.length === 0) return rule;
+  const at = port === 0 ? {} : { port };
+  const hostnames = (resource.spec as { hostnames?: string[] }).hostnames ?? [];
+  const sniHosts = gateway === 'mesh' && hostnames.length > 0 ? hostnames : [host];
+  const tls: TlsRule[] = [{ match: [{ sniHosts, ...at }], route }];
+  const tcp: TcpRule[] = [{ ...(port !== 0 && { match: [at] }), route }];
+  return { ...rule, ...(kind === 'tls' ? { tls } : { tcp }) };
+});

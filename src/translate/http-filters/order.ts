@@ -9,6 +9,7 @@ import { FAULT } from './fault.js';
 import { GRPC_STATS } from './grpc-stats.js';
 import { GRPC_WEB } from './grpc-web.js';
 import { QUIET_ROUTER, ROUTER } from './router.js';
+import { STATEFUL_SESSION } from './stateful-session.js';
 
 /** What the choice of filters depends on. */
 export interface HttpFilterNeeds {
@@ -18,6 +19,8 @@ export interface HttpFilterNeeds {
   quiet?: boolean;
   /** Responses are compressed by the first of these that the client accepts. */
   compression?: GatewayOptions['compression'];
+  /** A route behind this connection manager keeps sessions. */
+  sessions?: boolean;
   /** The port at which HTTP/3 is offered too. */
   http3Port?: number;
 }
@@ -34,6 +37,7 @@ export interface HttpFilterNeeds {
  * | cors       | answers preflights itself; nothing behind it but the router                    |
  * | compressor | before cors and router, so that it sees every response; only where a Gateway asks for it |
  * | alt-svc    | on every response; only where HTTP/3 is offered                                 |
+ * | stateful_session | chooses the endpoint of the request, so last before the router; only where a route asks for it |
  * | router     | terminal                                                                       |
  */
 export function httpFilters(needs: HttpFilterNeeds): HttpFilter[] {
@@ -45,6 +49,7 @@ export function httpFilters(needs: HttpFilterNeeds): HttpFilter[] {
     ...(needs.compression ?? []).map(compressor),
     CORS,
     ...(needs.http3Port === undefined ? [] : [alternativeService(needs.http3Port)]),
+    ...(needs.sessions ? [STATEFUL_SESSION] : []),
     router,
   ];
 }
