@@ -5,7 +5,7 @@ import { gatewayServers } from './gateway-status.js';
 import type { HeldBackResources } from './held-back.js';
 import { type Problem, resourceKey } from './kinds/problem.js';
 import type { Resource } from './kinds/resource.js';
-import { asWritten } from './kinds/written.js';
+import { asWritten, shownAnnotations } from './kinds/written.js';
 import { errorMessage } from './lib/error.js';
 import { Keep } from './lib/keep.js';
 import { memoize } from './lib/memo.js';
@@ -219,13 +219,6 @@ export class Answers implements ControlPlaneState {
     }
     return distinctProblems(problems);
   }
-}
-
-/** kubectl notes there what it applied, and of a Secret that is its values. */
-function shownAnnotations({ kind, annotations }: Resource): Resource['annotations'] {
-  if (kind !== 'Secret') return annotations;
-  const { 'kubectl.kubernetes.io/last-applied-configuration': _values, ...others } = annotations;
-  return others;
 }
 
 // Placing a problem parses its document again, and every scrape of the metrics asks: once for each state is enough.

@@ -1,6 +1,7 @@
 // A spec as users write it, from the one that was read: durations are texts again. For showing resources to people.
 import type { z } from 'zod';
 import { type KindEntry, kindTable } from './kind-table.js';
+import type { Resource } from './resource.js';
 import { typeName } from './schema.js';
 import { partsOf, required } from './walk.js';
 
@@ -52,4 +53,11 @@ function withoutValues(spec: unknown): unknown {
       key === 'data' || key === 'stringData' ? hide(value) : value,
     ]),
   );
+}
+
+/** kubectl notes there what it applied, and of a Secret that is its values. */
+export function shownAnnotations({ kind, annotations }: Resource): Resource['annotations'] {
+  if (kind !== 'Secret') return annotations;
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _values, ...others } = annotations;
+  return others;
 }

@@ -153,7 +153,7 @@ function sameResource(standing: Held | undefined, parsed: ParsedResource): Resou
 function withAge(parsed: ParsedResource, firstSeen: number): Resource {
   const { creationTimestampMs: timestampMs } = parsed;
   // Written out: spreading makes objects that are larger and slower to read (mesh/make-endpoint.ts).
-  return {
+  const resource: Resource = {
     kind: parsed.kind,
     namespace: parsed.namespace,
     name: parsed.name,
@@ -163,6 +163,8 @@ function withAge(parsed: ParsedResource, firstSeen: number): Resource {
     spec: parsed.spec,
     age: timestampMs === undefined ? { firstSeen } : { timestampMs, firstSeen },
   };
+  if (parsed.generation !== undefined) resource.generation = parsed.generation;
+  return resource;
 }
 
 // What nobody provides any more stays in force as long as somebody may still mean to provide it.

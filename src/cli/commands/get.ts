@@ -4,7 +4,7 @@
 import { kindTable } from '../../kinds/kind-table.js';
 import { resourceKey } from '../../kinds/problem.js';
 import { didYouMean } from '../../kinds/suggest.js';
-import { asWritten, entryOf } from '../../kinds/written.js';
+import { asWritten, entryOf, shownAnnotations } from '../../kinds/written.js';
 import { ControlPlaneError } from '../../lib/error.js';
 import { statusOf } from '../../mesh/gateway-api/status.js';
 import type { ResourceStatus } from '../../status/state.js';
@@ -110,7 +110,8 @@ async function offlineResources(config: string, meshConfig?: string): Promise<Re
   const { generation, mesh } = await loadOffline(config, meshConfig);
   const nobody = { programmed: () => false, addresses: () => [] };
   return [...generation.resources.values()].map((resource) => {
-    const { kind, namespace, name, apiVersion, labels, annotations, age } = resource;
+    const { kind, namespace, name, apiVersion, labels, age } = resource;
+    const annotations = shownAnnotations(resource);
     const status = statusOf(mesh.gatewayApi, resource, nobody);
     return {
       ...{ kind, namespace, name, apiVersion, labels, annotations },
