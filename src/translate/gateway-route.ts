@@ -8,7 +8,7 @@ import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
 import { servicesByName } from './destination.js';
-import { servedHosts, serverNamesOf } from './gateway-hosts.js';
+import { servedRules, serverNamesOf } from './gateway-hosts.js';
 import type { GatewayRoutePlan } from './gateway-plan.js';
 import { type BoundServer, isTerminated } from './gateway-server.js';
 import { httpRoutes, type RouteClient } from './http-routes.js';
@@ -59,13 +59,10 @@ function addServer(
   bound: BoundServer,
   request: GatewayRouteRequest,
 ): void {
-  const { gateway, server } = bound;
+  const { server } = bound;
   const client = clientOf(bound, request);
   const redirects = server.tls?.httpsRedirect === true;
-  for (const rule of request.virtualServices) {
-    if (!rule.gateways.includes(gateway.name)) continue;
-    const served = servedHosts(server, rule);
-    if (served.length === 0) continue;
+  for (const { rule, hosts: served } of servedRules(bound, request.virtualServices)) {
     const routes = httpRoutes(rule, client);
     if (routes.length === 0) continue;
     for (const host of served) {

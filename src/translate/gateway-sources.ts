@@ -2,7 +2,7 @@
 import type { ResourceName } from '../envoy/resource.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
 import type { ResourceId } from '../mesh/rules.js';
-import { servedHosts } from './gateway-hosts.js';
+import { rulesOfServers } from './gateway-hosts.js';
 import { gatewayPlan } from './gateway-plan.js';
 import type { BoundServer } from './gateway-server.js';
 import { listenerName, quicListenerName } from './names.js';
@@ -35,14 +35,7 @@ function boundRules(
   servers: readonly Pick<BoundServer, 'gateway' | 'server'>[],
   what: 'http' | 'connections',
 ): ResourceId[] {
-  const rules = view.gateway?.virtualServices ?? [];
-  return rules
+  return rulesOfServers(servers, view.gateway?.virtualServices ?? [])
     .filter(({ http, tcp, tls }) => (what === 'http' ? http : [...tcp, ...tls]).length > 0)
-    .filter((rule) =>
-      servers.some(
-        ({ gateway, server }) =>
-          rule.gateways.includes(gateway.name) && servedHosts(server, rule).length > 0,
-      ),
-    )
     .flatMap(({ source, delegates = [] }) => [source, ...delegates]);
 }

@@ -3,7 +3,7 @@
 import { hostCovers } from '../mesh/host-name.js';
 import type { TcpRule, TlsRule, VirtualService } from '../mesh/rules.js';
 import { servicesByName } from './destination.js';
-import { servedHosts } from './gateway-hosts.js';
+import { servedRules } from './gateway-hosts.js';
 import type { BoundServer, PlanContext } from './gateway-server.js';
 import type { TcpTarget } from './tcp-proxy.js';
 import { routeTarget } from './tcp-route.js';
@@ -16,7 +16,7 @@ export interface SniChain {
 
 /** The first tcp rule for the server; undefined when there is none, and then nothing is served (Istio). */
 export function tcpChain(bound: BoundServer, context: PlanContext): TcpTarget | undefined {
-  for (const rule of boundRules(bound, context)) {
+  for (const { rule } of servedRules(bound, context.virtualServices)) {
     for (const { match = [], route = [] } of rule.tcp) {
       const applies = match.length === 0 || match.some((one) => isAt(one, bound));
       if (route.length > 0 && applies) return target(context, rule, { route, bound });
@@ -27,9 +27,8 @@ export function tcpChain(bound: BoundServer, context: PlanContext): TcpTarget | 
 
 /** A chain for each match of the tls rules: its server names, as far as the server has them. */
 export function passthroughChains(bound: BoundServer, context: PlanContext): SniChain[] {
-  return boundRules(bound, context).flatMap((rule) => {
-    const served = servedHosts(bound.server, rule);
-    return rule.tls.flatMap(({ match = [], route = [] }) =>
+  return servedRules(bound, context.virtualServices).flatMap(({ rule, hosts: served }) =>
+    rule.tls.flatMap(({ match = [], route = [] }) =>
       match.flatMap((one): SniChain[] => {
         if (route.length === 0 || !isAt(one, bound)) return [];
         const serverNames = one.sniHosts
@@ -39,17 +38,7 @@ export function passthroughChains(bound: BoundServer, context: PlanContext): Sni
           ? []
           : [{ serverNames, tcp: target(context, rule, { route, bound }) }];
       }),
-    );
-  });
-}
-
-/** Rules bound to the server's Gateway for one of its hosts. */
-function boundRules(
-  { gateway, server }: BoundServer,
-  { virtualServices }: PlanContext,
-): readonly VirtualService[] {
-  return virtualServices.filter(
-    (rule) => rule.gateways.includes(gateway.name) && servedHosts(server, rule).length > 0,
+    ),
   );
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../envoy/resource.js';
 import { Keep, KeepMap } from '../lib/keep.js';
 import { layered } from '../lib/layered-map.js';
-import { memoize } from '../lib/memo.js';
+import { memoize, sameOr } from '../lib/memo.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { canonicalPlace } from '../mesh/place.js';
@@ -37,6 +37,7 @@ import {
 import { seenByRoute } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
 import { passesThrough } from './gateway-auto-passthrough.js';
+import { rulesOfServers } from './gateway-hosts.js';
 import { gatewayPlan } from './gateway-plan.js';
 import { buildGatewayRoute } from './gateway-route.js';
 import { gatewaySecrets } from './gateway-secrets.js';
@@ -211,11 +212,18 @@ function gatewayRoutes(view: ProxyView): ByName {
   const { outbound, settings } = view;
   const proxy = traitsOf(view);
   const virtualServices = view.gateway?.virtualServices ?? [];
-  const made = gatewayPlan(view).routes.map(({ name, port, servers }) =>
-    gatewayRoute(servers, outbound.services, virtualServices, settings, proxy, name, port),
-  );
+  const made = gatewayPlan(view).routes.map(({ name, port, servers }) => {
+    // An edit of one rule leaves the routes of other servers as they are, of which there may be a thousand.
+    const last = lastRules(servers);
+    last.rules = sameOr(last.rules, rulesOfServers(servers, virtualServices));
+    return gatewayRoute(servers, outbound.services, last.rules, settings, proxy, name, port);
+  });
   return kept(settings, proxy, ROUTE).same(byName(made));
 }
+
+const lastRules = memoize(
+  (_servers: readonly BoundServer[]): { rules?: readonly VirtualService[] } => ({}),
+);
 
 const gatewayRoute = memoize(
   (
