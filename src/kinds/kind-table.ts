@@ -39,6 +39,7 @@ import {
 import { meshConfigDoc, meshConfigSpec } from './mesh-config.js';
 import { checkMeshConfig } from './mesh-config-check.js';
 import { configMapDoc, configMapSpec, namespaceDoc, namespaceSpec } from './namespace.js';
+import { checkProxyConfig, proxyConfigDoc, proxyConfigSpec } from './proxy-config.js';
 import { referenceGrantDoc, referenceGrantSpec } from './reference-grant.js';
 import { secretDoc, secretSpec } from './secret.js';
 import { checkSecret } from './secret-check.js';
@@ -154,6 +155,11 @@ export const kindTable: readonly KindEntry[] = [
     check: checkGateway,
     doc: gatewayDoc,
   }),
+  implemented('ProxyConfig', networking, {
+    schema: proxyConfigSpec,
+    check: checkProxyConfig,
+    doc: proxyConfigDoc,
+  }),
   implemented('Sidecar', networking, {
     schema: sidecarSpec,
     check: checkSidecar,
@@ -256,7 +262,6 @@ export const kindTable: readonly KindEntry[] = [
     check: checkBackendTlsPolicy,
     doc: backendTlsPolicyDoc,
   }),
-  ...later('networking.istio.io', istioVersions, ['ProxyConfig']),
   ...later('extensions.istio.io', ['v1alpha1'], ['TrafficExtension']),
   ...later(
     'security.istio.io',

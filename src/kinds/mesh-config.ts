@@ -101,12 +101,24 @@ const traffic = {
   accessLogEncoding: enumeration(['TEXT', 'JSON']).describe('text lines (default) or JSON'),
 };
 
+const identities = 'Mutual TLS between sidecars is not there yet.';
+const telemetry = 'Traces, and metrics and logs by services of their own, are not there yet.';
+
 /** What fairlead accepts and does not act on yet. */
 const pending = {
-  enableTracing: notImplemented(bool.describe('tracing by defaultConfig.tracing')),
-  enableEnvoyAccessLogService: notImplemented(bool.describe('access log by gRPC')),
-  enableAutoMtls: notImplemented(bool.describe('TLS between sidecars without a DestinationRule')),
-  trustDomainAliases: notImplemented(strings.describe('other names of the trust domain')),
+  enableTracing: notImplemented(bool.describe('tracing by defaultConfig.tracing'), telemetry),
+  enableEnvoyAccessLogService: notImplemented(
+    bool.describe('access log by gRPC'),
+    'Access logs go to a file (accessLogFile).',
+  ),
+  enableAutoMtls: notImplemented(
+    bool.describe('TLS between sidecars without a DestinationRule'),
+    identities,
+  ),
+  trustDomainAliases: notImplemented(
+    strings.describe('other names of the trust domain'),
+    identities,
+  ),
   caCertificates: notImplemented(
     list(
       message({
@@ -116,6 +128,7 @@ const pending = {
         trustDomains: strings,
       }),
     ).describe('further trusted roots'),
+    identities,
   ),
   ca: notImplemented(
     message({
@@ -124,16 +137,19 @@ const pending = {
       requestTimeout: duration,
       istiodSide: bool,
     }).describe('certificate authority outside'),
+    identities,
   ),
   extensionProviders: notImplemented(
     list(extensionProvider).describe('services for authorization, traces, metrics and logs'),
+    'AuthorizationPolicy and Telemetry, which name them, are not there yet.',
   ),
   defaultProviders: notImplemented(
     message({ tracing: strings, metrics: strings, accessLogging: strings }).describe(
       'extensionProviders used by default',
     ),
+    telemetry,
   ),
-  meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars')),
+  meshMTLS: notImplemented(tlsParameters.describe('TLS parameters between sidecars'), identities),
   tlsDefaults: message({
     minProtocolVersion: enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']).describe(
       'tls_minimum_protocol_version of TLS that proxies terminate, unless a port says it',

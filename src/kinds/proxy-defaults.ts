@@ -17,6 +17,7 @@ import {
 } from './values.js';
 
 const agent = 'The bootstrap or the agent of the proxy decides it, not the control plane.';
+const telemetry = 'Traces are not there yet.';
 const gone = 'Istio has given it up.';
 const notRead = 'Istio checks it and does not act on it either.';
 const int64 = named('integer', z.int());
@@ -98,7 +99,9 @@ const proxyHeaders = message({
     message({ mode: enumeration(['UNDEFINED', 'IN_MESH']) }),
     'Stock Envoy has no filters that exchange metadata, so no such headers are added.',
   ),
-  preserveHttp1HeaderCase: notImplemented(bool.describe('header names as the client wrote them')),
+  preserveHttp1HeaderCase: bool.describe(
+    'header names of HTTP/1.1 as client and server wrote them (preserve_case)',
+  ),
   xForwardedHost: message({ enabled: bool }).describe('append_x_forwarded_host'),
   xForwardedPort: message({ enabled: bool }).describe('append_x_forwarded_port'),
 });
@@ -137,7 +140,7 @@ const connectionSettings = message({
 
 /** The fields of MeshConfig's defaultConfig. */
 export const proxyDefaults = message({
-  tracing: notImplemented(tracing.describe('tracing of HTTP requests')),
+  tracing: notImplemented(tracing.describe('tracing of HTTP requests'), telemetry),
   gatewayTopology: message({
     numTrustedProxies: uint32.describe('xff_num_trusted_hops'),
     forwardClientCertDetails: clientCertDetails.describe('forward_client_cert_details'),
@@ -149,12 +152,16 @@ export const proxyDefaults = message({
       'CANONICAL_NAME_ONLY',
       'CANONICAL_NAME_AND_NAMESPACE',
     ]).describe('name of the service in traces'),
+    telemetry,
   ),
   interceptionMode: noEffect(
     enumeration(['REDIRECT', 'TPROXY', 'NONE']),
     'The proxy says it in its metadata (INTERCEPTION_MODE).',
   ),
-  envoyAccessLogService: notImplemented(remoteService.describe('access log by gRPC')),
+  envoyAccessLogService: notImplemented(
+    remoteService.describe('access log by gRPC'),
+    'Access logs go to a file (accessLogFile).',
+  ),
   privateKeyProvider: noEffect(
     message({ cryptomb: offload, qat: offload }),
     'Stock Envoy is built without providers for such hardware.',
@@ -162,7 +169,10 @@ export const proxyDefaults = message({
   proxyHeaders: proxyHeaders.describe('headers that proxies add'),
   connectionSettings: connectionSettings.describe('limits of connections from clients'),
   meshId: noEffect(string, 'It tells meshes apart that are joined; fairlead runs one mesh.'),
-  caCertificatesPem: notImplemented(strings.describe('further trusted roots')),
+  caCertificatesPem: notImplemented(
+    strings.describe('further trusted roots'),
+    'Mutual TLS between sidecars is not there yet.',
+  ),
   configPath: noEffect(string, agent),
   binaryPath: noEffect(string, agent),
   serviceCluster: noEffect(string, agent),

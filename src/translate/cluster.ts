@@ -94,7 +94,7 @@ export const passthroughCluster = memoize((settings: MeshSettings): Cluster => {
     lb_policy: 'CLUSTER_PROVIDED',
     circuit_breakers: circuitBreakers(pool),
     ...(keepalive && { upstream_connection_options: keepalive }),
-    typed_extension_protocol_options: passthroughHttpProtocolOptions(),
+    typed_extension_protocol_options: passthroughHttpProtocolOptions(settings),
   };
 });
 
@@ -115,7 +115,7 @@ export const dynamicDnsCluster = memoize(
         settings,
         checksEachName(policy),
       ),
-      typed_extension_protocol_options: passthroughHttpProtocolOptions(perRequest),
+      typed_extension_protocol_options: passthroughHttpProtocolOptions(settings, perRequest),
       ...(socket && { transport_socket: socket }),
     };
   },

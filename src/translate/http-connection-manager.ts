@@ -9,6 +9,7 @@ import { filterAccessLog } from './access-log.js';
 import { any } from './any.js';
 import { toDuration } from './duration.js';
 import { httpFilters } from './http-filters/order.js';
+import { http1Options } from './http-protocol-options.js';
 import {
   gatewayHeaderFields,
   headerFields,
@@ -46,7 +47,10 @@ export function outboundHttpFilter(http: OutboundHttp, settings: MeshSettings): 
     rds: rdsOverAds(http.route),
     http_filters: httpFilters({ ...http, quiet: isQuiet(settings) }),
   };
-  if (http.absoluteUrls) manager.http_protocol_options = { allow_absolute_url: { value: true } };
+  if (http.absoluteUrls) {
+    const http1 = manager.http_protocol_options;
+    manager.http_protocol_options = { ...http1, allow_absolute_url: { value: true } };
+  }
   return filter(withConnectionSettings(manager, settings));
 }
 
@@ -120,6 +124,7 @@ function isQuiet(settings: MeshSettings): boolean {
 }
 
 function shared(settings: MeshSettings): HttpConnectionManager {
+  const http1 = http1Options(settings);
   return {
     codec_type: 'AUTO',
     // False keeps headers such as x-envoy-upstream-rq-timeout-ms that the application sets.
@@ -127,6 +132,7 @@ function shared(settings: MeshSettings): HttpConnectionManager {
     upgrade_configs: [{ upgrade_type: 'websocket' }],
     stream_idle_timeout: toDuration(0),
     proxy_100_continue: true,
+    ...(Object.keys(http1).length > 0 && { http_protocol_options: http1 }),
     access_log: filterAccessLog(settings),
     ...pathNormalization(settings),
   };

@@ -2,6 +2,7 @@
 
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
 import type { MatchPredicate } from '../envoy/gen/types/envoy/config/common/matcher/v3/MatchPredicate.js';
+import type { Http1ProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/Http1ProtocolOptions.js';
 import type { Http2ProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/Http2ProtocolOptions.js';
 import type { HttpProtocolOptions as CommonOptions } from '../envoy/gen/types/envoy/config/core/v3/HttpProtocolOptions.js';
 import type { UpstreamHttpProtocolOptions } from '../envoy/gen/types/envoy/config/core/v3/UpstreamHttpProtocolOptions.js';
@@ -9,7 +10,10 @@ import type { HttpProtocolOptions } from '../envoy/gen/types/envoy/extensions/up
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyType } from '../mesh/proxy.js';
 import type { Protocol } from '../mesh/service.js';
+import { any } from './any.js';
 import { toDuration } from './duration.js';
+import { listenerProtocol } from './listener-protocol.js';
+import { proxyHeaders } from './proxy-settings.js';
 import type { ConnectionPool } from './traffic-policy.js';
 
 /** The key of Envoy's HTTP options among a cluster's extension options, and their type. */
@@ -38,22 +42,24 @@ export function httpProtocolOptions(
   const common = commonOptions(upstream.pool);
   const version = upstreamVersion(upstream);
   const errors = errorMatcher(upstream.errorCodes ?? []);
+  const isHttp = ['http', 'auto'].includes(listenerProtocol(upstream.protocol));
+  const http1 = isHttp ? http1Options(upstream.settings) : noOptions;
   const isDefault = version === 'http1' && common === undefined && perRequest === undefined;
-  if (isDefault && errors === undefined) return undefined;
+  if (isDefault && errors === undefined && http1 === noOptions) return undefined;
   const options: HttpProtocolOptions = {};
   if (errors !== undefined) options.outlier_detection = { error_matcher: errors };
   if (perRequest !== undefined) options.upstream_http_protocol_options = perRequest;
   if (common !== undefined) options.common_http_protocol_options = common;
   if (version === 'client') {
     options.use_downstream_protocol_config = {
-      http_protocol_options: {},
+      http_protocol_options: http1,
       http2_protocol_options: {},
     };
   } else {
     options.explicit_http_config =
       version === 'http2'
         ? { http2_protocol_options: http2Options(upstream.pool) }
-        : { http_protocol_options: {} };
+        : { http_protocol_options: http1 };
   }
   return asExtension(options);
 }
@@ -65,13 +71,36 @@ export function speaksHttp2(upstream: UpstreamHttp): boolean {
 
 /** Options of the passthrough clusters: the client's version, connections closed after 5 idle minutes. */
 export function passthroughHttpProtocolOptions(
+  settings: MeshSettings,
   perRequest?: UpstreamHttpProtocolOptions,
 ): ExtensionOptions {
   return asExtension({
     common_http_protocol_options: { idle_timeout: toDuration(300_000) },
-    use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: {} },
+    use_downstream_protocol_config: {
+      http_protocol_options: http1Options(settings),
+      http2_protocol_options: {},
+    },
     ...(perRequest && { upstream_http_protocol_options: perRequest }),
   });
+}
+
+const noOptions: Http1ProtocolOptions = {};
+
+const preserveCase: Http1ProtocolOptions = {
+  header_key_format: {
+    stateful_formatter: {
+      name: 'envoy.http.stateful_header_formatters.preserve_case',
+      typed_config: any(
+        'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig',
+        {},
+      ),
+    },
+  },
+};
+
+/** HTTP/1.1 on either side of a proxy: names of headers in lower case, or as they were written (proxyHeaders). */
+export function http1Options(settings: MeshSettings): Http1ProtocolOptions {
+  return proxyHeaders(settings).preserveHttp1HeaderCase ? preserveCase : noOptions;
 }
 
 function asExtension(options: HttpProtocolOptions): ExtensionOptions {

@@ -1,6 +1,7 @@
 // Settings of the mesh as clients and workloads see them: headers that proxies add, limits and normalisation, an HTTP
 // proxy, names of statistics; and which statuses eject an endpoint.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import t from 'tap';
 import { TestCa } from '../xds/certificates.js';
-import { countByName, documents } from './fleet.js';
+import { countByName, documents, resource } from './fleet.js';
 import { startFleetMesh } from './fleet-mesh.js';
 import { until } from './live-mesh.js';
 
@@ -47,6 +48,41 @@ t.test('headers of proxies', { timeout: 60_000 }, async (t) => {
   await settings({ defaultConfig: { proxyHeaders: { server: { disabled: true } } } });
   await until(5_000, async () => (await fresh()).headers['server'] === undefined);
   t.pass("the workload's own server header, of which it has none");
+});
+
+t.test('names of headers as they were written', { timeout: 60_000 }, async (t) => {
+  const raw = await mesh.backend('127.0.0.1', ({ rawHeaders }, response) => {
+    response.setHeader('X-Said-MIXED', 'yes');
+    response.end(JSON.stringify(rawHeaders));
+  });
+  await write('raw', [
+    resource('ServiceEntry', 'raw', {
+      hosts: ['raw.test'],
+      resolution: 'STATIC',
+      ports: [{ number: fleet.port, name: 'http', protocol: 'HTTP', targetPort: raw }],
+      endpoints: [{ address: '127.0.0.1' }],
+    }),
+  ]);
+  const ask = () =>
+    new Promise<string[]>((resolve, reject) => {
+      const headers = { host: 'raw.test', 'X-Asked-MIXED': 'yes' };
+      const to = { host: fleet.at(1), port: fleet.port, headers, agent: false };
+      get(to, (response) => {
+        let body = '';
+        response.on('data', (data) => {
+          body += data;
+        });
+        response.on('end', () => {
+          const asked = body.startsWith('[') ? (JSON.parse(body) as string[]) : [];
+          resolve([...asked, ...response.rawHeaders].filter((each) => /mixed/i.test(each)));
+        });
+      }).on('error', reject);
+    });
+  const lower = ['x-asked-mixed', 'x-said-mixed'];
+  await until(5_000, async () => (await ask()).join() === lower.join());
+  await settings({ defaultConfig: { proxyHeaders: { preserveHttp1HeaderCase: true } } });
+  await until(5_000, async () => (await ask()).join() === 'X-Asked-MIXED,X-Said-MIXED');
+  t.pass('preserveHttp1HeaderCase, in both directions');
 });
 
 t.test('limits and normalisation', { timeout: 60_000 }, async (t) => {

@@ -466,6 +466,7 @@ export const meshConfigs: unknown[] = [
         server: { disabled: false, value: 'own' },
         attemptCount: { disabled: true },
         envoyDebugHeaders: { disabled: true },
+        preserveHttp1HeaderCase: true,
         xForwardedHost: { enabled: true },
         xForwardedPort: { enabled: true },
       },
