@@ -37,6 +37,8 @@ export function parsePrefix(text: string): Prefix | undefined {
 export function prefixKey(text: string): string | undefined {
   const prefix = parsePrefix(text);
   if (prefix === undefined) return undefined;
+  // An IPv4 address has one spelling.
+  if (prefix.family === 4) return `${prefix.address}/${prefix.length}`;
   return `${toBits(prefix.address)}/${prefix.length}/${prefix.family}`;
 }
 

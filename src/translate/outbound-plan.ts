@@ -162,16 +162,27 @@ function servicesOfRoute(
   view: ProxyView,
   http: NonNullable<ListenerEntry['http']>,
   port: number,
-): ServiceView[] {
+): readonly ServiceView[] {
   if (parseSocketRouteName(http.route) !== undefined) {
     const { services } = seenByRoute(view.outbound, { name: http.route, port });
     return services.filter(({ service }) => service.ports.some(speaksHttp));
   }
   if (http.route !== portRouteName(port)) return [http.view];
-  return seenAtPort(view.outbound, port).services.filter(({ service }) =>
-    service.ports.some((each) => each.number === port && speaksHttp(each)),
-  );
+  return httpServicesByPort(seenAtPort(view.outbound, port).services).get(port) ?? [];
 }
+
+const httpServicesByPort = memoize((services: readonly ServiceView[]) => {
+  const byPort = new Map<number, ServiceView[]>();
+  for (const view of services) {
+    for (const port of view.service.ports.filter(speaksHttp)) {
+      const known = byPort.get(port.number) ?? [];
+      byPort.set(port.number, known);
+      // A service may have a number twice, for another protocol.
+      if (known.at(-1) !== view) known.push(view);
+    }
+  }
+  return byPort;
+});
 
 function speaksHttp({ protocol }: ServiceView['service']['ports'][number]): boolean {
   const kind = listenerProtocol(protocol);

@@ -6,6 +6,7 @@ import { memoize, sameOr } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
+import type { Service } from '../mesh/service.js';
 import { servicesByName } from './destination.js';
 import { httpProxyVirtualHosts } from './http-proxy-route.js';
 import { HTTP_PROXY_ROUTE, parseSocketRouteName, portRouteName } from './names.js';
@@ -65,7 +66,8 @@ function hostsAt(
   return {
     port,
     services,
-    registry: hostnamesAt(outbound, port),
+    outbound,
+    registry: hostnamesByPort(outbound).get(port) ?? noHostnames,
     virtualServices,
     client: {
       proxy,
@@ -102,13 +104,31 @@ export function routeConfigurationOf(
   return configuration;
 }
 
+const noHostnames: ReadonlySet<string> = new Set();
+
+type HostnamesByPort = ReadonlyMap<number, ReadonlySet<string>>;
+
+/** The last of each list of services, by the first of them: rules in force may change, and hostnames stay. */
+const lastHostnames = new WeakMap<
+  Service,
+  { services: readonly Service[]; byPort: HostnamesByPort }
+>();
+
 /** Hostnames and aliases, in lower case, of the services that have a port. */
-const hostnamesAt = memoize(
-  (services: readonly ServiceView[], port: number): ReadonlySet<string> =>
-    new Set(
-      services
-        .filter((view) => view.service.ports.some((each) => each.number === port))
-        .flatMap(({ service }) => [service.hostname, ...(service.aliases ?? [])])
-        .map((host) => host.toLowerCase()),
-    ),
-);
+const hostnamesByPort = memoize((views: readonly ServiceView[]): HostnamesByPort => {
+  const services = views.map(({ service }) => service);
+  const [first] = services;
+  if (first === undefined) return new Map();
+  const last = lastHostnames.get(first);
+  if (last !== undefined && sameOr(last.services, services) === last.services) return last.byPort;
+  const byPort = new Map<number, Set<string>>();
+  for (const { ports, hostname, aliases = [] } of services) {
+    for (const { number } of ports) {
+      const known = byPort.get(number) ?? new Set<string>();
+      byPort.set(number, known);
+      for (const host of [hostname, ...aliases]) known.add(host.toLowerCase());
+    }
+  }
+  lastHostnames.set(first, { services, byPort });
+  return byPort;
+});

@@ -8,6 +8,7 @@ import { isWildcard } from '../mesh/host-name.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
 import type { VirtualService } from '../mesh/rules.js';
+import { destinationHosts, servicesByName } from './destination.js';
 import { hostsOf, overlaps, rulesFor } from './host-rules.js';
 import { defaultRoutes, httpRoutes, type RouteClient } from './http-routes.js';
 import { ALLOW_ANY_VIRTUAL_HOST, BLOCK_ALL_VIRTUAL_HOST, virtualHostName } from './names.js';
@@ -27,6 +28,8 @@ export interface PortHosts {
   port: number;
   /** Services that get a virtual host, sorted by hostname. */
   services: readonly ServiceView[];
+  /** All visible services: what findService finds. */
+  outbound: readonly ServiceView[];
   /** All services that have this port, whatever its protocol: hosts of these are not "unknown". */
   registry: ReadonlySet<string>;
   /** Oldest first. */
@@ -41,25 +44,27 @@ interface Candidate {
   domains: ServiceDomains;
   /** Whose routes they are. */
   rule?: VirtualService;
+  /** Without a rule: the service that they are for. */
+  view?: ServiceView;
 }
 
-/** What was built last of the same services: where only rules changed, and not their hosts, most of it stands. */
-interface LastBuilt {
-  virtualServices?: readonly VirtualService[];
+/** What was built last of the same hostnames: where only rules changed, and not their hosts, most of it stands. */
+interface LastBuilt extends Partial<Pick<PortHosts, 'services' | 'outbound' | 'virtualServices'>> {
   built?: readonly BuiltHost[];
 }
 
-/** A virtual host and the rule that its routes are of; none: they are those of a service without a rule. */
+/** A virtual host and the rule that its routes are of, or the service without a rule; neither: the catch-all. */
 interface BuiltHost {
   host: VirtualHost;
   rule?: VirtualService | undefined;
+  view?: ServiceView | undefined;
 }
 
-/** `registry` stands for all visible services (and so for findService) and the port: it is made of these. */
+/** `registry` stands for the hostnames of all visible services that have the port. */
 const lastBuilt = memoize(
   (
-    _services: readonly ServiceView[],
     _registry: ReadonlySet<string>,
+    _port: number,
     _settings: MeshSettings,
     _proxy: ProxyTraits,
   ): LastBuilt => ({}),
@@ -67,31 +72,60 @@ const lastBuilt = memoize(
 
 /** All virtual hosts of a port, sorted by name, the catch-all last. */
 export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
-  const { services, registry, client, virtualServices } = hosts;
-  const last = lastBuilt(services, registry, client.settings, client.proxy);
-  last.built = amended(last, hosts) ?? buildAll(hosts);
-  last.virtualServices = virtualServices;
-  return last.built.map(({ host }) => host);
+  const { services, outbound, registry, port, client, virtualServices } = hosts;
+  const last = lastBuilt(registry, port, client.settings, client.proxy);
+  const built = amended(last, hosts) ?? buildAll(hosts);
+  Object.assign(last, { built, services, outbound, virtualServices });
+  return built.map(({ host }) => host);
 }
 
 /** Undefined when the edit may give a domain to somebody else: then all of them are given out anew. */
 function amended(last: LastBuilt, hosts: PortHosts): readonly BuiltHost[] | undefined {
   const { virtualServices, client } = hosts;
   const changes = last.virtualServices && replacements(last.virtualServices, virtualServices);
-  if (changes === undefined || last.built === undefined) return undefined;
+  const views = changedViews(last, hosts);
+  if (changes === undefined || views === undefined || last.built === undefined) return undefined;
   const nextOf = new Map<VirtualService, VirtualService>();
   for (const { before, after } of changes) {
     const serves = (rule: VirtualService) => httpRoutes(rule, client).length > 0;
     if (!sameHosts(before, after) || serves(before) !== serves(after)) return undefined;
     nextOf.set(before, after);
   }
+  const leadsToChanged = (rule: VirtualService) =>
+    destinationHosts(rule).some((host) => views.byName.has(host));
   return last.built.map((each) => {
-    const rule = each.rule && nextOf.get(each.rule);
-    if (rule === undefined) return each;
-    const { name = '', domains = [] } = each.host;
-    const attempts = countsAttempts(client.settings);
-    return { rule, host: virtualHost(httpRoutes(rule, client), name, domains.join(' '), attempts) };
+    const view = each.view && views.byView.get(each.view);
+    if (view) return rebuilt(each, hosts, { view });
+    const rule = each.rule && (nextOf.get(each.rule) ?? each.rule);
+    if (rule === undefined || (rule === each.rule && !leadsToChanged(rule))) return each;
+    return rebuilt(each, hosts, { rule });
   });
+}
+
+/** Services that only another DestinationRule is in force for; undefined when there are other changes. */
+function changedViews({ services, outbound }: LastBuilt, hosts: PortHosts) {
+  const own = services && replacements(services, hosts.services);
+  const all = outbound && replacements(outbound, hosts.outbound);
+  if (own === undefined || all === undefined) return undefined;
+  if ([...own, ...all].some(({ before, after }) => before.service !== after.service)) {
+    return undefined;
+  }
+  return {
+    byView: new Map(own.map(({ before, after }) => [before, after])),
+    byName: servicesByName(all.map(({ after }) => after)),
+  };
+}
+
+/** The same host with routes made anew. */
+function rebuilt(
+  { host: { name = '', domains = [] } }: BuiltHost,
+  { client, port }: PortHosts,
+  of: { rule: VirtualService } | { view: ServiceView },
+): BuiltHost {
+  const routes =
+    'rule' in of ? httpRoutes(of.rule, client) : defaultRoutes(of.view, client.settings, port);
+  const attempts = countsAttempts(client.settings);
+  return { ...of, host: virtualHost(routes, name, domains.join(' '), attempts) };
 }
 
 function sameHosts(a: VirtualService, b: VirtualService): boolean {
@@ -105,7 +139,7 @@ function buildAll(hosts: PortHosts): readonly BuiltHost[] {
   const taken = new Set<string>();
   const built: BuiltHost[] = [];
   const attempts = countsAttempts(hosts.client.settings);
-  for (const { host, routes, domains, rule } of candidates(hosts)) {
+  for (const { host, routes, domains, rule, view } of candidates(hosts)) {
     const name = virtualHostName(hostDomain(host), hosts.port);
     if (names.has(name)) continue;
     names.add(name);
@@ -114,7 +148,7 @@ function buildAll(hosts: PortHosts): readonly BuiltHost[] {
     );
     if (own.length === 0) continue;
     for (const domain of own) taken.add(domain);
-    built.push({ host: virtualHost(routes, name, own.join(' '), attempts), rule });
+    built.push({ host: virtualHost(routes, name, own.join(' '), attempts), rule, view });
   }
   built.sort((a, b) => compare(a.host.name ?? '', b.host.name ?? ''));
   return taken.has('*') ? built : [...built, { host: catchAll(hosts.client.settings) }];
@@ -140,7 +174,7 @@ function candidates(hosts: PortHosts): Candidate[] {
     const domains = serviceDomains(view.service, client.proxy);
     const found = ruleInForce(view, hosts);
     if (found === undefined) {
-      plain.push({ host, domains, routes: defaultRoutes(view, client.settings, port) });
+      plain.push({ host, domains, view, routes: defaultRoutes(view, client.settings, port) });
     } else {
       const covered = byRule.get(found.rule) ?? [];
       byRule.set(found.rule, covered);

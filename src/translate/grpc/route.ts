@@ -39,6 +39,7 @@ export function grpcRouteConfigurations(
     const host = sniffedVirtualHost(view, {
       port,
       services: [view],
+      outbound: scope.services,
       registry: new Set(),
       virtualServices,
       client: {
