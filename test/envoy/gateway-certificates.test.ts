@@ -157,6 +157,29 @@ t.test('a Secret that is replaced 20 times under load', { timeout: 120_000 }, as
   t.equal(await router.stat('listener_manager.total_listeners_draining'), 0);
 });
 
+t.test('CAs of client certificates that are replaced', { timeout: 60_000 }, async (t) => {
+  const [old, next] = [new TestCa('old'), new TestCa('next')];
+  const [jane, john] = [old.issue({ commonName: 'jane' }), next.issue({ commonName: 'john' })];
+  const own = pair('m.test');
+  const server = {
+    ...https('m.test', 'mutual'),
+    tls: { mode: 'MUTUAL', credentialName: 'mutual' },
+  };
+  const write = (trusted: string) => [
+    ...[scene.gateway('edge', [server]), everything],
+    secret('mutual', { ...own, ca: trusted }),
+  ];
+  const status = async (who: object) => (await scene.askSecure(port, 'm.test', who)).status;
+  await scene.write('edge', write(old.cert));
+  t.strictSame([await status(jane), await status(john)], [200, 0]);
+  const before = await listenerCounters();
+  await scene.write('edge', write(old.cert + next.cert));
+  t.strictSame([await status(jane), await status(john)], [200, 200], 'both, for a while');
+  await scene.write('edge', write(next.cert));
+  t.strictSame([await status(jane), await status(john)], [0, 200]);
+  t.strictSame(await listenerCounters(), before, 'no listener was touched');
+});
+
 const errors = (problems: readonly ProblemStatus[]) =>
   problems
     .filter(({ severity }) => severity === 'error')

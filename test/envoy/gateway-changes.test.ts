@@ -259,6 +259,20 @@ t.test('edits beside open streams', { timeout: 120_000 }, async (t) => {
   t.notMatch(drained, /drain_close: [1-9]/, 'no connection was told to close');
 });
 
+t.test('HTTP/3 of another Gateway of the port', { timeout: 60_000 }, async (t) => {
+  await scene.write('edge', mesh());
+  const stream = await http2Stream('a.test');
+  t.teardown(() => stream.close());
+  const before = await counters();
+  const annotations = { 'fairlead.io/http3': 'true' };
+  const other = scene.gateway('quick', [https('quick.test', 'b')], { annotations });
+  await scene.write('edge', [...mesh(), other]);
+  t.equal((await scene.handshake(port, 'quick.test')).shown, 'b.test');
+  t.equal(await stream.said('still here'), 'still here');
+  const [modified, inPlace, draining] = (await counters()).map((value, i) => value - before[i]!);
+  t.strictSame([modified, inPlace, draining], [1, 1, 0]);
+});
+
 t.test('the first server with a name beside one for all', { timeout: 60_000 }, async (t) => {
   const base = [
     ...[entry('echo', echo, 'HTTP'), secret('a', a1), secret('b', b1)],

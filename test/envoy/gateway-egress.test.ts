@@ -11,7 +11,8 @@ import type { TLSSocket } from 'node:tls';
 import t from 'tap';
 import { TestCa } from '../xds/certificates.js';
 import { resource } from './fleet.js';
-import { GatewayMesh } from './gateway-mesh.js';
+import { GatewayMesh, secret } from './gateway-mesh.js';
+import { until } from './live-mesh.js';
 import { exchange } from './tcp-client.js';
 
 const scene = await GatewayMesh.start(['v1'], {
@@ -44,6 +45,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     ...(typeof sni === 'string' && { sni }),
     ...(subject && { peer: String(subject) }),
   };
+  // Certificates are shown once for each connection.
+  response.setHeader('connection', 'close');
   response.end(JSON.stringify({ name: sni ? 'secure' : 'plain', path: request.url }));
 }
 const plainSite = createServer(answer);
@@ -175,6 +178,22 @@ t.test('TLS origination at the gateway', { timeout: 60_000 }, async (t) => {
   );
   t.equal((await ask('site.test')).name, 'secure');
   t.equal(seen.peer, 'egress', 'MUTUAL by files');
+
+  const byCredential = (commonName: string, trusted = ca) => [
+    ...resources({ mode: 'MUTUAL', credentialName: 'client' }),
+    secret('client', { ...clients.issue({ commonName }), ca: trusted.cert }),
+  ];
+  await scene.write('egress', byCredential('one'));
+  t.equal((await ask('site.test')).name, 'secure');
+  t.equal(seen.peer, 'one', 'MUTUAL by a Secret');
+  await scene.write('egress', byCredential('two'));
+  await until(10_000, async () => {
+    await ask('site.test');
+    return seen.peer === 'two';
+  });
+  t.pass('which is replaced');
+  await scene.write('egress', byCredential('two', new TestCa('stranger')));
+  t.equal((await ask('site.test')).status, 503, 'and checks the site by its ca.crt');
 
   const stranger = fileOf('stranger.pem', new TestCa('stranger').cert);
   await scene.write('egress', resources({ mode: 'SIMPLE', caCertificates: stranger }));

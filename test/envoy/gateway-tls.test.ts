@@ -311,6 +311,59 @@ t.test('TLS that is passed on, and TCP', { timeout: 60_000 }, async (t) => {
   t.equal((await scene.handshake(secure, 'db.test', { say: 'x' })).said, '', 'no certificate');
 });
 
+t.test('AUTO_PASSTHROUGH', { timeout: 60_000 }, async (t) => {
+  const backend = await fleet.freePort();
+  const server = createServer(pair('inner'), (socket) => socket.on('error', () => {}).end('inner'));
+  await new Promise<void>((resolve) => server.listen(backend, fleet.at(63), resolve));
+  t.teardown(() => server.close());
+  await scene.write('edge', [
+    scene.gateway('edge', [
+      {
+        ...{ port, protocol: 'TLS', hosts: ['*.svc.test'] },
+        tls: { mode: 'AUTO_PASSTHROUGH' },
+      },
+    ]),
+    resource('ServiceEntry', 'inner', {
+      ...{ hosts: ['inner.svc.test'], resolution: 'STATIC', location: 'MESH_INTERNAL' },
+      ports: [{ number: 9000, name: 'p', protocol: 'TLS', targetPort: backend }],
+      endpoints: [{ address: fleet.at(63) }],
+    }),
+  ]);
+  const shown = async (name: string) => (await scene.handshake(port, name)).shown;
+  t.equal(await shown('outbound_.9000_._.inner.svc.test'), 'inner', 'the name says where to');
+  t.equal(await shown('outbound_.9001_._.inner.svc.test'), '', 'a port that it has not');
+  t.equal(await shown(`outbound_.${fleet.port}_._.v1.test`), '', 'a service that is no host');
+});
+
+t.test('ISTIO_MUTUAL, by the files of the node', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-gateway-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const fileOf = (name: string, content: string) => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  const own = pair('mesh');
+  const at = fleet.at(5);
+  await scene.addRouter(
+    at,
+    {
+      TLS_SERVER_CERT_CHAIN: fileOf('cert.pem', own.cert),
+      TLS_SERVER_KEY: fileOf('key.pem', own.key),
+      TLS_SERVER_ROOT_CERT: fileOf('root.pem', clients.cert),
+    },
+    'with-files',
+  );
+  await scene.mesh.synced(2);
+  const server = { ...https('mesh.test', { mode: 'ISTIO_MUTUAL' }), bind: at };
+  await scene.write('edge', [
+    scene.gateway('edge', [server], { istio: 'with-files' }),
+    scene.rule('all', { hosts: ['*'], gateways: ['edge'], http: [to('v1')] }),
+  ]);
+  const status = async (who: object) =>
+    (await scene.askSecure(port, 'mesh.test', { host: at, ...who })).status;
+  t.strictSame([await status(jane), await status(stranger), await status({})], [200, 0, 0]);
+});
+
 t.test('Envoy took everything', async (t) => {
   t.strictSame(
     scene.mesh.log.filter(({ level }) => level === 'error'),
