@@ -1,6 +1,7 @@
 // What HTTPRoutes do to real requests, through a real Envoy as the router of a Gateway: each core and extended feature
 // that the conformance suite of the Gateway API names, one host for each. The resources and expectations are those of the
 // API's documentation.
+import { createServer as createHttp2Server } from 'node:http2';
 import t from 'tap';
 import {
   anyPort,
@@ -304,6 +305,27 @@ scene.write(
   ]),
 );
 
+let h2cVersion = '';
+const h2c = createHttp2Server((incoming, outgoing) => {
+  h2cVersion = incoming.httpVersion;
+  outgoing.writeHead(200, { 'x-backend': 'h2c' });
+  outgoing.end('{}');
+});
+await new Promise<void>((resolve) => h2c.listen(0, '127.0.0.1', resolve));
+t.teardown(() => h2c.close());
+const { port: h2cPort } = h2c.address() as { port: number };
+const speaking = (name: string, at: number, appProtocol: string) =>
+  kubernetesService(name, [at], { protocol: 'web', appProtocol });
+scene.write(
+  'protocols',
+  ...speaking('h2c', h2cPort, 'kubernetes.io/h2c'),
+  ...speaking('ws', v1!.port, 'kubernetes.io/ws'),
+  route('protocols', [
+    { matches: [path('/h2c')], ...only('h2c') },
+    { matches: [path('/ws')], ...only('ws') },
+  ]),
+);
+
 const pair = kubernetesService('pair', [v1!.port, v3!.port]);
 scene.write(
   'sessions',
@@ -524,16 +546,19 @@ t.test('sessions, by cookie and by header', async (t) => {
   t.strictSame(await backends('sessions.test/header', again), [headers['x-backend']]);
 });
 
-t.test('WebSocket', async (t) => {
-  const { status } = await get('paths.test/exact', { connection: 'upgrade', upgrade: 'websocket' });
-  t.equal(status, 101);
+t.test('protocols of backends: HTTP/2 without TLS, WebSocket', async (t) => {
+  t.equal(await who(port, 'protocols.test/h2c'), 'h2c');
+  t.equal(h2cVersion, '2.0');
+  const upgrade = { connection: 'upgrade', upgrade: 'websocket' };
+  t.equal((await get('protocols.test/ws', upgrade)).status, 101);
+  t.equal((await get('paths.test/exact', upgrade)).status, 101);
 });
 
 t.test('the status of the Gateway says that a router has it', async (t) => {
   const found = scene.status('Gateway.gateway.networking.k8s.io', 'web');
   t.match(found, {
     addresses: [{ type: 'IPAddress', value: scene.router.ip }],
-    listeners: [{ name: 'http', attachedRoutes: 15 }],
+    listeners: [{ name: 'http', attachedRoutes: 16 }],
   });
   t.ok(conditions(found).includes('Programmed=True(Programmed)'), JSON.stringify(found));
 });

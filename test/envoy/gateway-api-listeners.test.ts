@@ -52,6 +52,7 @@ const grant = (name: string, namespace: string, from: string, kind: string, to: 
 
 const [tcp1, tcp2] = [await tcpBackend('127.0.0.1', 'one'), await tcpBackend('127.0.0.1', 'two')];
 const calls = await new GrpcBackend('calls').start('127.0.0.1');
+const more = await new GrpcBackend('more').start('127.0.0.1');
 const secureServer = (name: string, issuer = ca) =>
   new Promise<number>((resolve) => {
     const server = createTlsServer(
@@ -70,6 +71,7 @@ const secureServer = (name: string, issuer = ca) =>
 const [good, wrong] = [await secureServer('inner.test'), await secureServer('else.test')];
 t.teardown(async () => {
   calls.stop();
+  more.stop();
   await Promise.all([tcp1.close(), tcp2.close()]);
 });
 
@@ -170,6 +172,7 @@ scene.write(
   ...kubernetesService('tcp-two', [tcp2.port], { protocol: 'tcp' }),
   ...kubernetesService('good', [good], { protocol: 'https' }),
   ...kubernetesService('wrong', [wrong], { protocol: 'https' }),
+  ...kubernetesService('more', [more.port], { protocol: 'grpc' }),
   ...kubernetesService('calls', [calls.port], { protocol: 'grpc' }),
   api('GRPCRoute', 'calls', {
     ...at('any'),
@@ -188,7 +191,16 @@ scene.write(
         ],
         ...only('calls')[0],
       },
-      { matches: [{ headers: [{ name: 'x-to', value: 'v1' }] }], ...only('v1')[0] },
+      {
+        matches: [
+          {
+            method: { service: 'demo.Backend', method: 'Call' },
+            headers: [{ name: 'x-to', value: 'more' }],
+          },
+          { method: { type: 'RegularExpression', service: 'any\\..*', method: 'Shared' } },
+        ],
+        backendRefs: [to('calls', { weight: 1 }), to('more', { weight: 3 })],
+      },
     ],
   }),
 );
@@ -327,6 +339,23 @@ t.test('gRPC: methods and services', async (t) => {
   t.equal(await call('/other.Service/Any'), 'code 12', 'the backend does not have it');
   t.equal(await call('/demo.Backend/Other'), 'code 12', 'no route: 404 is UNIMPLEMENTED');
   t.equal(calls.calls, 1);
+  t.equal(
+    await call('/any.Service/Shared'),
+    'code 12',
+    'by an expression: the backend has no such method',
+  );
+  const metadata = new Metadata();
+  metadata.set('x-to', 'more');
+  const found: Record<string, number> = {};
+  for (let i = 0; i < 80; i++) {
+    const name = await call('/demo.Backend/Call', metadata);
+    found[name] = (found[name] ?? 0) + 1;
+  }
+  // 20 and 60, with a standard deviation of 3.9.
+  t.ok(
+    found['calls']! > 2 && found['more']! > 40,
+    `by metadata and weight: ${JSON.stringify(found)}`,
+  );
 });
 
 t.test('TLS to backends: the certificate is checked', async (t) => {

@@ -29,6 +29,18 @@ scene.write(
         ],
       },
       {
+        matches: path('/away'),
+        filters: [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https', port: 8443 } }],
+      },
+      {
+        matches: path('/scheme'),
+        filters: [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https' } }],
+      },
+      {
+        matches: path('/backend'),
+        backendRefs: [{ ...to('v2')[0], filters: [toHeaders('backend')] }],
+      },
+      {
         matches: path('/strip'),
         filters: [
           {
@@ -76,6 +88,13 @@ t.test(
     t.equal(await here('/?v=3'), 'v3');
     t.equal(await here('/'), 'v1');
     t.equal(await here('/old/a'), 302);
+    const location = async (path: string) =>
+      (await fleet.ask(host, { via: fleet.at(1), port: 8080, path })).headers.location;
+    t.equal(await location('/old/a'), `http://${host}:8080/new/a`);
+    t.equal(await location('/away'), `https://${host}:8443/away`);
+    t.equal(await location('/scheme'), `https://${host}/scheme`);
+    t.equal(await here('/backend'), 'v2');
+    t.equal(scene.backends.get('v2')!.seen.at(-1)?.headers['x-route'], 'backend');
     t.equal(await here('/strip/a'), 'v1');
     t.equal(scene.backends.get('v1')!.seen.at(-1)?.url, '/a');
     t.equal(await here('/none'), 500);

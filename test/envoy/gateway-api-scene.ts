@@ -39,13 +39,16 @@ export function route(name: string, rules: readonly object[], more: object = {})
 export function kubernetesService(
   name: string,
   ports: readonly number[],
-  { namespace = 'default', protocol = 'http' } = {},
+  { namespace = 'default', protocol = 'http', appProtocol = '' } = {},
 ): object[] {
   const metadata = { name, namespace };
   return [
     {
       ...{ apiVersion: 'v1', kind: 'Service', metadata },
-      spec: { clusterIP: 'None', ports: [{ name: protocol, port: 8080 }] },
+      spec: {
+        clusterIP: 'None',
+        ports: [{ name: protocol, port: 8080, ...(appProtocol && { appProtocol }) }],
+      },
     },
     ...ports.map((port, i) => ({
       apiVersion: 'discovery.k8s.io/v1',

@@ -1,6 +1,7 @@
 // The Gateway API as the mesh keeps it: which Gateways and routes are in force and what the others are told, what stays
 // the same object when something else changes, and that the order of resources does not matter. What the routes do to
 // requests is tested with real Envoys (test/envoy/gateway-api-*.test.ts).
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseResource } from '../../src/kinds/registry.js';
 import type { Resource } from '../../src/kinds/resource.js';
@@ -91,6 +92,14 @@ t.test('classes: ours, Istio’s, and those of others', async (t) => {
     conditions: [{ observedGeneration: 7 }],
     supportedFeatures: [{ name: supportedFeatures[0] }],
   });
+});
+
+t.test('docs/gateway-api.md has the same features as the status of a GatewayClass', async (t) => {
+  const page = readFileSync(new URL('../../docs/gateway-api.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| (\w+) \| (yes|no) \| (.+) \|$/gm)];
+  const supported = rows.filter(([, , is]) => is === 'yes').map(([, name]) => name);
+  t.strictSame(supported.sort(), [...supportedFeatures].sort());
+  t.strictSame([...supportedFeatures].sort(), supportedFeatures, 'sorted');
 });
 
 t.test('which routers', async (t) => {

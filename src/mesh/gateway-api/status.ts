@@ -2,6 +2,7 @@
 // are known. Pure: from what was found when the mesh was built, and from what routers have acknowledged.
 import type { KubernetesGatewaySpec } from '../../kinds/kubernetes-gateway.js';
 import type { Resource } from '../../kinds/resource.js';
+import { memoize } from '../../lib/memo.js';
 import { supportedFeatures } from './features.js';
 import type { GatewayApi } from './gateway-api.js';
 import { isOurs } from './gateway-class.js';
@@ -37,14 +38,14 @@ export function statusOf(
     case 'GatewayClass':
       return isOurs(resource) ? classStatus(resource) : undefined;
     case 'Gateway.gateway.networking.k8s.io': {
-      const state = api.states.find((each) => each.resource === resource);
+      const state = stateOf(api.states).get(resource);
       return state && gatewayStatus(api, state, facts);
     }
     case 'HTTPRoute':
     case 'GRPCRoute':
     case 'TLSRoute':
     case 'TCPRoute': {
-      const route = api.routes.find((each) => each.resource === resource);
+      const route = outcomeOf(api.routes).get(resource);
       return route && routeStatus(route);
     }
     case 'BackendTLSPolicy':
@@ -52,6 +53,13 @@ export function statusOf(
     default:
       return undefined;
   }
+}
+
+const stateOf = memoize((states: readonly GatewayState[]) => byResource(states));
+const outcomeOf = memoize((routes: readonly RouteOutcome[]) => byResource(routes));
+
+function byResource<T extends { resource: Resource }>(all: readonly T[]): ReadonlyMap<Resource, T> {
+  return new Map(all.map((each) => [each.resource, each]));
 }
 
 const allIsWell: Verdict = { ok: true, reason: 'Accepted', message: 'No errors found' };
