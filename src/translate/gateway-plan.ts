@@ -340,8 +340,8 @@ class Planner {
       addresses,
       port,
       inspects: kind === 'tls',
-      chains,
-      ...(quic.length > 0 && { quic }),
+      chains: sorted(chains),
+      ...(quic.length > 0 && { quic: sorted(quic) }),
     };
     return internListener(JSON.stringify(plan), plan);
   }
@@ -351,6 +351,12 @@ class Planner {
     last.servers = sameOr(last.servers, servers);
     return { name, port, servers: last.servers };
   }
+}
+
+/** Their order means nothing to Envoy, and is not to depend on the age of Gateways, of which files say nothing. */
+function sorted(chains: readonly GatewayChainPlan[]): readonly GatewayChainPlan[] {
+  const key = ({ serverNames }: GatewayChainPlan) => serverNames?.[0] ?? '\uffff';
+  return chains.toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
 }
 
 function newPlace(first: BoundServer, kind: ServerClass): Place {

@@ -293,6 +293,22 @@ t.test('the first server with a name beside one for all', { timeout: 60_000 }, a
   t.strictSame([modified, inPlace, draining], [1, 1, 0]);
 });
 
+t.test('a control plane that is started again', { timeout: 60_000 }, async (t) => {
+  await scene.write('edge', mesh());
+  const stream = await http2Stream('a.test');
+  t.teardown(() => stream.close());
+  const before = await counters();
+  const updates = await router.stat('listener_manager.lds.update_success');
+  await scene.mesh.server.stop();
+  t.equal(await stream.said('without'), 'without');
+  t.equal((await scene.handshake(port, 'b.test')).shown, 'b.test', 'Envoy goes on alone');
+  await scene.mesh.startServer();
+  await scene.mesh.synced();
+  t.equal(await stream.said('again'), 'again');
+  t.strictSame(await counters(), before, 'no listener was touched');
+  t.equal(await router.stat('listener_manager.lds.update_success'), updates, 'nor sent');
+});
+
 t.test('Envoy took everything', async (t) => {
   t.equal(await counter('lds.update_rejected'), 0);
   t.strictSame(

@@ -146,7 +146,7 @@ const rows: Row[] = [
   {
     name: 'TLS that is opened and TLS that is passed on',
     given: [[passthrough(443, 'a.test', '*.wild.test')], [https(443, ['c.test'])]],
-    listeners: [['0.0.0.0_443', 'a.test | x.wild.test | c.test']],
+    listeners: [['0.0.0.0_443', 'a.test | c.test | x.wild.test']],
   },
   {
     name: 'one server name twice',

@@ -433,6 +433,21 @@ async function routerEdited(edit: Record<string, string | undefined>) {
 
 const none = { clusters: [], endpoints: [], listeners: [], routes: [], secrets: [] };
 
+void t.test('at a router: the order in which Gateways were first seen is nothing', async (t) => {
+  const [first, second] = [new CaseMesh(), new CaseMesh()];
+  const { one, two, ...rest } = edge;
+  await first.read([...Object.values(rest), one!]);
+  const later = await first.read(Object.values(edge));
+  await second.read([...Object.values(rest), two!]);
+  const other = await second.read(Object.values(edge));
+  const versions = [later, other].map(({ mesh }) =>
+    [...buildSnapshot(translate(viewOf(mesh, router)).resources).types].map(
+      ([typeUrl, { version }]) => `${typeUrl} ${version}`,
+    ),
+  );
+  t.strictSame(versions[0], versions[1]);
+});
+
 void t.test('at a router: what an edit makes anew', async (t) => {
   t.strictSame(await routerEdited({}), none, 'nothing');
   t.strictSame(
