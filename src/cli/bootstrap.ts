@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import { healthListener, metricsCluster, metricsListener } from './bootstrap-listeners.js';
 import { overloadManager } from './bootstrap-overload.js';
+import { localClusterName, peersCluster, peersMetadata } from './bootstrap-peers.js';
 import { statsConfig } from './bootstrap-stats.js';
 import { type XdsTlsOptions, xdsInitialMetadata, xdsTransportSocket } from './bootstrap-xds-tls.js';
 
@@ -41,6 +42,8 @@ export interface BootstrapOptions {
   dnsCapture?: boolean;
   /** `region`, `region/zone` or `region/zone/subzone`. */
   locality?: string;
+  /** The workload's own peers are asked for, so that calls can stay within a zone; needs `locality`. */
+  peers?: boolean;
   /** node.cluster; derived from workload and namespace for a sidecar, the name for `plain`. */
   cluster?: string;
   /** Further node metadata; wins over what is derived. */
@@ -97,12 +100,17 @@ export function buildBootstrap(options: BootstrapOptions): Json {
     clusters.push(metricsCluster(toEnvoyAddress(admin)));
   }
   if (healthPort !== 0) listeners.push(healthListener(healthPort));
+  if (options.peers) clusters.push(peersCluster);
+  const manager = {
+    ...(options.peers && localClusterName),
+    ...(options.mark !== undefined && markedSockets(options.mark)),
+  };
   return {
     node: buildNode(options),
     admin: { address: toEnvoyAddress(admin) },
     dynamic_resources: dynamicResources(options),
     static_resources: { clusters, ...(listeners.length > 0 ? { listeners } : {}) },
-    ...(options.mark === undefined ? {} : { cluster_manager: markedSockets(options.mark) }),
+    ...(Object.keys(manager).length > 0 && { cluster_manager: manager }),
     stats_config: statsConfig(),
     layered_runtime: {
       layers: [
@@ -148,6 +156,7 @@ export function buildNode(options: BootstrapOptions): Json {
     ...(options.network === undefined ? {} : { NETWORK: options.network }),
     ...(options.workloadGroup === undefined ? {} : { AUTO_REGISTER_GROUP: options.workloadGroup }),
     ...(options.dnsCapture ? { DNS_CAPTURE: 'true' } : {}),
+    ...(options.peers && peersMetadata),
     ...options.metadata,
   };
   return {

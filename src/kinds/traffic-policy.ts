@@ -97,7 +97,7 @@ const loadBalancer = message({
   consistentHash: consistentHash.describe('RING_HASH or MAGLEV and the hash_policy of routes'),
   localityLbSetting: localityLbSetting.describe('weights or priorities of endpoints by locality'),
   zoneAwareLbSetting: zoneAwareLbSetting.describe(
-    'priorities by region; zone_aware_lb_config, which needs local_cluster in the bootstrap',
+    'priorities by region; zone_aware_lb_config, which needs `fairlead bootstrap --peers`',
   ),
   backendUtilization: noEffect(
     struct,

@@ -50,6 +50,9 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
     virtualHostDiscovery: takesVirtualHosts(node, metadata.VIRTUAL_HOST_DISCOVERY),
     generator: text(metadata.GENERATOR),
     workloadGroup: text(metadata.AUTO_REGISTER_GROUP),
+    ...((metadata.LOCAL_CLUSTER === true || metadata.LOCAL_CLUSTER === 'true') && {
+      localCluster: true,
+    }),
     dnsCapture: metadata.DNS_CAPTURE === true || metadata.DNS_CAPTURE === 'true',
     cluster: node.cluster,
     service: id === undefined ? node.cluster : '',

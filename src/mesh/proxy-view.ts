@@ -1,7 +1,7 @@
 // All that one proxy may see: the entire input of translation (DESIGN.md, invariant 2). Parts keep their identity
 // while they do not change, whatever else changes: an edit of endpoints leaves `services` the same array, so that
 // listeners and routes are not even looked at again.
-import type { ServiceEndpoints } from './endpoint.js';
+import type { Endpoint, ServiceEndpoints } from './endpoint.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
 import type { Gateway, ServerTls } from './gateway.js';
 import type { MeshSettings } from './mesh-settings.js';
@@ -106,6 +106,8 @@ export interface InboundScope {
   ports: readonly InboundPort[];
   /** The workload's own addresses (listeners of INTERCEPTION_MODE NONE bind to them; inbound clusters). */
   ips: readonly string[];
+  /** Endpoints of the first service that the workload is one of; for proxies that ask for their peers. */
+  peers?: readonly Endpoint[];
   /** Limits that a Sidecar sets for all ports that it does not list. */
   connectionPool?: ConnectionPool;
 }

@@ -45,6 +45,8 @@ export interface Proxy {
   generator: string;
   /** The WorkloadGroup that it is registered in; empty: none. */
   workloadGroup: string;
+  /** Its bootstrap has a cluster of the workload's own peers. */
+  localCluster?: boolean;
   /** DNS queries of its workload come to its listener on 15053. */
   dnsCapture: boolean;
   /** node.cluster, as sent. */

@@ -3,6 +3,7 @@
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
 import { selectingRules } from './destination-rule.js';
+import type { Endpoint } from './endpoint.js';
 import { patchesOf } from './envoy-filter.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
 import { grantedSecrets } from './gateway-api/granted-secrets.js';
@@ -164,10 +165,29 @@ function inboundScope(
 ): InboundScope {
   if (proxy.type === 'router') return last ?? { ports: [], ips: proxy.ips };
   const own = sidecar && ingressPorts(sidecar);
-  const ports = sameOr(last?.ports, own ?? inboundPorts(mesh, proxy));
+  const served = own === undefined || proxy.localCluster ? inboundPorts(mesh, proxy) : [];
+  const ports = sameOr(last?.ports, own ?? served);
+  const peers = proxy.localCluster ? peersOf(mesh, served) : undefined;
   const pool = own === undefined ? sidecar?.inboundConnectionPool : undefined;
-  const same = last !== undefined && last.ports === ports && last.connectionPool === pool;
-  return same ? last : { ports, ips: proxy.ips, ...(pool && { connectionPool: pool }) };
+  const same =
+    last !== undefined &&
+    last.ports === ports &&
+    last.connectionPool === pool &&
+    last.peers === peers;
+  if (same) return last;
+  return {
+    ports,
+    ips: proxy.ips,
+    ...(pool && { connectionPool: pool }),
+    ...(peers && { peers }),
+  };
+}
+
+const nobody: readonly Endpoint[] = [];
+
+function peersOf(mesh: Mesh, [first]: readonly InboundPort[]): readonly Endpoint[] {
+  if (first === undefined) return nobody;
+  return mesh.endpoints.get(first.service)?.byPort.get(first.port.number) ?? nobody;
 }
 
 function viewKey(
@@ -177,7 +197,8 @@ function viewKey(
 ): string {
   const ports = inbound.ports.map(portKey);
   const patches = envoyFilters.map(patchKey);
-  return JSON.stringify([scopeKey, traits, inbound.ips, ports, ...patches]);
+  const peers = inbound.peers && ['peers'];
+  return JSON.stringify([scopeKey, traits, inbound.ips, ports, ...(peers ?? []), ...patches]);
 }
 
 function patchKey({ source: { kind, namespace, name }, index }: EnvoyFilterPatch): string {

@@ -7,8 +7,9 @@ import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
 import { type Labels, loadAssignment } from './endpoint.js';
 import { placementAt } from './locality.js';
+import { LOCAL_CLUSTER } from './names.js';
 import type { OutboundCluster } from './outbound-cluster.js';
-import type { Placement } from './placement.js';
+import { isZoneOnly, type Placement } from './placement.js';
 
 const none: readonly Endpoint[] = [];
 
@@ -25,6 +26,20 @@ export function loadAssignments(
   const where = hasLocality(clusters) ? place : undefined;
   return assignmentsAt(service, clusters, endpoints, where);
 }
+
+/**
+ * The workload's own peers, by the name of their cluster: those of its region, which Envoy compares with what comes
+ * first of a service. It refuses peers of another priority.
+ */
+export const peerAssignments = memoize(
+  (peers: readonly Endpoint[], region: string): ReadonlyMap<string, ClusterLoadAssignment> => {
+    const filter = { labels: {}, unhealthy: true };
+    const near = peers.filter(({ locality }) => {
+      return region === '' || locality.region === region || isZoneOnly(locality);
+    });
+    return new Map([[LOCAL_CLUSTER, loadAssignment(LOCAL_CLUSTER, near, { filter })]]);
+  },
+);
 
 /** Whether some of these clusters have other endpoints for other places. */
 export const hasLocality = memoize((clusters: readonly OutboundCluster[]): boolean =>

@@ -62,6 +62,9 @@ export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
 export const DYNAMIC_DNS_CLUSTER = 'AllowAnyDynamicDNSCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 
+/** The cluster of a workload's own peers, in the bootstrap; over xDS its endpoints. */
+export const LOCAL_CLUSTER = 'local_cluster';
+
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
 export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
 

@@ -110,7 +110,7 @@ function labelPriority(endpoint: Endpoint, labels: NonNullable<Placement['labels
 }
 
 /** EndpointSlices name the zone alone; that is taken for one of the client's region. */
-function isZoneOnly({ region, zone }: Locality): boolean {
+export function isZoneOnly({ region, zone }: Locality): boolean {
   return region === '' && zone !== '';
 }
 

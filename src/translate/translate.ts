@@ -47,7 +47,7 @@ import { inboundClusters } from './inbound-cluster.js';
 import { inboundSecrets } from './inbound-listener.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
-import { hasLocality } from './load-assignments.js';
+import { hasLocality, peerAssignments } from './load-assignments.js';
 import { isDns, outboundClusters } from './outbound-cluster.js';
 import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
@@ -161,8 +161,18 @@ function assignments(view: ProxyView): ByName {
   const proxy = traitsOf(view);
   const at = (clusters: readonly ServiceClusters[], place?: ProxyPlace) =>
     keptSame(assignmentMap(clusters, endpoints, place), kept(settings, proxy, ENDPOINT, place));
-  return placed.length === 0 ? at(anywhere) : together(at(anywhere), at(placed, placeOf(view)));
+  const peers = peersOf(view);
+  if (placed.length === 0) return together(at(anywhere), peers);
+  return together(at(anywhere), at(placed, placeOf(view)), peers);
 }
+
+/** For a proxy that asks for its peers. */
+function peersOf({ inbound, proxy }: ProxyView): ByName {
+  if (inbound.peers === undefined) return noPeers;
+  return peerAssignments(inbound.peers, proxy.place?.locality.region ?? '');
+}
+
+const noPeers: ByName = new Map();
 
 /** Looked at once for each map. */
 const keptSame = memoize((made: ByName, keep: KeepMap<ResourceName, EnvoyMessage>) =>

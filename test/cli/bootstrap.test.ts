@@ -119,6 +119,17 @@ t.test('the control plane by address, by name and by socket', async (t) => {
   t.throws(() => cluster('host:99999'), RangeError);
 });
 
+t.test("a cluster of the workload's own peers", async (t) => {
+  const built = buildBootstrap({ ...sidecar, peers: true, mark: 7 });
+  t.match(built, {
+    node: { metadata: { LOCAL_CLUSTER: 'true' } },
+    cluster_manager: { local_cluster_name: 'local_cluster', upstream_bind_config: {} },
+  });
+  const { clusters } = built['static_resources'] as { clusters: { name: string }[] };
+  t.ok(clusters.some(({ name }) => name === 'local_cluster'));
+  t.notOk('cluster_manager' in buildBootstrap(sidecar), 'only where it is asked for');
+});
+
 t.test('delta unless sotw is asked for', async (t) => {
   const apiType = (xdsProtocol?: 'delta' | 'sotw') => {
     const { dynamic_resources } = buildBootstrap({ ...sidecar, xdsProtocol });
@@ -160,6 +171,7 @@ t.test('a real Envoy accepts every form', { timeout: 120_000 }, async (t) => {
   const forms: Record<string, BootstrapOptions> = {
     sidecar,
     sotw: { ...sidecar, xdsProtocol: 'sotw', xds: 'control-plane:15010' },
+    peers: { ...sidecar, peers: true },
     marked: {
       ...sidecar,
       mark: 1337,

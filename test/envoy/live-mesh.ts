@@ -88,6 +88,9 @@ export class LiveMesh {
       protocol?: 'delta' | 'sotw';
       /** Envoy's release. */
       version?: string;
+      /** Where it is, and whether it asks for its peers. */
+      locality?: string;
+      peers?: boolean;
       /** More node metadata. */
       metadata?: Readonly<Record<string, unknown>>;
     } = {},
@@ -104,6 +107,8 @@ export class LiveMesh {
       metricsPort: 0,
       healthPort: 0,
       ...(options.metadata && { metadata: options.metadata }),
+      ...(options.locality && { locality: options.locality }),
+      ...(options.peers && { peers: options.peers }),
     });
     // Access logs are read by tests: without the flag they wait for 10 s.
     const args = ['--file-flush-interval-msec', '50'];

@@ -178,6 +178,53 @@ t.test('retries in other localities', { timeout: 60_000 }, async (t) => {
   t.strictSame(countByName(await ask(4, 'leaves', west, both)), { east1: 4 }, 'and the one after');
 });
 
+t.test('zones: a proxy that knows its peers', { timeout: 90_000 }, async (t) => {
+  const [first, second, lost] = [fleet.at(5), fleet.at(6), fleet.at(7)];
+  const peersAt = (...places: [address: string, locality: string][]) =>
+    resource('ServiceEntry', 'peers', {
+      hosts: ['peers.test'],
+      location: 'MESH_INTERNAL',
+      resolution: 'STATIC',
+      ports: [{ number: 9999, name: 'http', protocol: 'HTTP' }],
+      endpoints: places.map(([address, locality]) => ({ address, locality })),
+    });
+  const even = peersAt([first, 'west/z1/a'], [second, 'west/z2']);
+  const policy = { loadBalancer: { zoneAwareLbSetting: { minClusterSize: 1 } } };
+  const both = ['west1', 'west2'];
+  await write('peers', [even, ...service('zoned', policy, both)]);
+  const asking = { peers: true };
+  await mesh.sidecar(first, { name: 'first', locality: 'west/z1/a', ...asking });
+  await mesh.sidecar(second, { name: 'second', locality: 'west/z2', protocol: 'sotw', ...asking });
+  await mesh.synced(6);
+  const seen = async (via: string) => names(await ask(24, 'zoned', via));
+  await until(5_000, async () => (await seen(first)).join() === 'west1');
+  t.strictSame(await seen(first), ['west1'], 'its own zone');
+  t.strictSame(await seen(second), ['west2'], 'and another one its own');
+  t.strictSame(await seen(west), both, 'who knows of no peers calls all');
+
+  // Three of four peers are in the first zone, and half of the capacity: a third of their calls must leave it.
+  const uneven = peersAt(
+    [first, 'west/z1/a'],
+    [fleet.at(81), 'west/z1/a'],
+    [fleet.at(82), 'west/z1/a'],
+    [second, 'west/z2'],
+    [fleet.at(83), 'east/z1'],
+  );
+  await write('peers', [uneven, ...service('zoned', policy, both)]);
+  await until(5_000, async () => (await seen(first)).length === 2);
+  const share = countByName(await ask(90, 'zoned', first));
+  t.ok((share['west1'] ?? 0) > 40 && (share['west2'] ?? 0) > 15, JSON.stringify(share));
+  t.strictSame(await seen(second), ['west2'], 'none of those of the other zone');
+
+  await write('peers', [even, ...service('zoned', policy, ['west2'])]);
+  await until(5_000, async () => (await seen(first)).join() === 'west2');
+  t.pass('another zone when its own has none');
+
+  await mesh.sidecar(lost, { name: 'lost', locality: 'west/z1/a', ...asking });
+  await until(10_000, async () => (await seen(lost).catch(() => [])).join() === 'west2');
+  t.pass('a workload of no service has no peers and works');
+});
+
 t.test('the mesh: defaults for hosts without a rule', { timeout: 60_000 }, async (t) => {
   const meshConfig = (spec: object) =>
     documents({

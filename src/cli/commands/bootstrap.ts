@@ -27,6 +27,7 @@ interface Flags {
   dnsCapture?: boolean;
   interception: string;
   locality?: string;
+  peers?: boolean;
   cluster?: string;
   metadata?: string;
   xds: string;
@@ -69,6 +70,10 @@ export function addBootstrap(program: Command): void {
     .option('--dns-capture', 'its DNS queries are sent to the sidecar (interception --dns)')
     .option('--interception <mode>', 'REDIRECT, TPROXY or NONE', 'REDIRECT')
     .option('--locality <region/zone/subzone>', 'where it runs')
+    .option(
+      '--peers',
+      'its own peers are asked for, which zoneAwareLbSetting needs within a region',
+    )
     .option('--cluster <name>', 'node.cluster')
     .option('--metadata <json>', 'further node metadata')
     .option('--xds <address>', 'the control plane: HOST:PORT or unix:/path', '127.0.0.1:15010')
@@ -128,6 +133,9 @@ function orUsage(text: () => string): string {
 }
 
 function toOptions(flags: Flags, type: BootstrapOptions['type']): BootstrapOptions {
+  if (flags.peers && flags.locality === undefined) {
+    throw new ControlPlaneError('usage', '--peers needs --locality');
+  }
   return {
     type,
     name: flags.name,
@@ -141,6 +149,7 @@ function toOptions(flags: Flags, type: BootstrapOptions['type']): BootstrapOptio
     dnsCapture: flags.dnsCapture,
     interceptionMode: oneOf('--interception', flags.interception, ['REDIRECT', 'TPROXY', 'NONE']),
     locality: flags.locality,
+    peers: flags.peers,
     cluster: flags.cluster,
     metadata: jsonObject('--metadata', flags.metadata),
     xds: flags.xds,
