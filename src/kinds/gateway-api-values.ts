@@ -192,6 +192,7 @@ export const namespaceChoice = (subject: string) =>
 
 export type ParentRef = z.output<typeof parentRef>;
 
+export type BackendRef = z.output<typeof backendRef>;
 export type BackendObjectRef = z.output<typeof backendObjectRef>;
 
 export type HeaderModifier = z.output<typeof headerModifier>;

@@ -13,6 +13,7 @@ export function analyzeGatewayApi({ gatewayApi }: Mesh): Problem[] {
   return [
     ...gatewayApi.states.flatMap(gatewayProblems),
     ...gatewayApi.routes.flatMap(routeProblems),
+    ...gatewayApi.routes.flatMap(({ resource }) => listenerSetProblems(resource)),
     ...gatewayApi.policies.flatMap(({ resource, accepted, resolvedRefs }) => [
       ...problemOf(resource, 'unresolved-ref', resolvedRefs),
       ...(resolvedRefs.ok ? problemOf(resource, 'policy-not-accepted', accepted) : []),
@@ -44,6 +45,20 @@ function routeProblems({ resource, parents, resolvedRefs }: RouteOutcome): Probl
     ...(parents.length > 0 ? problemOf(resource, 'unresolved-ref', refs) : []),
     ...(parents.some(({ service }) => service !== undefined) ? sessionProblems(resource) : []),
   ];
+}
+
+/** Parents that are not read yet, and so say nothing. */
+function listenerSetProblems({ kind, namespace, name, spec }: Resource): Problem[] {
+  const { parentRefs = [] } = spec as HttpRouteSpec;
+  return parentRefs.flatMap((ref, i) => {
+    if (ref.kind !== 'ListenerSet') return [];
+    const path: FieldPath = ['spec', 'parentRefs', i];
+    const message = 'ListenerSets are not read yet: this parent has no effect';
+    return {
+      ...({ code: 'not-implemented', severity: 'warning', message, path } as const),
+      resource: { kind, namespace, name },
+    };
+  });
 }
 
 /** Sidecars keep no sessions. */

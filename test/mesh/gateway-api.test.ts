@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseResource } from '../../src/kinds/registry.js';
 import type { Resource } from '../../src/kinds/resource.js';
+import { analyzeGatewayApi } from '../../src/mesh/analyze-gateway-api.js';
 import { buildMesh, type Mesh } from '../../src/mesh/build-mesh.js';
 import { supportedFeatures } from '../../src/mesh/gateway-api/features.js';
 import { replacePrefix } from '../../src/mesh/gateway-api/path-rewrite.js';
@@ -185,6 +186,35 @@ t.test('parents and references', async (t) => {
   for (const [what, resource, expected] of rows) {
     t.strictSame(told(meshOf(web, resource), resource), expected, what);
   }
+});
+
+t.test('parameters, and backends without requests', async (t) => {
+  const parametersRef = { group: '', kind: 'ConfigMap', name: 'parameters' };
+  const web = gateway(undefined, { infrastructure: { parametersRef } });
+  const mesh = meshOf(web);
+  t.equal(told(mesh, web)[0], 'Accepted=False InvalidParameters');
+  t.equal(mesh.gateways.length, 0);
+  t.equal(told(meshOf(web, make('ConfigMap', 'parameters', {})), web)[0], allWell[0]);
+  const backendRefs = [
+    { name: 'a', port: 8080 },
+    { name: 'nobody', port: 8080, weight: 0 },
+  ];
+  const unused = route('r', { rules: [{ backendRefs }] });
+  t.strictSame(told(meshOf(gateway(), unused), unused), allWell);
+});
+
+t.test('parents and features that are not read yet are reported', async (t) => {
+  const parents = [{ group: 'gateway.networking.k8s.io', kind: 'ListenerSet', name: 'more' }];
+  const inMesh = [{ group: '', kind: 'Service', name: 'a' }];
+  const rules = [{ sessionPersistence: {}, backendRefs: [{ name: 'a', port: 8080 }] }];
+  const mesh = meshOf(
+    route('sets', { parentRefs: parents }),
+    route('sessions', { parentRefs: inMesh, rules }),
+  );
+  t.strictSame(
+    analyzeGatewayApi(mesh).map(({ code, path }) => `${code} ${path?.join('.')}`),
+    ['not-implemented spec.rules.0.sessionPersistence', 'not-implemented spec.parentRefs.0'],
+  );
 });
 
 t.test('grants are for a kind, a namespace, and a name where one is given', async (t) => {

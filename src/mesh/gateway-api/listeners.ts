@@ -65,7 +65,9 @@ function gatewayState(
   controller: string,
 ): GatewayState {
   const { listeners: written } = resource.spec as KubernetesGatewaySpec;
-  const selected = selectorOf(input, resource);
+  const selected = { ...selectorOf(input, resource) };
+  const parameters = parametersProblem(input, resource);
+  if (parameters) selected.problem = parameters;
   const sessions = sessionGateways(input).has(`${resource.namespace}/${resource.name}`);
   const conflicts = conflictsOf(written);
   const listeners = written.map((listener, i) =>
@@ -83,6 +85,19 @@ function gatewayState(
           path: ['spec', 'listeners'],
         });
   return { resource, controller, accepted, listeners };
+}
+
+/** Parameters are a ConfigMap, as in Istio; nothing is deployed by them here. */
+function parametersProblem(
+  { configMaps }: GatewayApiInput,
+  { namespace, spec }: Resource,
+): Verdict | undefined {
+  const ref = (spec as KubernetesGatewaySpec).infrastructure?.parametersRef;
+  if (ref === undefined) return undefined;
+  const { group = '', kind = '', name = '' } = ref;
+  if (group === '' && kind === 'ConfigMap' && find(configMaps, namespace, name)) return undefined;
+  const path = ['spec', 'infrastructure', 'parametersRef'];
+  return bad('InvalidParameters', `there is no ${kind} ${namespace}/${name} of parameters`, path);
 }
 
 /** The routers: by label, or those behind the Services that `addresses` name. */

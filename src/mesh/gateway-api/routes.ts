@@ -1,4 +1,5 @@
 // All routes of the Gateway API with their parents, their rules and what is wrong with their references.
+import type { BackendObjectRef, BackendRef } from '../../kinds/gateway-api-values.js';
 import type { GrpcRouteSpec } from '../../kinds/grpc-route.js';
 import type { HttpRouteFilter, HttpRouteRule, HttpRouteSpec } from '../../kinds/http-route.js';
 import type { TcpRouteSpec, TlsRouteSpec } from '../../kinds/l4-route.js';
@@ -49,10 +50,15 @@ class References {
     this.#referrer = referrer;
   }
 
-  resolve(ref: Parameters<typeof resolveBackend>[1], path: FieldPath): Backend {
+  resolve(ref: BackendObjectRef, path: FieldPath): Backend {
     const { backend, problem } = resolveBackend(this.#input, ref, this.#referrer, path);
     this.first ??= problem;
     return backend;
+  }
+
+  /** A backend that gets no requests may be missing, as in Istio. */
+  used(ref: BackendRef, path: FieldPath): Backend {
+    return ref.weight === 0 ? null : this.resolve(ref, path);
   }
 
   get verdict(): Verdict {
@@ -105,7 +111,7 @@ function resolveRule(references: References, rule: HttpRouteRule, i: number): Ru
   const path = ['spec', 'rules', i];
   const { filters = [], backendRefs = [] } = rule;
   return {
-    backends: backendRefs.map((ref, j) => references.resolve(ref, [...path, 'backendRefs', j])),
+    backends: backendRefs.map((ref, j) => references.used(ref, [...path, 'backendRefs', j])),
     mirrors: resolveMirrors(references, filters, path),
     backendMirrors: backendRefs.map((ref, j) =>
       resolveMirrors(references, ref.filters ?? [], [...path, 'backendRefs', j]),
@@ -135,7 +141,7 @@ function connectionOutcome(
   const { gateway, mesh, resolvedRefs } = resolveFor(input, resource, parents, (references) => {
     const path = ['spec', 'rules', 0, 'backendRefs'];
     const all = (rule?.backendRefs ?? []).map((ref, i) => ({
-      backend: references.resolve(ref, [...path, i]),
+      backend: references.used(ref, [...path, i]),
       weight: ref.weight ?? 1,
     }));
     return all.filter(({ weight }) => weight > 0) as WeightedBackends;
