@@ -25,6 +25,15 @@ export interface ParentState {
   service?: { hostname: string; namespace: string; port?: number };
 }
 
+/** What parents are looked up in. */
+export type ParentInput = Pick<
+  GatewayApiInput,
+  'settings' | 'gateways' | 'services' | 'namespaces'
+> & {
+  /** Those that are ours, by `namespace/name`. */
+  states: ReadonlyMap<string, GatewayState>;
+};
+
 interface Route {
   resource: Resource;
   kind: RouteKind;
@@ -33,32 +42,25 @@ interface Route {
 }
 
 /** The parents of a route; Gateways of other controllers are left out. */
-export function parentsOf(
-  input: GatewayApiInput,
-  gateways: ReadonlyMap<string, GatewayState>,
-  route: Route,
-): ParentState[] {
+export function parentsOf(input: ParentInput, route: Route): ParentState[] {
   return route.parentRefs.flatMap((ref, i): ParentState | [] => {
     const { group = GATEWAY_GROUP, kind = 'Gateway' } = ref;
     const path = ['spec', 'parentRefs', i];
     if (group === GATEWAY_GROUP && kind === 'Gateway') {
-      return gatewayParent({ input, gateways, route, ref, path });
+      return gatewayParent(input, route, ref, path);
     }
     return group === '' && kind === 'Service' ? serviceParent(input, route, ref, path) : [];
   });
 }
 
-interface ParentInput {
-  input: GatewayApiInput;
-  gateways: ReadonlyMap<string, GatewayState>;
-  route: Route;
-  ref: ParentRef;
-  path: FieldPath;
-}
-
-function gatewayParent({ input, gateways, route, ref, path }: ParentInput): ParentState | [] {
+function gatewayParent(
+  input: ParentInput,
+  route: Route,
+  ref: ParentRef,
+  path: FieldPath,
+): ParentState | [] {
   const namespace = ref.namespace ?? route.resource.namespace;
-  const gateway = gateways.get(`${namespace}/${ref.name}`);
+  const gateway = input.states.get(`${namespace}/${ref.name}`);
   const refused = (reason: string, message: string, at: FieldPath = path): ParentState => ({
     ref,
     controller: gateway?.controller ?? OUR_CONTROLLER,
@@ -141,7 +143,7 @@ export function isMoreSpecific(a: ListenerState, b: ListenerState): boolean {
 }
 
 function serviceParent(
-  { services, settings }: GatewayApiInput,
+  { services, settings }: ParentInput,
   { resource }: Route,
   ref: ParentRef,
   path: FieldPath,

@@ -17,6 +17,9 @@ export interface ResolvedBackend {
   problem?: Verdict;
 }
 
+/** Where backends are looked up. */
+export type BackendInput = Pick<GatewayApiInput, 'settings' | 'grants' | 'services' | 'byHostname'>;
+
 /** Who refers; `enforce`: other namespaces need a ReferenceGrant. In the mesh Istio asks for none. */
 export interface Referrer {
   route: Resource;
@@ -25,7 +28,7 @@ export interface Referrer {
 
 /** Resolves one reference. */
 export function resolveBackend(
-  input: GatewayApiInput,
+  input: BackendInput,
   ref: BackendObjectRef,
   { route, enforce }: Referrer,
   path: FieldPath,

@@ -8,7 +8,7 @@ import {
   caOf,
   find,
   GATEWAY_GROUP,
-  type GatewayApiInput,
+  type GatewayInput,
   hasCertificate,
   mayRefer,
 } from './resources.js';
@@ -34,7 +34,7 @@ const cipherSuites = 'gateway.istio.io/tls-cipher-suites';
 
 /** Translates `tls` of a listener of protocol HTTPS or TLS. */
 export function listenerTls(
-  input: GatewayApiInput,
+  input: GatewayInput,
   gateway: Resource,
   listener: Listener,
   path: FieldPath,
@@ -63,7 +63,7 @@ export function listenerTls(
 
 /** The valid ones of the certificates; a listener is refused only when there are none (Istio). */
 function certificatesOf(
-  input: GatewayApiInput,
+  input: GatewayInput,
   gateway: Resource,
   { tls }: Listener,
   path: FieldPath,
@@ -114,7 +114,7 @@ function certificatesOf(
 }
 
 /** `tls.frontend` of the Gateway, for a port. */
-function clientValidation(input: GatewayApiInput, gateway: Resource, port: number): ListenerTls {
+function clientValidation(input: GatewayInput, gateway: Resource, port: number): ListenerTls {
   const frontend = (gateway.spec as KubernetesGatewaySpec).tls?.frontend;
   const index = (frontend?.perPort ?? []).findIndex((each) => each.port === port);
   const own = index >= 0 ? frontend?.perPort?.[index]?.tls : frontend?.default;

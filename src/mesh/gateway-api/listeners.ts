@@ -1,5 +1,4 @@
 // The listeners of Gateways: which are in force, as which servers of the mesh, and what is wrong with the others.
-import type { HttpRouteSpec } from '../../kinds/http-route.js';
 import type { KubernetesGatewaySpec, Listener } from '../../kinds/kubernetes-gateway.js';
 import type { FieldPath } from '../../kinds/problem.js';
 import type { Resource } from '../../kinds/resource.js';
@@ -14,7 +13,7 @@ import {
 } from '../gateway.js';
 import { controllerOf } from './gateway-class.js';
 import { listenerTls } from './listener-tls.js';
-import { find, GATEWAY_GROUP, type GatewayApiInput } from './resources.js';
+import { find, GATEWAY_GROUP, type GatewayInput } from './resources.js';
 import { bad, good, type Verdict, type Verdicts } from './verdict.js';
 
 export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute';
@@ -50,25 +49,22 @@ const kindsOf: Readonly<Record<string, readonly RouteKind[]>> = {
   TCP: ['TCPRoute'],
 };
 
-/** All Gateways that are ours, oldest first. */
-export function gatewayStates(input: GatewayApiInput): GatewayState[] {
-  return input.gateways.flatMap((resource) => {
+/** All Gateways that are ours, oldest first. The same array for the same input. */
+export const gatewayStates = memoize((input: GatewayInput): readonly GatewayState[] =>
+  input.gateways.flatMap((resource) => {
     const { gatewayClassName } = resource.spec as KubernetesGatewaySpec;
     const controller = controllerOf(input.classes, gatewayClassName);
     return controller === undefined ? [] : gatewayState(input, resource, controller);
-  });
-}
+  }),
+);
 
-function gatewayState(
-  input: GatewayApiInput,
-  resource: Resource,
-  controller: string,
-): GatewayState {
+function gatewayState(input: GatewayInput, resource: Resource, controller: string): GatewayState {
   const { listeners: written } = resource.spec as KubernetesGatewaySpec;
   const selected = { ...selectorOf(input, resource) };
   const parameters = parametersProblem(input, resource);
   if (parameters) selected.problem = parameters;
-  const sessions = sessionGateways(input).has(`${resource.namespace}/${resource.name}`);
+  const own = `${resource.namespace}/${resource.name}`;
+  const sessions = input.sessions.split('\n').includes(own);
   const conflicts = conflictsOf(written);
   const listeners = written.map((listener, i) =>
     listenerState(input, { resource, listener, i, conflict: conflicts[i], sessions, ...selected }),
@@ -89,7 +85,7 @@ function gatewayState(
 
 /** Parameters are a ConfigMap, as in Istio; nothing is deployed by them here. */
 function parametersProblem(
-  { configMaps }: GatewayApiInput,
+  { configMaps }: GatewayInput,
   { namespace, spec }: Resource,
 ): Verdict | undefined {
   const ref = (spec as KubernetesGatewaySpec).infrastructure?.parametersRef;
@@ -102,7 +98,7 @@ function parametersProblem(
 
 /** The routers: by label, or those behind the Services that `addresses` name. */
 function selectorOf(
-  { settings, services }: GatewayApiInput,
+  { settings, services }: GatewayInput,
   { namespace, name, spec }: Resource,
 ): { selectors: GatewaySelector[]; problem?: Verdict } {
   const { addresses = [] } = spec as KubernetesGatewaySpec;
@@ -173,7 +169,7 @@ interface ListenerInput {
   problem?: Verdict;
 }
 
-function listenerState(input: GatewayApiInput, from: ListenerInput): ListenerState {
+function listenerState(input: GatewayInput, from: ListenerInput): ListenerState {
   const { resource, listener, i, conflict } = from;
   const path = ['spec', 'listeners', i];
   const possible = kindsOf[listener.protocol] ?? [];
@@ -268,16 +264,3 @@ const meshGatewayOf = memoize((resource: Resource, i: number, rest: string): Gat
     options: { ...gatewayOptions(resource.annotations), ...(sessions && { sessions }) },
   };
 });
-
-/** Gateways that a route with sessions names: their listeners need the filter for it. */
-function sessionGateways({ httpRoutes, grpcRoutes }: GatewayApiInput): ReadonlySet<string> {
-  return new Set([...namedWithSession(httpRoutes), ...namedWithSession(grpcRoutes)]);
-}
-
-const namedWithSession = memoize((routes: readonly Resource[]): readonly string[] =>
-  routes.flatMap(({ namespace, spec }) => {
-    const { parentRefs = [], rules = [] } = spec as HttpRouteSpec;
-    if (!rules.some(({ sessionPersistence }) => sessionPersistence)) return [];
-    return parentRefs.map((ref) => `${ref.namespace ?? namespace}/${ref.name}`);
-  }),
-);

@@ -31,6 +31,15 @@ export interface GatewayApiInput {
   byHostname: ReadonlyMap<string, readonly Service[]>;
 }
 
+/** What Gateways are evaluated from: while these are the same, so is what is found. */
+export type GatewayInput = Pick<
+  GatewayApiInput,
+  'settings' | 'classes' | 'gateways' | 'grants' | 'configMaps' | 'secrets' | 'services'
+> & {
+  /** `namespace/name` of the Gateways that a route with sessions names, one a line. */
+  sessions: string;
+};
+
 /** Who refers, or what is referred to. */
 export interface ObjectId {
   group: string;

@@ -5,12 +5,12 @@ import type { HttpRouteFilter, HttpRouteRule, HttpRouteSpec } from '../../kinds/
 import type { TcpRouteSpec, TlsRouteSpec } from '../../kinds/l4-route.js';
 import type { FieldPath } from '../../kinds/problem.js';
 import type { Resource } from '../../kinds/resource.js';
+import { memoize } from '../../lib/memo.js';
 import { byAge } from '../order.js';
-import { type ParentState, parentsOf } from './attachment.js';
-import { type Backend, type Referrer, resolveBackend } from './backends.js';
+import { type ParentInput, type ParentState, parentsOf } from './attachment.js';
+import { type Backend, type BackendInput, type Referrer, resolveBackend } from './backends.js';
 import { httpRulesOf, type RuleBackends } from './http-rules.js';
-import type { GatewayState, RouteKind } from './listeners.js';
-import type { GatewayApiInput } from './resources.js';
+import type { RouteKind } from './listeners.js';
 import { good, type Verdict } from './verdict.js';
 import type { RouteState, WeightedBackends } from './virtual-services.js';
 
@@ -19,33 +19,33 @@ export interface RouteOutcome extends RouteState {
   resolvedRefs: { gateway: Verdict; mesh: Verdict };
 }
 
+/** What routes are evaluated from: while it is the same, so is what is found about a route. */
+export type RouteInput = ParentInput & BackendInput;
+
 /** All routes, oldest first, whatever their kind. */
 export function routeOutcomes(
-  input: GatewayApiInput,
-  gateways: readonly GatewayState[],
-): RouteOutcome[] {
-  const byName = new Map(
-    gateways.map((each) => [`${each.resource.namespace}/${each.resource.name}`, each]),
-  );
-  return [...input.httpRoutes, ...input.grpcRoutes, ...input.tlsRoutes, ...input.tcpRoutes]
-    .sort(byAge)
-    .map((resource) => {
-      const { parentRefs = [], hostnames = [] } = resource.spec as HttpRouteSpec;
-      const kind = resource.kind as RouteKind;
-      const parents = parentsOf(input, byName, { resource, kind, parentRefs, hostnames });
-      return kind === 'HTTPRoute' || kind === 'GRPCRoute'
-        ? httpOutcome(input, resource, parents)
-        : connectionOutcome(input, resource, parents);
-    });
+  routes: readonly Resource[],
+  input: RouteInput,
+): readonly RouteOutcome[] {
+  return [...routes].sort(byAge).map((resource) => routeOutcome(resource, input));
 }
+
+const routeOutcome = memoize((resource: Resource, input: RouteInput): RouteOutcome => {
+  const { parentRefs = [], hostnames = [] } = resource.spec as HttpRouteSpec;
+  const kind = resource.kind as RouteKind;
+  const parents = parentsOf(input, { resource, kind, parentRefs, hostnames });
+  return kind === 'HTTPRoute' || kind === 'GRPCRoute'
+    ? httpOutcome(input, resource, parents)
+    : connectionOutcome(input, resource, parents);
+});
 
 /** Collects the first thing that is wrong with the references of a route. */
 class References {
   first: Verdict | undefined;
-  readonly #input: GatewayApiInput;
+  readonly #input: RouteInput;
   readonly #referrer: Referrer;
 
-  constructor(input: GatewayApiInput, referrer: Referrer) {
+  constructor(input: RouteInput, referrer: Referrer) {
     this.#input = input;
     this.#referrer = referrer;
   }
@@ -68,7 +68,7 @@ class References {
 
 /** Resolves for Gateways and, where that is asked for, for the mesh. */
 function resolveFor<T>(
-  input: GatewayApiInput,
+  input: RouteInput,
   route: Resource,
   parents: readonly ParentState[],
   of: (references: References) => T,
@@ -89,7 +89,7 @@ function resolveFor<T>(
 }
 
 function httpOutcome(
-  input: GatewayApiInput,
+  input: RouteInput,
   resource: Resource,
   parents: readonly ParentState[],
 ): RouteOutcome {
@@ -133,7 +133,7 @@ function resolveMirrors(
 
 /** Of connections the first rule counts: there is nothing that rules could differ in. */
 function connectionOutcome(
-  input: GatewayApiInput,
+  input: RouteInput,
   resource: Resource,
   parents: readonly ParentState[],
 ): RouteOutcome {
