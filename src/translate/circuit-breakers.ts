@@ -3,6 +3,7 @@
 import type { CircuitBreakers } from '../envoy/gen/types/envoy/config/cluster/v3/CircuitBreakers.js';
 import type { UpstreamConnectionOptions } from '../envoy/gen/types/envoy/config/cluster/v3/UpstreamConnectionOptions.js';
 import type { TcpKeepalive } from '../envoy/gen/types/envoy/config/core/v3/TcpKeepalive.js';
+import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { toDuration } from './duration.js';
 import type { ConnectionPool, RetryBudget } from './traffic-policy.js';
@@ -10,12 +11,19 @@ import type { ConnectionPool, RetryBudget } from './traffic-policy.js';
 /** No limit: Istio's default for every threshold, where Envoy's would be 1024 (3 for retries). */
 const unlimited = 2 ** 32 - 1;
 
-/** The thresholds of a cluster. A limit of 0 counts as not given, as in Istio. */
+/**
+ * The thresholds of a cluster. A limit of 0 counts as not given, as in Istio. One object for the clusters of a rule's
+ * subsets, and for all without limits.
+ */
 export function circuitBreakers(
   pool: ConnectionPool | undefined,
   retryBudget?: RetryBudget,
 ): CircuitBreakers {
-  return {
+  return pool === undefined && retryBudget === undefined ? noLimits : limits(pool, retryBudget);
+}
+
+const limits = memoize(
+  (pool: ConnectionPool | undefined, retryBudget: RetryBudget | undefined): CircuitBreakers => ({
     thresholds: [
       {
         max_connections: { value: pool?.tcp?.maxConnections || unlimited },
@@ -34,8 +42,10 @@ export function circuitBreakers(
         }),
       },
     ],
-  };
-}
+  }),
+);
+
+const noLimits = limits(undefined, undefined);
 
 /**
  * Keepalive of upstream connections: the mesh's, overridden value by value by the rule's. An empty keepalive turns

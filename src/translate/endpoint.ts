@@ -11,7 +11,6 @@ import { isIp } from '../mesh/make-endpoint.js';
 import { labelOf } from '../mesh/place.js';
 import type { Locality } from '../mesh/proxy.js';
 import { group, type Placement, placed, weightOf } from './placement.js';
-import { struct } from './struct.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -85,7 +84,10 @@ function lbEndpoints(endpoints: readonly Endpoint[]): LbEndpoint[] {
   let metadata: Metadata = {};
   return endpoints.map((endpoint) => {
     const own = workloadText(endpoint);
-    if (own !== text) metadata = { filter_metadata: { istio: struct({ workload: own }) } };
+    if (own !== text) {
+      const fields = { workload: { stringValue: own } };
+      metadata = { filter_metadata: { istio: { fields } } };
+    }
     text = own;
     return {
       endpoint: { address: envoyAddress(endpoint) },

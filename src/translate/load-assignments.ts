@@ -5,7 +5,7 @@ import { memoize } from '../lib/memo.js';
 import type { Endpoint, ServiceEndpoints } from '../mesh/endpoint.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
-import { type Labels, loadAssignment } from './endpoint.js';
+import { type EndpointFilter, type Labels, loadAssignment } from './endpoint.js';
 import { placementAt } from './locality.js';
 import { LOCAL_CLUSTER } from './names.js';
 import type { OutboundCluster } from './outbound-cluster.js';
@@ -58,7 +58,7 @@ const assignmentsAt = memoize(
       if (assignment === undefined) continue;
       const listed = endpoints?.byPort.get(assignment.port) ?? none;
       const placement = place && placementAt(assignment.locality, place);
-      const filter = JSON.stringify([sorted(assignment.labels), assignment.unhealthy]);
+      const filter = filterText(assignment);
       const seen = placement === undefined ? '' : JSON.stringify(placement);
       assignments.push(oneAssignment(service, listed, name, filter, seen));
     }
@@ -82,6 +82,11 @@ const oneAssignment = memoize(
     });
   },
 );
+
+/** Most clusters have no labels. */
+function filterText({ labels, unhealthy }: EndpointFilter): string {
+  return JSON.stringify([Object.keys(labels).length < 2 ? labels : sorted(labels), unhealthy]);
+}
 
 function sorted(labels: Labels): Labels {
   return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,6 +1,7 @@
 // DestinationRule outlierDetection as Envoy's outlier_detection and panic threshold. Locality failover, which its
 // presence turns on, is locality.ts.
 import type { OutlierDetection as EnvoyOutlierDetection } from '../envoy/gen/types/envoy/config/cluster/v3/OutlierDetection.js';
+import { memoize } from '../lib/memo.js';
 import type { Service } from '../mesh/service.js';
 import { toDuration } from './duration.js';
 import type { OutlierDetection } from './traffic-policy.js';
@@ -9,7 +10,7 @@ import type { OutlierDetection } from './traffic-policy.js';
  * Envoy's detector. Counting detectors are enforced wholly or, at 0, not at all; ejection by success rate is always
  * off, as Istio has it. What is not given keeps Envoy's default (10s interval, 30s base ejection, 10 percent).
  */
-export function outlierDetection(outlier: OutlierDetection): EnvoyOutlierDetection {
+export const outlierDetection = memoize((outlier: OutlierDetection): EnvoyOutlierDetection => {
   const out: EnvoyOutlierDetection = { enforcing_success_rate: { value: 0 } };
   const errors = outlier.consecutive5xxErrors;
   if (errors !== undefined) {
@@ -36,7 +37,7 @@ export function outlierDetection(outlier: OutlierDetection): EnvoyOutlierDetecti
     }
   }
   return out;
-}
+});
 
 /**
  * Percent of healthy endpoints below which Envoy uses the unhealthy ones too. Off (0) by default, since unready

@@ -38,7 +38,8 @@ export function aliasDomains(alias: string, { dnsDomain }: DomainClient): Servic
 
 /** An IPv6 address in brackets, as in a Host header; any other host as it is. */
 export function hostDomain(host: string): string {
-  return isIPv6(host) ? `[${host}]` : host;
+  // Node's test is a long regular expression, and nearly all hosts are names.
+  return host.includes(':') && isIPv6(host) ? `[${host}]` : host;
 }
 
 const domainsOf = memoize(
@@ -70,7 +71,7 @@ const domainsOf = memoize(
  * `name.namespace.svc` everywhere in the cluster; other hosts of the client's own domain lose what they share.
  */
 export function shortForms(hostname: string, dnsDomain: string): string[] {
-  const forms = isIP(hostname) ? [] : [`${hostname}.`];
+  const forms = mayBeIp.test(hostname) && isIP(hostname) ? [] : [`${hostname}.`];
   const svc = dnsDomain.indexOf('.svc.');
   if (svc > 0) {
     if (!hostname.endsWith(dnsDomain.slice(svc))) return forms;
@@ -89,6 +90,9 @@ export function shortForms(hostname: string, dnsDomain: string): string[] {
   if (own.length === 2) forms.push(`${unique}.${shared[0]}`);
   return forms;
 }
+
+/** An address ends in a digit, or has colons. */
+const mayBeIp = /\d$|:/;
 
 function kubernetesForms(hostname: string, clientNamespace: string): string[] {
   const before = hostname.slice(0, hostname.indexOf('.svc.'));
