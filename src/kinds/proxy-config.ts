@@ -15,17 +15,19 @@ export const proxyConfigDoc = [
 
 /** The spec of a ProxyConfig. */
 export const proxyConfigSpec = message({
-  selector: message({
-    matchLabels: noEffect(labels, "No field of a ProxyConfig is the control plane's."),
-  }).describe('the proxies that it is for'),
+  selector: noEffect(
+    message({ matchLabels: labels }),
+    "No field of a ProxyConfig is the control plane's.",
+  ),
   concurrency: noEffect(int32, 'Threads are a flag of Envoy: `envoy --concurrency N`.'),
   environmentVariables: noEffect(
     stringMap,
     "They are of Envoy's process; what Istio's agent makes of ISTIO_META_NAME is `fairlead bootstrap --metadata`.",
   ),
-  image: message({
-    imageType: noEffect(string, 'Any Envoy will do; who starts it chooses the image.'),
-  }).describe('the image of the proxy'),
+  image: noEffect(
+    message({ imageType: string }),
+    'Any Envoy will do; who starts it chooses the image.',
+  ),
 });
 
 export type ProxyConfigSpec = z.output<typeof proxyConfigSpec>;
