@@ -21,6 +21,7 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   tcp: [/240\.240\.0\.20_6000/, /"weightedClusters"/],
   'external-service': [/STRICT_DNS/, /192\.0\.2\.10_8443/, /block_all/, /BlackHoleCluster/],
   'ingress-gateway': [/outbound\|8080\|\|frontend\.default\.svc\.cluster\.local/],
+  'gateway-api': [/outbound\|8080\|\|frontend\.default/, /"retriableStatusCodes":\[503\]/],
   'egress-gateway': [/outbound\|80\|\|istio-egressgateway\.default/, /block_all/],
 };
 

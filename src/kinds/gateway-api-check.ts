@@ -74,7 +74,9 @@ function checkNamespaces(findings: Findings, path: FieldPath, choice?: Namespace
 export function checkHostname(findings: Findings, path: FieldPath, hostname: string): void {
   if (isAddress(hostname)) findings.invalid(path, 'a hostname is no IP address');
   else if (hostname === '*') findings.invalid(path, 'leave the hostname out for any host');
-  else report(findings, path, wildcardHostProblem(hostname));
+  else if (hostname.includes('*') && !hostname.startsWith('*.')) {
+    findings.invalid(path, 'a wildcard is `*.` before the rest of the name');
+  } else report(findings, path, wildcardHostProblem(hostname));
 }
 
 /** Hosts of a route. */

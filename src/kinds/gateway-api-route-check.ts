@@ -128,6 +128,11 @@ function checkFilter(
     if (modifier[own] === undefined) {
       findings.missing([...path, field, 'path', own], `${modifier.type} needs ${own}`);
     }
+    const text = modifier[own];
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    if (text !== undefined && /[\x00-\x20\x7f]/.test(text)) {
+      findings.invalid([...path, field, 'path', own], 'a path has no blanks or control characters');
+    }
     if (own === 'replacePrefixMatch' && !isPrefix) {
       findings.invalid([...path, field, 'path'], 'the rule must have one match, by PathPrefix');
     }
@@ -146,12 +151,13 @@ function checkFilter(
       'percent and fraction exclude each other',
     );
   }
-  if (
-    fraction &&
-    !(fraction.numerator >= 0 && fraction.numerator <= (fraction.denominator ?? 100))
-  ) {
+  if (fraction && !isShare(fraction.numerator, fraction.denominator ?? 100)) {
     findings.invalid([...path, 'requestMirror', 'fraction'], 'the fraction is from 0 to 1');
   }
+}
+
+function isShare(numerator: number, denominator: number): boolean {
+  return numerator >= 0 && denominator > 0 && numerator <= denominator;
 }
 
 function checkHeaders(findings: Findings, path: FieldPath, modifier?: HeaderModifier): void {
@@ -179,6 +185,20 @@ function checkSession(findings: Findings, path: FieldPath, session?: SessionPers
   const lifetime = session.cookie?.lifetimeType ?? session.cookieConfig?.lifetimeType;
   if (lifetime === 'Permanent' && session.absoluteTimeout === undefined) {
     findings.missing([...path, 'absoluteTimeout'], 'a permanent cookie needs absoluteTimeout');
+  }
+  const { sessionName, cookie, header } = session;
+  const names = [
+    [['sessionName'], sessionName],
+    [['cookie', 'name'], cookie?.name],
+    [['header', 'name'], header?.name],
+  ] as const;
+  for (const [at, name] of names) {
+    if (name !== undefined && !isHeaderName(name)) {
+      findings.invalid([...path, ...at], 'the name has wrong characters');
+    }
+  }
+  if (cookie?.path !== undefined && !/^\/[!-:<-~]*$/.test(cookie.path)) {
+    findings.invalid([...path, 'cookie', 'path'], 'the path begins with / and has no blanks or ;');
   }
   if (session.type === 'Header' && !session.header?.name && !session.sessionName) {
     findings.missing([...path, 'header'], 'a session by header needs the name of the header');

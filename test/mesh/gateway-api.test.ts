@@ -304,6 +304,7 @@ t.test('replacing a prefix', async (t) => {
     ['/foo', '/', '/foo', '/'],
     ['/', '/xyz', '/bar', '/xyz/bar'],
     ['/a.b', '/', '/a.b/c', '/c'],
+    ['/foo', 'xyz', '/foo/bar', '/xyz/bar'],
   ];
   for (const [prefix, replacement, path, expected] of rows) {
     const found = replacePrefix(prefix, replacement);

@@ -47,7 +47,10 @@ export function redirectOf(
     ...(port !== undefined
       ? { port }
       : { derivePort: scheme ? 'FROM_PROTOCOL_DEFAULT' : 'FROM_REQUEST_PORT' }),
-    ...(path?.type === 'ReplaceFullPath' && replaceFullPath && { uri: replaceFullPath }),
+    ...(path?.type === 'ReplaceFullPath' &&
+      replaceFullPath && {
+        uri: replaceFullPath.startsWith('/') ? replaceFullPath : `/${replaceFullPath}`,
+      }),
     ...(replaced && ('uri' in replaced ? { prefixRewrite: replaced.uri } : replaced)),
   };
 }

@@ -24,11 +24,17 @@ export interface RuleBackends {
   backendMirrors: readonly (readonly Backend[])[];
 }
 
+/** The rules as they are written; an HTTPRoute without any has one for everything (Gateway API, default of `rules`). */
+export function rulesOf({ kind, spec }: Resource): readonly HttpRouteRule[] {
+  const { rules } = spec as HttpRouteSpec | GrpcRouteSpec;
+  return (rules as readonly HttpRouteRule[] | undefined) ?? (kind === 'HTTPRoute' ? [{}] : []);
+}
+
 /** The rules of a route, in the order in which they are written; the same array for the same input. */
 export const httpRulesOf = memoize((route: Resource, resolved: string): readonly RankedRule[] => {
   const backends = JSON.parse(resolved) as RuleBackends[];
-  const rules = (route.spec as HttpRouteSpec | GrpcRouteSpec).rules ?? [];
-  return (rules as readonly HttpRouteRule[]).flatMap((rule, i) => {
+  const rules = rulesOf(route);
+  return rules.flatMap((rule, i) => {
     const name = rule.name ?? `${route.namespace}.${route.name}.${i}`;
     const matches = matchesOf(route.kind, rule);
     return matches.flatMap((match) => {

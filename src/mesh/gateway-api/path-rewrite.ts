@@ -6,7 +6,7 @@ export type PathRewrite = { uri: string } | { uriRegexRewrite: { match: string; 
 /** Replaces `prefix` (what the rule matches) by `replacement`. */
 export function replacePrefix(prefix: string, replacement: string): PathRewrite {
   const from = withoutSlash(prefix);
-  const to = withoutSlash(replacement);
+  const to = withSlash(withoutSlash(replacement));
   // /a -> / leaves /b of /a/b, and / of /a itself.
   if (to === '') {
     if (from === '') return { uri: '/' };
@@ -19,7 +19,12 @@ export function replacePrefix(prefix: string, replacement: string): PathRewrite 
 
 /** Replaces the whole path; the query stays. */
 export function replacePath(path: string): PathRewrite {
-  return { uriRegexRewrite: { match: '^/.*$', rewrite: path.replaceAll('\\', '\\\\') } };
+  return { uriRegexRewrite: { match: '^/.*$', rewrite: withSlash(path).replaceAll('\\', '\\\\') } };
+}
+
+/** A path begins with a slash, whether or not it was written. */
+function withSlash(path: string): string {
+  return path === '' || path.startsWith('/') ? path : `/${path}`;
 }
 
 function withoutSlash(path: string): string {

@@ -1,6 +1,5 @@
 // All routes of the Gateway API with their parents, their rules and what is wrong with their references.
 import type { BackendObjectRef, BackendRef } from '../../kinds/gateway-api-values.js';
-import type { GrpcRouteSpec } from '../../kinds/grpc-route.js';
 import type { HttpRouteFilter, HttpRouteRule, HttpRouteSpec } from '../../kinds/http-route.js';
 import type { TcpRouteSpec, TlsRouteSpec } from '../../kinds/l4-route.js';
 import type { FieldPath } from '../../kinds/problem.js';
@@ -9,7 +8,7 @@ import { memoize } from '../../lib/memo.js';
 import { byAge } from '../order.js';
 import { type ParentInput, type ParentState, parentsOf } from './attachment.js';
 import { type Backend, type BackendInput, type Referrer, resolveBackend } from './backends.js';
-import { httpRulesOf, type RuleBackends } from './http-rules.js';
+import { httpRulesOf, type RuleBackends, rulesOf } from './http-rules.js';
 import type { RouteKind } from './listeners.js';
 import { good, type Verdict } from './verdict.js';
 import type { RouteState, WeightedBackends } from './virtual-services.js';
@@ -93,11 +92,8 @@ function httpOutcome(
   resource: Resource,
   parents: readonly ParentState[],
 ): RouteOutcome {
-  const rules = (resource.spec as HttpRouteSpec | GrpcRouteSpec).rules ?? [];
   const { gateway, mesh, resolvedRefs } = resolveFor(input, resource, parents, (references) =>
-    JSON.stringify(
-      (rules as readonly HttpRouteRule[]).map((rule, i) => resolveRule(references, rule, i)),
-    ),
+    JSON.stringify(rulesOf(resource).map((rule, i) => resolveRule(references, rule, i))),
   );
   return {
     resource,
