@@ -1,11 +1,12 @@
 // Every example is loaded as `fairlead analyze` and `translate` load it: nothing wrong, every rule in force, and each
 // has a README that names its folder.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { loadOffline, offlineConfiguration, offlineProblems } from '../src/cli/offline.js';
 import { describedNode } from '../src/cli/proxy-identity.js';
+import { TestCa } from './xds/certificates.js';
 
 const folder = fileURLToPath(new URL('../examples', import.meta.url));
 const examples = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'config')));
@@ -37,10 +38,35 @@ t.test('the list of expectations is the list of examples', async (t) => {
   for (const name of examples) t.match(index, `](${name}/)`);
 });
 
+/** Secrets that the demo, or the reader of a README, makes: no keys are committed. */
+const certificates: Readonly<Record<string, string>> = {
+  demo: 'gateway-certificate',
+  'ingress-gateway': 'shop-cert',
+};
+
+/** The configuration of an example, with the Secret that it lacks. */
+function withCertificate(t: Test, name: string): string {
+  const config = join(folder, name, 'config');
+  const secret = certificates[name];
+  if (secret === undefined) return config;
+  const copy = t.testdir();
+  cpSync(config, copy, { recursive: true });
+  const { cert, key } = new TestCa().issue();
+  const document = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: secret },
+    type: 'kubernetes.io/tls',
+    stringData: { 'tls.crt': cert, 'tls.key': key },
+  };
+  writeFileSync(join(copy, 'gateway-certificate.yaml'), JSON.stringify(document));
+  return copy;
+}
+
 for (const name of examples) {
   t.test(name, async (t) => {
     t.ok(existsSync(join(folder, name, 'README.md')), 'has a README');
-    const offline = await loadOffline(join(folder, name, 'config'));
+    const offline = await loadOffline(withCertificate(t, name));
     t.ok(offline.generation.resources.size > 0);
     t.strictSame(
       offlineProblems(offline).filter(({ severity }) => severity !== 'info'),

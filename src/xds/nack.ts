@@ -56,9 +56,18 @@ export function resourcesAtFault(
 /** So many are looked for in every resource: a client could quote thousands. */
 const quotedMax = 10;
 
-/** What the text puts in quotes, if it is long enough to tell something; the longest ones, longest first. */
+/**
+ * What the text puts in quotes, if it is long enough to tell something, and paths of files, which Envoy does not quote
+ * ("Invalid path: /etc/a.wasm"); the longest ones, longest first.
+ */
 export function quotedTexts(message: string): readonly string[] {
-  const texts = [...message.matchAll(/'([^']{3,})'|"([^"]{3,})"/g)].map(([, a, b]) => a ?? b ?? '');
+  const quoted = [...message.matchAll(/'([^']{3,})'|"([^"]{3,})"/g)].map(
+    ([, a, b]) => a ?? b ?? '',
+  );
+  const paths = [...message.matchAll(/(?<=[\s:(])\/[\w.@-]+(?:\/[\w.@-]+)+/g)].map(
+    ([path]) => path,
+  );
+  const texts = [...quoted, ...paths];
   return texts.sort((a, b) => b.length - a.length).slice(0, quotedMax);
 }
 

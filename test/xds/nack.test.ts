@@ -20,6 +20,8 @@ t.test('names as whole words', async (t) => {
 t.test('what is quoted is looked for in the resources', async (t) => {
   const some = [resource('a', 'x(((y'), resource('b', 'fine')];
   t.same(resourcesAtFault(`regex '(((' is invalid`, some), ['a']);
+  const files = [resource('a', 'file:///etc/a.wasm'), resource('b', 'file:///etc/b.wasm')];
+  t.same(resourcesAtFault('Invalid path: /etc/b.wasm\n', files), ['b'], 'a path without quotes');
 });
 
 t.test('a list is trusted, anything else says what to try first', async (t) => {
