@@ -1,7 +1,7 @@
 // Make before break: in which order the types of a new state may go out on one aggregated stream, each step waiting
 // for the client's answer to the one before (xDS "Eventual consistency considerations"; order alone loses requests).
 // No sockets and no clock: the stream says what is settled.
-import { CLUSTER, LISTENER, type TypeUrl } from '../envoy/resource.js';
+import { CLUSTER, LISTENER, ROUTE, type TypeUrl } from '../envoy/resource.js';
 import { unreachable } from '../lib/error.js';
 import { emptyTypeSnapshot } from '../snapshot/build-snapshot.js';
 import { unionTypes } from '../snapshot/select.js';
@@ -20,6 +20,8 @@ export interface Gate {
   confirmed(typeUrl: string): number;
   /** The stamp of the order at which the latest response of the type was sent; 0: none was. */
   sent(typeUrl: string): number;
+  /** The names of a type that the client asks for. */
+  asked(typeUrl: string): ReadonlySet<string>;
 }
 
 /** Where a state is on its way: its clusters, its routes, then what it takes away. */
@@ -169,8 +171,24 @@ export class PushOrder {
       this.rules.of(typeUrl).partOf === undefined
         ? this.withOld(candidate, typeUrl)
         : inGoal(candidate, typeUrl);
-    this.release(this.routeTypes, state, gate);
+    this.release(this.routesInOrder(candidate, gate), state, gate);
     this.begin('routes');
+  }
+
+  /**
+   * Listeners go before routes, which clients ask for when they have them. But a client may still follow routes that
+   * were taken away, while connections of the old listener last (chains that drain), and gives a listener that names
+   * them again what they were then: routes that come back go first.
+   */
+  private routesInOrder(candidate: Snapshot, gate: Gate): readonly string[] {
+    const before = this.released.get(ROUTE);
+    if (before === undefined) return this.routeTypes;
+    const { resources } = inGoal(candidate, ROUTE);
+    for (const name of gate.asked(ROUTE)) {
+      if (!resources.has(name) || before.resources.has(name)) continue;
+      return [ROUTE, ...this.routeTypes.filter((typeUrl) => typeUrl !== ROUTE)];
+    }
+    return this.routeTypes;
   }
 
   private begin(step: Step): void {

@@ -54,6 +54,8 @@ export interface StreamSettings extends Readable {
   readonly now: () => number;
 }
 
+const nothingAsked: ReadonlySet<string> = new Set();
+
 /** The protocol on one stream. The caller gives it requests, goals and time; it writes to the transport. */
 export class ProtocolStream {
   private readonly lines = new Map<string, Line>();
@@ -138,6 +140,7 @@ export class ProtocolStream {
       },
       confirmed: (typeUrl) => this.confirmed(typeUrl),
       sent: (typeUrl) => this.lines.get(typeUrl)?.sentStamp ?? 0,
+      asked: (typeUrl) => this.lines.get(typeUrl)?.state.names.names ?? nothingAsked,
     });
     for (const line of this.lines.values()) if (line.dirty) this.trySend(line);
     return this.nextDeadline(awaited);

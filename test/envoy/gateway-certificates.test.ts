@@ -3,13 +3,12 @@
 // the others are served.
 
 import { generateKeyPairSync } from 'node:crypto';
-import { connect as connectHttp2 } from 'node:http2';
-import { Agent, request } from 'node:https';
 import t from 'tap';
 import type { ProblemStatus } from '../../src/status/state.js';
 import { TestCa } from '../xds/certificates.js';
 import { GatewayMesh, secret, to } from './gateway-mesh.js';
 import { until } from './live-mesh.js';
+import { http2Load, keepAliveLoad, repeat } from './secure-load.js';
 
 const scene = await GatewayMesh.start(['v1']);
 const { fleet, mesh, router } = scene;
@@ -33,97 +32,6 @@ async function listenerCounters() {
   return Object.fromEntries(all.map((name, i) => [name, values[i]]));
 }
 
-interface Load {
-  requests: number;
-  failures: string[];
-  connections: number;
-  stop(): Promise<void>;
-}
-
-/** Workers that repeat `one` until they are stopped; a failure is a text. */
-function repeat(workers: number, one: (load: Load) => Promise<string>): Load {
-  let stopped = false;
-  const load: Load = {
-    ...{ requests: 0, failures: [], connections: 0 },
-    async stop() {
-      stopped = true;
-      await running;
-    },
-  };
-  const worker = async () => {
-    while (!stopped) {
-      const failure = await one(load);
-      load.requests++;
-      if (failure !== '') load.failures.push(failure);
-    }
-  };
-  const running = Promise.all(Array.from({ length: workers }, worker));
-  return load;
-}
-
-/** HTTP/1.1 on connections that are kept. */
-function keepAliveLoad(host: string): Load {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
-  const load = repeat(2, (own) => {
-    return new Promise((resolve) => {
-      const tls = { servername: host, rejectUnauthorized: false };
-      const options = { host: scene.at, port, agent, headers: { host }, ...tls };
-      const sent = request(options, (response) => {
-        response
-          .resume()
-          .on('end', () => resolve(response.statusCode === 200 ? '' : `${response.statusCode}`));
-        response.on('error', ({ message }) => resolve(message));
-      });
-      sent.on('socket', (socket) => {
-        if (socket.connecting) own.connections++;
-      });
-      sent.on('error', ({ message }) => resolve(message));
-      sent.end();
-    });
-  });
-  return {
-    ...load,
-    get requests() {
-      return load.requests;
-    },
-    get connections() {
-      return load.connections;
-    },
-    stop: () => load.stop().then(() => agent.destroy()),
-  };
-}
-
-/** Requests one after the other on one HTTP/2 connection. */
-function http2Load(host: string): Load {
-  const options = { servername: host, rejectUnauthorized: false };
-  const session = connectHttp2(`https://${scene.at}:${port}`, options);
-  let closing = false;
-  const load = repeat(1, () => {
-    return new Promise((resolve) => {
-      const stream = session.request({ ':path': '/', ':authority': host });
-      stream.on('response', ({ ':status': status }) => resolve(status === 200 ? '' : `${status}`));
-      stream.on('error', ({ message }) => resolve(message));
-      stream.resume();
-    });
-  });
-  for (const event of ['goaway', 'close', 'error']) {
-    session.on(event, () => {
-      if (!closing) load.failures.push(`HTTP/2 connection: ${event}`);
-    });
-  }
-  return {
-    ...load,
-    get requests() {
-      return load.requests;
-    },
-    async stop() {
-      await load.stop();
-      closing = true;
-      session.close();
-    },
-  };
-}
-
 t.test('a Secret that is replaced 20 times under load', { timeout: 120_000 }, async (t) => {
   const write = (commonName: string) =>
     scene.write('secret', [secret('rotated', pair('a.test', commonName))]);
@@ -131,8 +39,8 @@ t.test('a Secret that is replaced 20 times under load', { timeout: 120_000 }, as
   await scene.write('edge', [scene.gateway('edge', [https('a.test', 'rotated')]), everything]);
   t.equal(await shown('a.test'), '0');
   const before = await listenerCounters();
-  const kept = keepAliveLoad('a.test');
-  const http2 = http2Load('a.test');
+  const kept = keepAliveLoad({ host: scene.at, port }, 'a.test');
+  const http2 = http2Load({ host: scene.at, port }, 'a.test');
   const seen = new Set<string>();
   const fresh = repeat(1, async () => {
     const answer = await scene.askSecure(port, 'a.test');

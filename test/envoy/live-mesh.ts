@@ -110,8 +110,15 @@ export class LiveMesh {
       ...(options.locality && { locality: options.locality }),
       ...(options.peers && { peers: options.peers }),
     });
-    // Access logs are read by tests: without the flag they wait for 10 s.
-    const args = ['--file-flush-interval-msec', '50'];
+    // Access logs are read by tests: without the first flag they wait for 10 s. The others are Istio's.
+    const args = [
+      '--file-flush-interval-msec',
+      '50',
+      '--drain-strategy',
+      'immediate',
+      '--drain-time-s',
+      '45',
+    ];
     const { version } = options;
     const envoy = await startEnvoy({ bootstrap, args, ...(version && { version }) });
     this.#sidecars.push(envoy);

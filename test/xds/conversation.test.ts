@@ -388,6 +388,34 @@ const conversations: Conversation[] = [
       ack CDS`,
   },
   {
+    what: 'routes that come back go before the listener that names them, if the client follows them still',
+    lines: `
+      set c a1 | l x1 | r r1
+      > CDS
+      < CDS a1
+      ack CDS
+      > LDS
+      < LDS x1
+      ack LDS
+      > RDS +r
+      < RDS r1
+      ack RDS
+      set c a1 | l x2 | r q1
+      < LDS x2
+      ack LDS
+      <d RDS -r
+      d: ack RDS
+      > RDS +q
+      < RDS q1
+      ack RDS
+      set c a1 | l x3 | r r2
+      < RDS r2
+      < LDS x3
+      ack RDS
+      ack LDS
+      <d RDS -q`,
+  },
+  {
     what: 'a refused step lets the rest go on',
     lines: `
       set c a1 | r r1

@@ -106,7 +106,9 @@ export function envoyCommand(path: string, bootstrap: object): string[] {
   // `misc` would warn of each `max_grpc_timeout`, which Istio's routes set.
   const quiet = ['--log-level', 'warn', '--component-log-level', 'misc:error'];
   const alone = ['--concurrency', '1', '--disable-hot-restart'];
-  return [path, ...quiet, ...alone, '--config-yaml', JSON.stringify(bootstrap)];
+  // As Istio's agent does: connections of what was replaced are closed after their next answer, not within 10 minutes.
+  const drain = ['--drain-strategy', 'immediate', '--drain-time-s', '45'];
+  return [path, ...quiet, ...alone, ...drain, '--config-yaml', JSON.stringify(bootstrap)];
 }
 
 /** A unix socket path, a port of 127.0.0.1, or another address. */
