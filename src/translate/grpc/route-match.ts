@@ -20,9 +20,16 @@ export function grpcMatches(match: RouteMatch, authority: string): readonly Rout
   }
   const { headers: _, ...path } = match;
   return variants(headers).map((each) => ({
-    ...path,
+    ...knownPath(path),
     ...(each.length > 0 && { headers: [...each] }),
   }));
+}
+
+/** gRPC has no prefixes of whole elements, and refuses what it does not know: they are an expression for it. */
+function knownPath({ path_separated_prefix: prefix, ...match }: RouteMatch): RouteMatch {
+  if (prefix === undefined) return match;
+  const escaped = prefix.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return { ...match, safe_regex: { regex: `${escaped}(?:/.*)?` } };
 }
 
 /** Whether a call is in plain text is not known here, so both schemes hold. */
