@@ -2,7 +2,7 @@
 // without being opened (Istio, east-west gateways). The clusters have the same names.
 import { memoize } from '../lib/memo.js';
 import type { Gateway, GatewayServer } from '../mesh/gateway.js';
-import { hostCovers } from '../mesh/host-name.js';
+import { hostCovers, isWildcard } from '../mesh/host-name.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
 import { serverNamesOf } from './gateway-hosts.js';
 import type { SniChain } from './gateway-tcp.js';
@@ -26,6 +26,8 @@ export function autoPassthroughChains(
   const hosts = serverNamesOf(server);
   return services
     .filter(({ service }) => hosts.some((host) => hostCovers(host, service.hostname)))
+    // No client names a wildcard, and Envoy refuses one in the middle of a server name.
+    .filter(({ service }) => !isWildcard(service.hostname))
     .flatMap(({ service, destinationRule }) =>
       service.ports.flatMap(({ number, protocol }) => {
         if (protocol === 'UDP') return [];

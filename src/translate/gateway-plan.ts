@@ -273,13 +273,18 @@ class Planner {
       bound.server.tls?.mode === 'AUTO_PASSTHROUGH'
         ? autoPassthroughChains(bound.server, this.#context.services)
         : passthroughChains(bound, this.#context);
-    let refused: string | undefined;
+    let served = chains.length === 0;
+    const lost: string[] = [];
     for (const { serverNames, tcp } of chains) {
       const own = this.#claim(place, bound, serverNames);
-      if (own === undefined) refused = this.#allTaken(place, bound);
+      if (own === undefined) lost.push(...serverNames);
       else place.chains.push(own.includes('*') ? { tcp } : { serverNames: own, tcp });
+      served ||= own !== undefined;
     }
-    return refused;
+    if (!served) return this.#allTaken(place, bound);
+    // One rule that comes too late for its names takes nothing from the others.
+    if (lost.length > 0) this.#warnTaken(place, bound, [...new Set(lost)]);
+    return undefined;
   }
 
   /** The names that no chain of the place has yet, taken for this server; undefined when there are none. */
@@ -298,9 +303,10 @@ class Planner {
 
   #warnTaken(place: Place, bound: BoundServer, taken: readonly string[]): void {
     const other = place.names.get(taken[0]!)!;
+    const owner = other === bound ? 'an older rule of this server' : describe(other);
     this.#report(bound, 'warning', {
       code: 'gateway-conflict',
-      message: `${taken.join(', ')}: ${describe(other)} has it on port ${place.port} already`,
+      message: `${taken.join(', ')}: ${owner} has it on port ${place.port} already`,
       path: ['hosts'],
     });
   }

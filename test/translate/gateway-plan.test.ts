@@ -214,6 +214,45 @@ for (const { name, given, listeners, refused = [], problems = [] } of rows) {
   });
 }
 
+const entry = (host: string) =>
+  JSON.stringify({
+    ...{ apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' },
+    metadata: { name: `of-${host.replaceAll('*', 'any')}`, namespace: 'default' },
+    spec: {
+      hosts: [host],
+      ports: [{ number: 443, name: 'tls', protocol: 'TLS' }],
+      resolution: 'NONE',
+    },
+  });
+
+t.test('a rule for a server name that an older one has leaves the others alone', async (t) => {
+  const late = JSON.stringify({
+    ...{ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService' },
+    metadata: { name: 'w', namespace: 'default' },
+    spec: {
+      ...{ hosts: ['a.test'], gateways: ['g9'] },
+      tls: [
+        { match: [{ sniHosts: ['a.test'] }], route: [{ destination: { host: 'other' } }] },
+        { match: [{ sniHosts: ['a.test'] }], route: [{ destination: { host: 'third' } }] },
+      ],
+    },
+  });
+  const given = gateways([passthrough(443, 'a.test', 'b.test')]);
+  t.strictSame(await planned([rule, ...given, late]), {
+    listeners: [['0.0.0.0_443', 'a.test | b.test']],
+    refused: [],
+    problems: ['warning gateway-conflict g9 spec.servers[0].hosts'],
+  });
+});
+
+t.test('AUTO_PASSTHROUGH to services with a name', async (t) => {
+  const server = { port: 443, protocol: 'TLS', tls: { mode: 'AUTO_PASSTHROUGH' } };
+  const given = [entry('*.wild.test'), entry('a.wild.test'), ...gateways([server])];
+  const { listeners, refused } = await planned(given);
+  t.strictSame(listeners, [['0.0.0.0_443', 'outbound_.443_._.a.wild.test']]);
+  t.strictSame(refused, []);
+});
+
 t.test('ports of a Service that lead to one port', async (t) => {
   const service = JSON.stringify({
     ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'gw', namespace: 'default' } },
