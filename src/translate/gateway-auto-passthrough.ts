@@ -24,18 +24,20 @@ export function autoPassthroughChains(
   services: readonly ServiceView[],
 ): SniChain[] {
   const hosts = serverNamesOf(server);
-  return services
-    .filter(({ service }) => hosts.some((host) => hostCovers(host, service.hostname)))
-    // No client names a wildcard, and Envoy refuses one in the middle of a server name.
-    .filter(({ service }) => !isWildcard(service.hostname))
-    .flatMap(({ service, destinationRule }) =>
-      service.ports.flatMap(({ number, protocol }) => {
-        if (protocol === 'UDP') return [];
-        const subsets = ['', ...(destinationRule?.subsets ?? []).map(({ name }) => name)];
-        return subsets.map((subset): SniChain => {
-          const name = sniClusterName(service.hostname, number, subset);
-          return { serverNames: [name], tcp: singleCluster(name) };
-        });
-      }),
-    );
+  return (
+    services
+      .filter(({ service }) => hosts.some((host) => hostCovers(host, service.hostname)))
+      // No client names a wildcard, and Envoy refuses one in the middle of a server name.
+      .filter(({ service }) => !isWildcard(service.hostname))
+      .flatMap(({ service, destinationRule }) =>
+        service.ports.flatMap(({ number, protocol }) => {
+          if (protocol === 'UDP') return [];
+          const subsets = ['', ...(destinationRule?.subsets ?? []).map(({ name }) => name)];
+          return subsets.map((subset): SniChain => {
+            const name = sniClusterName(service.hostname, number, subset);
+            return { serverNames: [name], tcp: singleCluster(name) };
+          });
+        }),
+      )
+  );
 }

@@ -8,6 +8,12 @@ import type { Gateway, GatewayOptions, GatewayServer } from '../mesh/gateway.js'
 import type { GatewayScope, ProxyView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Secrets } from '../mesh/secret.js';
+import {
+  type BoundAddresses,
+  boundAddresses,
+  isWildcardAddress,
+  placeKey,
+} from './gateway-address.js';
 import { autoPassthroughChains } from './gateway-auto-passthrough.js';
 import { serverNamesOf } from './gateway-hosts.js';
 import {
@@ -19,7 +25,7 @@ import {
   type ServerClass,
 } from './gateway-server.js';
 import { passthroughChains, tcpChain } from './gateway-tcp.js';
-import { isReserved, wildcards } from './listener-address.js';
+import { isReserved } from './listener-address.js';
 import { gatewayRouteName, gatewayTlsRouteName, listenerName } from './names.js';
 import { credentialsOf } from './server-credentials.js';
 import type { ServerTlsPlan } from './server-tls.js';
@@ -114,7 +120,9 @@ const planOf = memoize(
 
 /** A listener while servers are added to it. */
 interface Place {
+  /** What is a part of the name of its route: empty at any address. */
   bind: string;
+  addresses: readonly string[];
   port: number;
   kind: ServerClass;
   first: BoundServer;
@@ -150,7 +158,7 @@ class Planner {
         return { ...bound, ...(refused !== undefined && { refused }) };
       }),
     );
-    const places = [...this.#places.values()];
+    const places = [...new Set(this.#places.values())];
     return {
       listeners: places.flatMap((place) => this.#listener(place) ?? []),
       routes: places.flatMap((place) =>
@@ -165,7 +173,8 @@ class Planner {
   #add(bound: BoundServer): string | undefined {
     const { server, listenerPort } = bound;
     const kind = classOf(server);
-    if (server.bind === '' && isReserved(listenerPort, this.#context.settings)) {
+    const at = boundAddresses(server.bind, this.#context.proxy);
+    if (at.addresses.some(isWildcardAddress) && isReserved(listenerPort, this.#context.settings)) {
       return this.#refuse(
         bound,
         'reserved-port',
@@ -173,14 +182,23 @@ class Planner {
         ['port'],
       );
     }
-    const key = `${server.bind} ${server.bind.startsWith('unix:') ? '' : listenerPort}`;
-    const place = this.#places.get(key);
+    const keys = at.addresses.map((address) => placeKey(address, listenerPort));
+    const place = this.#places.get(keys[0]!);
     if (place !== undefined && (place.kind !== kind || kind === 'tcp')) {
       return this.#refuse(bound, 'gateway-conflict', conflict(bound, place), ['port', 'protocol']);
     }
-    const target = place ?? newPlace(bound, kind);
+    // Of two listeners Envoy would refuse the one that has an address of the other.
+    const other = keys.map((key) => this.#places.get(key)).find((each) => each !== place);
+    const meets = other ?? (place?.addresses.length === keys.length ? undefined : place);
+    if (meets !== undefined) {
+      const why = `${describe(meets.first)} has ${meets.addresses.join(' and ')} at port ${listenerPort}`;
+      return this.#refuse(bound, 'gateway-conflict', why, ['bind']);
+    }
+    const target = place ?? newPlace(bound, kind, at);
     const refused = this.#addTo(target, bound);
-    if (place === undefined && refused === undefined) this.#places.set(key, target);
+    if (place === undefined && refused === undefined) {
+      for (const key of keys) this.#places.set(key, target);
+    }
     return refused;
   }
 
@@ -338,9 +356,8 @@ class Planner {
     this.#problems.push({ code, severity, message, resource: gateway.source, path: at });
   }
 
-  #listener({ bind, port, kind, chains, quic }: Place): GatewayListenerPlan | undefined {
+  #listener({ addresses, port, kind, chains, quic }: Place): GatewayListenerPlan | undefined {
     if (chains.length === 0) return undefined;
-    const addresses = bind === '' ? wildcards(this.#context.proxy) : [bind];
     const plan: GatewayListenerPlan = {
       name: listenerName(addresses[0]!, port),
       addresses,
@@ -365,9 +382,15 @@ function sorted(chains: readonly GatewayChainPlan[]): readonly GatewayChainPlan[
   return chains.toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
 }
 
-function newPlace(first: BoundServer, kind: ServerClass): Place {
+function newPlace(
+  first: BoundServer,
+  kind: ServerClass,
+  { addresses, isAnywhere }: BoundAddresses,
+): Place {
+  const { bind } = first.server;
   return {
-    bind: first.server.bind,
+    bind: isAnywhere ? '' : bind,
+    addresses,
     port: first.listenerPort,
     kind,
     first,

@@ -2,6 +2,7 @@
 import type { ResourceName } from '../envoy/resource.js';
 import type { ProxyView } from '../mesh/proxy-view.js';
 import type { ResourceId } from '../mesh/rules.js';
+import { boundAddresses, isSameAddress } from './gateway-address.js';
 import { rulesOfServers } from './gateway-hosts.js';
 import { gatewayPlan } from './gateway-plan.js';
 import type { BoundServer } from './gateway-server.js';
@@ -25,7 +26,9 @@ export function gatewayListenerSources(view: ProxyView, name: ResourceName): Res
     ({ server, listenerPort, refused }) =>
       refused === undefined &&
       listenerPort === plan.port &&
-      (server.bind === '' || plan.addresses.includes(server.bind)),
+      boundAddresses(server.bind, view.proxy).addresses.some((address) =>
+        plan.addresses.some((other) => isSameAddress(address, other)),
+      ),
   );
   return [...own.map(({ gateway }) => gateway.source), ...boundRules(view, own, 'connections')];
 }

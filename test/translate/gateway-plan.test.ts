@@ -67,21 +67,25 @@ const rule = JSON.stringify({
   },
 });
 
-async function planned(documents: readonly string[]) {
+async function planned(documents: readonly string[], ips = '10.0.0.1') {
   const { mesh } = await new CaseMesh().read(
     [...documents, rule, secret].map((text) => `${text}\n`),
   );
   const proxy = parseProxy({
     id: 'router~10.0.0.1~gw.default~default.svc.cluster.local',
     cluster: 'gw',
-    metadata: { NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
+    metadata: {
+      ...{ NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
+      INSTANCE_IPS: ips,
+    },
   });
-  const { listeners, servers, problems } = gatewayPlan(viewOf(mesh, proxy));
+  const { listeners, routes, servers, problems } = gatewayPlan(viewOf(mesh, proxy));
   return {
     listeners: listeners.map(({ name, chains }) => [
       name,
       chains.map(({ serverNames }) => serverNames?.join(' ') ?? '*').join(' | '),
     ]),
+    routes: routes.map(({ name: route }) => route),
     refused: servers
       .filter(({ refused }) => refused)
       .map(({ gateway, server }) => {
@@ -180,6 +184,28 @@ const rows: Row[] = [
     ],
   },
   {
+    name: 'one address in several forms',
+    given: [
+      [http(80, 'a.test')],
+      [
+        { ...http(80, 'b.test'), bind: '0.0.0.0' },
+        { ...http(81, 'b.test'), bind: '::1' },
+      ],
+      [{ ...http(81, 'a.test'), bind: '0:0::1' }],
+    ],
+    listeners: [
+      ['0.0.0.0_80', '*'],
+      ['::1_81', '*'],
+    ],
+  },
+  {
+    name: "the proxy's own ports, at any address that is written out",
+    given: [[{ ...http(15021, '*'), bind: '0.0.0.0' }, http(80, '*')]],
+    listeners: [['0.0.0.0_80', '*']],
+    refused: ['g9[0]'],
+    problems: ['error reserved-port g9 spec.servers[0].port'],
+  },
+  {
     name: "the proxy's own ports",
     given: [[http(15021, '*'), http(15090, '*'), http(80, '*')]],
     listeners: [['0.0.0.0_80', '*']],
@@ -209,10 +235,32 @@ for (const { name, given, listeners, refused = [], problems = [] } of rows) {
   t.test(name, async (t) => {
     const documents = gateways(...given);
     const plan = await planned(documents);
-    t.strictSame(plan, { listeners, refused, problems });
+    const { routes: _, ...decided } = plan;
+    t.strictSame(decided, { listeners, refused, problems });
     t.strictSame(await planned([...documents].reverse()), plan, 'in any order of documents');
   });
 }
+
+t.test('any address of one family beside any address of both', async (t) => {
+  const both = '10.0.0.1,fd00::1';
+  const v4 = { ...http(80, 'a.test'), bind: '0.0.0.0' };
+  const v6 = { ...http(80, 'b.test'), bind: '::' };
+  const problems = ['error gateway-conflict g8 spec.servers[0].bind'];
+  t.match(await planned(gateways([http(80, '*')], [v4], [http(80, 'a.test')]), both), {
+    ...{ listeners: [['0.0.0.0_80', '*']], refused: ['g8[0]'], problems },
+  });
+  t.match(await planned(gateways([v6], [http(80, '*')]), both), {
+    ...{ listeners: [['::_80', '*']], refused: ['g8[0]'], problems },
+  });
+  t.match(await planned(gateways([v4], [v6]), both), {
+    listeners: [
+      ['0.0.0.0_80', '*'],
+      ['::_80', '*'],
+    ],
+    routes: ['http.80.0.0.0.0', 'http.80.::'],
+    refused: [],
+  });
+});
 
 const entry = (host: string) =>
   JSON.stringify({
@@ -238,7 +286,7 @@ t.test('a rule for a server name that an older one has leaves the others alone',
     },
   });
   const given = gateways([passthrough(443, 'a.test', 'b.test')]);
-  t.strictSame(await planned([rule, ...given, late]), {
+  t.match(await planned([rule, ...given, late]), {
     listeners: [['0.0.0.0_443', 'a.test | b.test']],
     refused: [],
     problems: ['warning gateway-conflict g9 spec.servers[0].hosts'],
