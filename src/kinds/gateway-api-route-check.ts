@@ -3,6 +3,7 @@ import type { Check, Findings } from './finding.js';
 import { checkHostnames, checkParentRefs } from './gateway-api-check.js';
 import type { HeaderModifier, SessionPersistence } from './gateway-api-values.js';
 import type { GrpcRouteRule, GrpcRouteSpec } from './grpc-route.js';
+import { headerTextProblem } from './header-check.js';
 import type {
   HttpRouteFilter,
   HttpRouteMatch,
@@ -124,6 +125,12 @@ function checkFilter(
     const { hostname, path: modifier } = filter[field] ?? {};
     if (hostname) report(findings, [...path, field, 'hostname'], hostProblem(hostname));
     if (!modifier) continue;
+    for (const part of ['replaceFullPath', 'replacePrefixMatch'] as const) {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+      if (/[\x00-\x1f\x7f]/.test(modifier[part] ?? '')) {
+        findings.invalid([...path, field, 'path', part], 'the path has control characters');
+      }
+    }
     const own = modifier.type === 'ReplaceFullPath' ? 'replaceFullPath' : 'replacePrefixMatch';
     if (modifier[own] === undefined) {
       findings.missing([...path, field, 'path', own], `${modifier.type} needs ${own}`);
@@ -168,10 +175,7 @@ function checkHeaders(findings: Findings, path: FieldPath, modifier?: HeaderModi
       if (!isHeaderName(name)) findings.invalid([...at, 'name'], 'this is no name of a header');
       if (names.has(name.toLowerCase())) findings.invalid([...at, 'name'], `${name} stands twice`);
       names.add(name.toLowerCase());
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
-      if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
-        findings.invalid([...at, 'value'], 'the value has control characters');
-      }
+      report(findings, [...at, 'value'], headerTextProblem(value));
     }
   }
   for (const [i, name] of (modifier?.remove ?? []).entries()) {
@@ -182,6 +186,16 @@ function checkHeaders(findings: Findings, path: FieldPath, modifier?: HeaderModi
 
 function checkSession(findings: Findings, path: FieldPath, session?: SessionPersistence): void {
   if (!session) return;
+  const named = [
+    [['sessionName'], session.sessionName],
+    [['cookie', 'name'], session.cookie?.name],
+    [['header', 'name'], session.header?.name],
+  ] as const;
+  for (const [at, name] of named) {
+    if (name !== undefined && !isHeaderName(name)) {
+      findings.invalid([...path, ...at], 'this is no name of a cookie or a header');
+    }
+  }
   const lifetime = session.cookie?.lifetimeType ?? session.cookieConfig?.lifetimeType;
   if (lifetime === 'Permanent' && session.absoluteTimeout === undefined) {
     findings.missing([...path, 'absoluteTimeout'], 'a permanent cookie needs absoluteTimeout');

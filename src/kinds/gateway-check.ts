@@ -1,15 +1,30 @@
 // The rules of Gateway beyond its schema, after Istio's validation.
 import type { Check, Findings } from './finding.js';
 import type { GatewayServerSpec, GatewaySpec } from './gateway.js';
-import { isAddress, isDnsLabel, wildcardHostProblem } from './names.js';
+import {
+  isAddress,
+  isDnsLabel,
+  isPartialWildcard,
+  unixBindProblem,
+  wildcardHostProblem,
+} from './names.js';
 import type { FieldPath } from './problem.js';
 import { checkServerTls } from './server-tls-check.js';
 import { didYouMean } from './suggest.js';
-import { checkLabels } from './value-check.js';
+import { checkLabels, report } from './value-check.js';
 
 /** What a server may speak to its clients. */
 const protocols = ['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB', 'MONGO', 'TCP', 'TLS'];
 const tlsProtocols = ['HTTPS', 'TLS'];
+/** Where `tls` may say that requests are redirected to HTTPS, and nothing else. */
+const redirectProtocols = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'];
+const certificateFields = [
+  'serverCertificate',
+  'privateKey',
+  'caCertificates',
+  'credentialName',
+  'credentialNames',
+] as const;
 
 /** Checks a Gateway beyond its schema. */
 export const checkGateway: Check<GatewaySpec> = ({ servers, selector }, findings) => {
@@ -39,29 +54,46 @@ function checkServer(findings: Findings, path: FieldPath, server: GatewayServerS
     const what = `"${port.protocol.slice(0, 60)}" is not a protocol of a gateway`;
     findings.invalid([...path, 'port', 'protocol'], `${what}${hint}`);
   }
-  if (bind !== '' && !isAddress(bind) && !/^unix:\/\/[/@]/.test(bind)) {
+  if (bind.startsWith('unix:')) report(findings, [...path, 'bind'], unixBindProblem(bind));
+  else if (bind !== '' && !isAddress(bind)) {
     findings.invalid([...path, 'bind'], 'bind is an IP address or unix:///PATH');
   }
   if (hosts.length === 0) findings.missing([...path, 'hosts'], 'hosts must not be empty');
-  for (const [i, host] of hosts.entries()) checkGatewayHost(findings, [...path, 'hosts', i], host);
   const wantsTls = tlsProtocols.includes(protocol);
+  const bySni = wantsTls && tls !== undefined && !tls.mode?.includes('PASSTHROUGH');
+  for (const [i, host] of hosts.entries()) {
+    checkGatewayHost(findings, [...path, 'hosts', i], { entry: host, bySni });
+  }
   if (tls === undefined) {
     if (wantsTls) findings.missing([...path, 'tls'], `a server of ${port.protocol} needs tls`);
     return;
   }
   const at = [...path, 'tls'];
-  // With httpsRedirect alone, and nothing else, there is no TLS to set up.
   if (wantsTls) checkServerTls(findings, at, tls);
-  else if (tls.mode && tls.mode !== 'PASSTHROUGH') {
-    findings.warn(at, `TLS is not terminated on a port of protocol ${port.protocol}`);
+  else if (protocols.includes(protocol) && !isRedirectOnly(protocol, tls)) {
+    // Else what is meant to be TLS would be served in plain text.
+    const why = `a server of ${port.protocol} has no TLS; that is for protocol HTTPS or TLS`;
+    findings.invalid(at, why);
   }
   if (tls.httpsRedirect && wantsTls) {
     findings.warn([...at, 'httpsRedirect'], 'a redirect is for a port of plain HTTP');
   }
 }
 
+function isRedirectOnly(protocol: string, tls: NonNullable<GatewayServerSpec['tls']>): boolean {
+  return (
+    redirectProtocols.includes(protocol) &&
+    (tls.mode ?? 'PASSTHROUGH') === 'PASSTHROUGH' &&
+    certificateFields.every((field) => !tls[field]?.length)
+  );
+}
+
 /** `HOST` or `NAMESPACE/HOST`. */
-function checkGatewayHost(findings: Findings, path: FieldPath, entry: string): void {
+function checkGatewayHost(
+  findings: Findings,
+  path: FieldPath,
+  { entry, bySni }: { entry: string; bySni: boolean },
+): void {
   const parts = entry.split('/');
   if (parts.length > 2) {
     findings.invalid(path, `"${entry.slice(0, 80)}" is neither HOST nor NAMESPACE/HOST`);
@@ -73,4 +105,7 @@ function checkGatewayHost(findings: Findings, path: FieldPath, entry: string): v
   }
   const why = host === '*' ? undefined : wildcardHostProblem(host);
   if (why) findings.invalid(path, why);
+  else if (bySni && isPartialWildcard(host)) {
+    findings.invalid(path, 'a server name has a wildcard for whole labels only: *.example.com');
+  }
 }

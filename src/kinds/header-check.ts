@@ -40,14 +40,18 @@ function operationProblem(name: string, authorityAllowed: boolean): string | und
 /** Envoy's limit on the values that it adds. */
 const valueBytesMax = 16_384;
 
-/** What is wrong with a value: control characters, or its variables (Envoy: custom request/response headers). */
+/** What is wrong with a value: what `headerTextProblem` says, or its variables (Envoy: custom request/response headers). */
 export function headerValueProblem(value: string): string | undefined {
+  return headerTextProblem(value) ?? formatProblem(value);
+}
+
+/** What is wrong with a value in which nothing is a variable: its length, or control characters. */
+export function headerTextProblem(value: string): string | undefined {
   if (Buffer.byteLength(value) > valueBytesMax) {
     return `a value has at most ${valueBytesMax} bytes`;
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'the value has control characters';
-  return formatProblem(value);
+  return /[\x00-\x08\x0a-\x1f\x7f]/.test(value) ? 'the value has control characters' : undefined;
 }
 
 /** Header operations: names, values, and the host, which only requests have. */

@@ -54,6 +54,22 @@ export function wildcardHostProblem(domain: string): string | undefined {
   return dot === -1 ? undefined : dnsLabelsProblem(domain.slice(dot + 1));
 }
 
+/** True for a wildcard that stands for a part of a label, as in `*-x.example.com`; Envoy has none in server names. */
+export function isPartialWildcard(host: string): boolean {
+  return host.startsWith('*') && host !== '*' && !host.startsWith('*.');
+}
+
+/** What Linux has room for in the address of a socket, with a zero behind it. */
+export const SOCKET_PATH_BYTES_MAX = 107;
+
+/** What is wrong with the address of a listener on a Unix socket (`unix:///PATH`, `unix://@NAME`). */
+export function unixBindProblem(bind: string): string | undefined {
+  if (!/^unix:\/\/[/@]/.test(bind)) return 'a Unix socket is unix:///PATH';
+  return Buffer.byteLength(bind) > 'unix://'.length + SOCKET_PATH_BYTES_MAX
+    ? `the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes`
+    : undefined;
+}
+
 /** True when every name that `sub` stands for is one that `host` stands for. */
 export function hostCovers(host: string, sub: string): boolean {
   if (!host.startsWith('*')) return host === sub;

@@ -2,14 +2,20 @@
 import { isIP } from 'node:net';
 import type { Check, Findings } from './finding.js';
 import { checkDestination } from './http-route-check.js';
-import { hostProblem, isAnyCaseLabel, isDnsLabel, wildcardHostProblem } from './names.js';
+import {
+  hostProblem,
+  isAnyCaseLabel,
+  isDnsLabel,
+  unixBindProblem,
+  wildcardHostProblem,
+} from './names.js';
 import type { FieldPath } from './problem.js';
 import { checkTlsParameters } from './server-tls-check.js';
 import { checkProtocol } from './service-entry-check.js';
 import type { SidecarSpec } from './sidecar.js';
 import type { SidecarTlsSettings } from './sidecar-tls.js';
 import { checkConnectionPool } from './traffic-policy-check.js';
-import { checkLabels } from './value-check.js';
+import { checkLabels, report } from './value-check.js';
 
 type Ingress = NonNullable<SidecarSpec['ingress']>[number];
 type Egress = NonNullable<SidecarSpec['egress']>[number];
@@ -162,9 +168,8 @@ function checkUnixSocket(
   path: FieldPath,
   { bind, captureMode }: { bind: string; captureMode: string | undefined },
 ): void {
-  if (!/^unix:\/\/[/@]/.test(bind)) {
-    findings.invalid([...path, 'bind'], 'without a port number, bind is unix:///PATH');
-  }
+  if (bind.startsWith('unix:')) report(findings, [...path, 'bind'], unixBindProblem(bind));
+  else findings.invalid([...path, 'bind'], 'without a port number, bind is unix:///PATH');
   if (captureMode === 'IPTABLES') {
     findings.invalid([...path, 'captureMode'], 'what goes to a Unix socket cannot be captured');
   }

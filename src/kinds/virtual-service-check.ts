@@ -3,7 +3,13 @@
 import type { Check, Findings } from './finding.js';
 import { isJwtClaim } from './header-check.js';
 import { checkDestination, checkHttpRoute, checkWeights } from './http-route-check.js';
-import { hostCovers, isAddress, isAddressOrBlock, isAnyCaseLabel } from './names.js';
+import {
+  hostCovers,
+  isAddress,
+  isAddressOrBlock,
+  isAnyCaseLabel,
+  isPartialWildcard,
+} from './names.js';
 import type { FieldPath } from './problem.js';
 import { checkExportTo, checkHost, checkLabels, report } from './value-check.js';
 import type {
@@ -107,6 +113,10 @@ function checkSniHosts(spec: VirtualServiceSpec, findings: Findings): void {
           continue;
         }
         checkHost(findings, [...path, k], host, 'wildcard');
+        if (isPartialWildcard(host)) {
+          const why = 'a server name has a wildcard for whole labels only: *.example.com';
+          findings.invalid([...path, k], why);
+        }
         if (!(spec.hosts ?? []).some((h) => hostCovers(h, host))) {
           findings.invalid([...path, k], `${host} is not among the hosts of the VirtualService`);
         }

@@ -1,6 +1,6 @@
 // The rules of WorkloadEntry beyond its schema, after Istio's validation; ServiceEntry uses them for its endpoints.
 import type { Check, Findings } from './finding.js';
-import { hostProblem, isAddress, isAnyCaseLabel } from './names.js';
+import { hostProblem, isAddress, isAnyCaseLabel, SOCKET_PATH_BYTES_MAX } from './names.js';
 import type { FieldPath } from './problem.js';
 import { checkLabels } from './value-check.js';
 import type { WorkloadEntrySpec } from './workload-entry.js';
@@ -17,9 +17,6 @@ export interface EndpointRules {
 
 const unixPrefix = 'unix://';
 
-/** Linux's sockaddr_un without its final zero. */
-const socketPathBytesMax = 107;
-
 function checkUnixSocket(
   findings: Findings,
   path: FieldPath,
@@ -32,8 +29,8 @@ function checkUnixSocket(
   if (!rules.unixSockets) findings.invalid(at, 'the path of a socket is for resolution STATIC');
   else if (file === '' || (!abstract && (!file.startsWith('/') || file.endsWith('/')))) {
     findings.invalid(at, 'the path of a socket is absolute and names a file');
-  } else if (Buffer.byteLength(file) > socketPathBytesMax) {
-    findings.invalid(at, `the path of a socket has at most ${socketPathBytesMax} bytes`);
+  } else if (Buffer.byteLength(file) > SOCKET_PATH_BYTES_MAX) {
+    findings.invalid(at, `the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes`);
   }
   if (Object.keys(endpoint.ports ?? {}).length > 0) {
     findings.invalid([...path, 'ports'], 'a socket has no ports');

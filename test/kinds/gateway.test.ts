@@ -59,7 +59,36 @@ const cases: [name: string, found: string[], expected: string[]][] = [
   [
     'TLS on plain HTTP',
     lines(server({ tls: { mode: 'SIMPLE', ...files } })),
-    [`warning invalid-value ${at}.tls`],
+    [`error invalid-value ${at}.tls`],
+  ],
+  [
+    'TLS on plain HTTP, without a mode',
+    lines(server({ tls: { credentialName: 'a' } })),
+    [`error invalid-value ${at}.tls`],
+  ],
+  [
+    'TLS on TCP',
+    lines(server({ port: { ...http, protocol: 'TCP' }, tls: { mode: 'SIMPLE', ...files } })),
+    [`error invalid-value ${at}.tls`],
+  ],
+  [
+    'a wildcard for a part of a label',
+    [
+      ...lines(server({ hosts: ['*-a.example.com'] })),
+      ...lines({
+        ...{ port: https, hosts: ['*-a.example.com', '*.example.com', '*'] },
+        tls: { mode: 'SIMPLE', ...files },
+      }),
+    ],
+    [`error invalid-value ${at}.hosts[0]`],
+  ],
+  [
+    'a path that is too long for a socket',
+    [
+      ...lines(server({ bind: `unix:///${'a'.repeat(106)}` })),
+      ...lines(server({ bind: `unix:///${'a'.repeat(107)}` })),
+    ],
+    [`error invalid-value ${at}.bind`],
   ],
   ['HTTPS without tls', lines({ port: https, hosts: ['*'] }), [`error missing-field ${at}.tls`]],
   ['SIMPLE by Secret', tls({ mode: 'SIMPLE', credentialName: 'a' }), []],

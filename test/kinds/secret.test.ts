@@ -1,5 +1,6 @@
 // Secrets: what gateways could not use is refused, so that the last good version stays; other Secrets pass; values are
 // never quoted.
+import { generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { parseResource } from '../../src/kinds/registry.js';
 import { type SecretSpec, secretParts } from '../../src/kinds/secret.js';
@@ -50,6 +51,35 @@ t.test('what cannot be used', async (t) => {
     'error stringData.ca.crl: ca.crl has no revocation list in PEM form',
   ]);
   t.match(found({ data: { password: 'not base64!' } })[0], /is not base64/);
+});
+
+t.test('what Node reads and Envoy does not', async (t) => {
+  const cut = ca.cert.slice(0, 200);
+  const mark = '\ufeff';
+  const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 });
+  const pssKey = pss.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const block = (body: string) => `-----BEGIN X509 CRL-----\n${body}\n-----END X509 CRL-----\n`;
+  const list = ca.revoke();
+  const rows: [object, string?][] = [
+    [{ 'tls.crt': cert + cut, 'tls.key': key }, 'tls.crt ends within a block of PEM'],
+    [{ 'tls.crt': mark + cert, 'tls.key': key }, 'tls.crt has no certificate in PEM form'],
+    [{ 'tls.crt': cert, 'tls.key': mark + key }, 'tls.key is no private key in PEM form'],
+    [
+      { 'tls.crt': ca.certify(pss.publicKey), 'tls.key': pssKey },
+      'tls.crt is of a key of type rsa-pss; Envoy takes RSA and EC',
+    ],
+    [{ 'ca.crt': ca.cert + cut }, 'ca.crt ends within a block of PEM'],
+    [{ 'ca.crl': block('AAAA') }, 'ca.crl revocation list 1 cannot be read'],
+    [{ 'ca.crl': list + block('MAA=') }, 'ca.crl revocation list 2 cannot be read'],
+    [{ 'ca.crl': list + list.slice(0, 100) }, 'ca.crl ends within a block of PEM'],
+    [{ 'ca.crl': list + list }],
+    [{ 'tls.crt': `a note\n${cert}`, 'tls.key': `a note\n${key.trim()}` }],
+    [{ 'tls.crt': cert.replaceAll('\n', '\r\n'), 'tls.key': key.replaceAll('\n', '\r\n') }],
+  ];
+  for (const [stringData, problem] of rows) {
+    const messages = found({ stringData }).map((line) => line.replace(/^error [^:]*: /, ''));
+    t.strictSame(messages, problem ? [problem] : []);
+  }
 });
 
 t.test('Secrets of other uses pass', async (t) => {

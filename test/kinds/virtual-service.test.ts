@@ -345,6 +345,14 @@ const errors: [string, unknown, string[]][] = [
     vs({ tls: [{ match: [{ sniHosts: ['other'] }], route: to() }] }),
     ['invalid-value spec.tls[0].match[0].sniHosts[0]'],
   ],
+  [
+    'tls wildcard for a part of a label',
+    vs({
+      ...{ hosts: ['*'], gateways: ['g'] },
+      tls: [{ match: [{ sniHosts: ['*-a.test'] }], route: to() }],
+    }),
+    ['invalid-value spec.tls[0].match[0].sniHosts[0]'],
+  ],
   ['http is no list', vs({ http: { route: to() } }), ['wrong-type spec.http']],
   ['an entry is null', vs({ http: [null] }), ['wrong-type spec.http[0]']],
   // Without the entry, the match would hold for every request.
