@@ -186,16 +186,6 @@ function checkHeaders(findings: Findings, path: FieldPath, modifier?: HeaderModi
 
 function checkSession(findings: Findings, path: FieldPath, session?: SessionPersistence): void {
   if (!session) return;
-  const named = [
-    [['sessionName'], session.sessionName],
-    [['cookie', 'name'], session.cookie?.name],
-    [['header', 'name'], session.header?.name],
-  ] as const;
-  for (const [at, name] of named) {
-    if (name !== undefined && !isHeaderName(name)) {
-      findings.invalid([...path, ...at], 'this is no name of a cookie or a header');
-    }
-  }
   const lifetime = session.cookie?.lifetimeType ?? session.cookieConfig?.lifetimeType;
   if (lifetime === 'Permanent' && session.absoluteTimeout === undefined) {
     findings.missing([...path, 'absoluteTimeout'], 'a permanent cookie needs absoluteTimeout');
