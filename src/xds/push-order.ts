@@ -46,6 +46,8 @@ export class PushOrder {
   private goalStamp = 0;
   private readonly released = new Map<string, TypeSnapshot>();
   private readonly held = new Map<string, TypeSnapshot>();
+  /** Routes that were taken away while the client asked for them; it still does when they are looked at. */
+  private readonly takenRoutes = new Set<string>();
 
   /** The order of types that depend on each other. Every other type is independent and goes with the first. */
   private readonly clusterTypes: readonly string[];
@@ -146,6 +148,7 @@ export class PushOrder {
           const both = [...this.clusterTypes, ...this.independent()];
           this.release(both, (typeUrl) => inBoth(candidate, goal, typeUrl), gate);
         }
+        this.noteTaken(candidate, gate);
         this.release(this.routeTypes, (typeUrl) => inGoal(candidate, typeUrl), gate);
         this.begin('done');
         return;
@@ -181,14 +184,27 @@ export class PushOrder {
    * them again what they were then: routes that come back go first.
    */
   private routesInOrder(candidate: Snapshot, gate: Gate): readonly string[] {
-    const before = this.released.get(ROUTE);
-    if (before === undefined) return this.routeTypes;
     const { resources } = inGoal(candidate, ROUTE);
-    for (const name of gate.asked(ROUTE)) {
-      if (!resources.has(name) || before.resources.has(name)) continue;
-      return [ROUTE, ...this.routeTypes.filter((typeUrl) => typeUrl !== ROUTE)];
+    let comesBack = false;
+    for (const name of this.takenRoutes) {
+      const isAsked = gate.asked(ROUTE).has(name);
+      if (isAsked && !resources.has(name)) continue;
+      this.takenRoutes.delete(name);
+      comesBack ||= isAsked;
     }
-    return this.routeTypes;
+    if (!comesBack) return this.routeTypes;
+    return [ROUTE, ...this.routeTypes.filter((typeUrl) => typeUrl !== ROUTE)];
+  }
+
+  /** Notes the routes that go although the client still asks for them. */
+  private noteTaken(candidate: Snapshot, gate: Gate): void {
+    const before = this.released.get(ROUTE);
+    const after = inGoal(candidate, ROUTE);
+    if (before === undefined || before.version === after.version) return;
+    const asked = gate.asked(ROUTE);
+    for (const name of before.resources.keys()) {
+      if (!after.resources.has(name) && asked.has(name)) this.takenRoutes.add(name);
+    }
   }
 
   private begin(step: Step): void {

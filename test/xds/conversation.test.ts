@@ -416,6 +416,25 @@ const conversations: Conversation[] = [
       <d RDS -q`,
   },
   {
+    what: 'routes that were asked for before there were any come after their listener',
+    lines: `
+      set c a1
+      > CDS
+      < CDS a1
+      ack CDS
+      > LDS
+      < LDS
+      ack LDS
+      > RDS +r
+      <d RDS -r
+      d: ack RDS
+      set c a1 | l x1 | r r1
+      < LDS x1
+      < RDS r1
+      ack LDS
+      ack RDS`,
+  },
+  {
     what: 'a refused step lets the rest go on',
     lines: `
       set c a1 | r r1
