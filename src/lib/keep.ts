@@ -3,6 +3,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { changedKeys } from './patched-map.js';
 
+/** Whether two values are equal, part by part. */
+export function isEqual(a: object, b: object): boolean {
+  return isDeepStrictEqual(a, b);
+}
+
 /** Remembers one value: gives it back for as long as it is given equal ones. */
 export class Keep<T extends object> {
   #last: T | undefined;

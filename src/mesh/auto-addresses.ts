@@ -85,12 +85,16 @@ function probe(key: string, taken: Map<number, string>, placed: Map<string, numb
 }
 
 const withSlot = memoize((entry: RegistryEntry, slot: number): RegistryEntry => {
+  return { service: atSlot(entry.service, slot), definitions: entry.definitions };
+});
+
+const atSlot = memoize((service: Service, slot: number): Service => {
   const [third, fourth] = [Math.floor(slot / perByte), (slot % perByte) + 1];
   const autoAddresses = [
     `${prefix}${third}.${fourth}`,
     `2001:2::f0f0:${(third * 256 + fourth).toString(16)}`,
   ];
-  return { service: { ...entry.service, autoAddresses }, definitions: entry.definitions };
+  return { ...service, autoAddresses };
 });
 
 function slotOf(address: string): number | undefined {

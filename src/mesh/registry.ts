@@ -1,6 +1,7 @@
 // The services of the mesh from v1 Services and ServiceEntries: several definitions of one host in one namespace, and
 // what ExternalName stands for. Which of several namespaces' services a client gets is scope.ts.
 import type { Resource } from '../kinds/resource.js';
+import { isEqual } from '../lib/keep.js';
 import { memoize } from '../lib/memo.js';
 import { withAutoAddresses } from './auto-addresses.js';
 import { kubernetesService } from './kubernetes-service.js';
@@ -12,6 +13,8 @@ import { serviceEntryServices } from './service-entry.js';
 
 /** All services. */
 export interface Registry {
+  /** What it was made with. */
+  settings: MeshSettings;
   /** Oldest first. */
   entries: readonly RegistryEntry[];
   services: readonly Service[];
@@ -26,11 +29,13 @@ export function buildRegistry(
   settings: MeshSettings,
   previous?: Registry,
 ): Registry {
-  const named = withAliases(joined(resources, settings)).filter(mayBeCalled(settings));
+  const before = previous?.settings === settings ? previous : undefined;
+  const named = withAliases(joined(resources, settings, before)).filter(mayBeCalled(settings));
   const found = named.sort(byServiceAge);
   const entries = withAutoAddresses(found);
   const services = entries.map(({ service }) => service);
   return {
+    settings,
     entries,
     services,
     byHostname: byHostname(services),
@@ -39,10 +44,14 @@ export function buildRegistry(
 }
 
 /** One entry for each host of a namespace, in the order of its oldest definition. */
-function joined(resources: readonly Resource[], settings: MeshSettings): RegistryEntry[] {
+function joined(
+  resources: readonly Resource[],
+  settings: MeshSettings,
+  previous: Registry | undefined,
+): RegistryEntry[] {
   const hosts = new Map<string, RegistryEntry>();
   for (const resource of resources) {
-    for (const next of definedEntries(settings, resource)) {
+    for (const next of entriesOf(resource, settings, previous)) {
       const key = `${resource.namespace}/${next.service.hostname}`;
       const existing = hosts.get(key);
       const entry = existing === undefined ? next : join(existing, next);
@@ -52,15 +61,43 @@ function joined(resources: readonly Resource[], settings: MeshSettings): Registr
   return [...hosts.values()];
 }
 
-const definedEntries = memoize(
-  (settings: MeshSettings, resource: Resource): readonly RegistryEntry[] => {
-    const services =
-      resource.kind === 'Service'
-        ? [kubernetesService(settings, resource)]
-        : serviceEntryServices(settings, resource);
-    return services.map((service) => ({ service, definitions: [{ service, resource }] }));
-  },
-);
+interface Defined {
+  entries?: readonly RegistryEntry[];
+}
+
+const definedBy = memoize((_settings: MeshSettings, _resource: Resource): Defined => ({}));
+
+/**
+ * The services that a resource defines. An edit that leaves a service equal, as one of the endpoints of a ServiceEntry
+ * does, leaves it the same object, so that nothing is made of it again.
+ */
+function entriesOf(
+  resource: Resource,
+  settings: MeshSettings,
+  previous: Registry | undefined,
+): readonly RegistryEntry[] {
+  const defined = definedBy(settings, resource);
+  defined.entries ??= servicesOf(resource, settings).map((made) => {
+    const service = equalBefore(made, previous) ?? made;
+    return { service, definitions: [{ service, resource }] };
+  });
+  return defined.entries;
+}
+
+function servicesOf(resource: Resource, settings: MeshSettings): readonly Service[] {
+  return resource.kind === 'Service'
+    ? [kubernetesService(settings, resource)]
+    : serviceEntryServices(settings, resource);
+}
+
+function equalBefore(made: Service, previous: Registry | undefined): Service | undefined {
+  for (const { definitions } of previous?.byNamespace.get(made.namespace) ?? []) {
+    for (const { service } of definitions) {
+      if (service.hostname === made.hostname && isEqual(service, made)) return service;
+    }
+  }
+  return undefined;
+}
 
 /**
  * The older of two definitions counts, but a v1 Service counts before a ServiceEntry, so that nobody takes a host
@@ -150,9 +187,13 @@ function resolveAlias(hostname: string, targets: ReadonlyMap<string, string>) {
 
 const withNames = memoize(
   (entry: RegistryEntry, names: string): RegistryEntry => ({
-    service: { ...entry.service, aliases: names.split(' ') },
+    service: calledToo(entry.service, names),
     definitions: entry.definitions,
   }),
+);
+
+const calledToo = memoize(
+  (service: Service, names: string): Service => ({ ...service, aliases: names.split(' ') }),
 );
 
 function byServiceAge(a: RegistryEntry, b: RegistryEntry): number {

@@ -95,10 +95,10 @@ function amended(last: LastBuilt, hosts: PortHosts): readonly BuiltHost[] | unde
     destinationHosts(rule).some((host) => views.byName.has(host));
   return last.built.map((each) => {
     const view = each.view && views.byView.get(each.view);
-    if (view) return rebuilt(each, hosts, { view });
+    if (view) return madeAnew(each, hosts, { view });
     const rule = each.rule && (nextOf.get(each.rule) ?? each.rule);
     if (rule === undefined || (rule === each.rule && !leadsToChanged(rule))) return each;
-    return rebuilt(each, hosts, { rule });
+    return madeAnew(each, hosts, { rule });
   });
 }
 
@@ -117,7 +117,7 @@ function changedViews({ services, outbound }: LastBuilt, hosts: PortHosts) {
 }
 
 /** The same host with routes made anew. */
-function rebuilt(
+function madeAnew(
   { host: { name = '', domains = [] } }: BuiltHost,
   { client, port }: PortHosts,
   of: { rule: VirtualService } | { view: ServiceView },
