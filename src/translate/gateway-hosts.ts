@@ -20,13 +20,13 @@ function hostsFor(hosts: readonly GatewayHost[], namespace: string): readonly st
 }
 
 /** The hosts of a rule that a server serves, in the order of the rule; each once (Istio API, Server.hosts). */
-function servedHosts({ hosts }: GatewayServer, rule: VirtualService): readonly string[] {
+const servedHosts = memoize(({ hosts }: GatewayServer, rule: VirtualService): readonly string[] => {
   const allowed = hostsFor(hosts, rule.source.namespace);
   const served = hostsOf(rule).flatMap((own) =>
     allowed.flatMap((host) => intersection(host, own) ?? []),
   );
   return [...new Set(served)];
-}
+});
 
 /** The server names of a server's chain: its hosts, each once. */
 export function serverNamesOf({ hosts }: GatewayServer): readonly string[] {
@@ -76,8 +76,18 @@ export interface ServedRule {
 export function servedRules(
   { gateway, server }: Pick<BoundServer, 'gateway' | 'server'>,
   all: readonly VirtualService[],
-): ServedRule[] {
-  const bound = byGateway(all).get(gateway.name);
+): readonly ServedRule[] {
+  return rulesOfServer(server, gateway.name, all);
+}
+
+const rulesOfServer = memoize(findRules);
+
+function findRules(
+  server: GatewayServer,
+  gateway: string,
+  all: readonly VirtualService[],
+): readonly ServedRule[] {
+  const bound = byGateway(all).get(gateway);
   if (bound === undefined) return [];
   const { rules, exact, wild } = bound;
   const isWild = server.hosts.some(({ host }) => isWildcard(host));
@@ -95,13 +105,15 @@ const placesOf = memoize(
   (rules: readonly VirtualService[]) => new Map(rules.map((rule, place) => [rule, place])),
 );
 
-/** The rules that are bound to any of the servers, in their order. */
-export function rulesOfServers(
-  servers: readonly Pick<BoundServer, 'gateway' | 'server'>[],
-  all: readonly VirtualService[],
-): readonly VirtualService[] {
-  const found = new Set<VirtualService>();
-  for (const server of servers) for (const { rule } of servedRules(server, all)) found.add(rule);
-  const places = placesOf(all);
-  return [...found].sort((a, b) => places.get(a)! - places.get(b)!);
-}
+/** The rules that are bound to any of the servers, in their order. The same array for the same arguments. */
+export const rulesOfServers = memoize(
+  (
+    servers: readonly Pick<BoundServer, 'gateway' | 'server'>[],
+    all: readonly VirtualService[],
+  ): readonly VirtualService[] => {
+    const found = new Set<VirtualService>();
+    for (const server of servers) for (const { rule } of servedRules(server, all)) found.add(rule);
+    const places = placesOf(all);
+    return [...found].sort((a, b) => places.get(a)! - places.get(b)!);
+  },
+);

