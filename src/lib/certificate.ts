@@ -67,6 +67,11 @@ export function keyKindProblem(chain: string): string | undefined {
   return undefined;
 }
 
+/** Whether Envoy can show the first certificate of `chain` over QUIC, where it has no Ed25519. It has been found readable. */
+export function isForQuic(chain: string): boolean {
+  return parseCertificate(chain)?.publicKey.asymmetricKeyType !== 'ed25519';
+}
+
 /** Whether the first certificate of `chain` is of this key. Both have been found readable. */
 export function isKeyOf(chain: string, key: string): boolean {
   const certificate = parseCertificate(chain);

@@ -3,12 +3,14 @@
 import type { ConfigMapSpec } from '../kinds/namespace.js';
 import type { Resource } from '../kinds/resource.js';
 import { type SecretSpec, secretParts } from '../kinds/secret.js';
+import { isForQuic } from '../lib/certificate.js';
 import { memoize } from '../lib/memo.js';
 
 /** What one Secret holds for TLS; PEM texts. */
 export interface SecretMaterial {
   name: string;
-  certificate?: { chain: string; key: string };
+  /** `notOverQuic`: Envoy cannot show it to clients of HTTP/3. */
+  certificate?: { chain: string; key: string; notOverQuic?: true };
   ca?: string;
   crl?: string;
 }
@@ -20,7 +22,12 @@ const materialOf = memoize((resource: Resource): SecretMaterial => {
   const { pair, ca, crl } = secretParts(resource.spec as SecretSpec);
   return {
     name: resource.name,
-    ...(pair && { certificate: { chain: pair.certificate.text, key: pair.key.text } }),
+    ...(pair && {
+      certificate: {
+        ...{ chain: pair.certificate.text, key: pair.key.text },
+        ...(!isForQuic(pair.certificate.text) && { notOverQuic: true }),
+      },
+    }),
     ...(ca && { ca: ca.text }),
     ...(crl && { crl: crl.text }),
   };

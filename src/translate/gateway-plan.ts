@@ -27,7 +27,7 @@ import {
 import { passthroughChains, tcpChain } from './gateway-tcp.js';
 import { isReserved } from './listener-address.js';
 import { gatewayRouteName, gatewayTlsRouteName, listenerName } from './names.js';
-import { credentialsOf } from './server-credentials.js';
+import { type Credentials, credentialsOf } from './server-credentials.js';
 import type { ServerTlsPlan } from './server-tls.js';
 import type { TcpTarget } from './tcp-proxy.js';
 import { connectionRules } from './tcp-route.js';
@@ -271,6 +271,10 @@ class Planner {
       if (tcp !== undefined) place.chains.push({ ...match, tls: plan, tcp });
       return undefined;
     }
+    const overQuic =
+      gateway.options.http3 === true &&
+      !server.bind.startsWith('unix:') &&
+      this.#canBeOverQuic(bound, found);
     const route = gatewayTlsRouteName(place.port, server.port.name, gateway.name);
     place.routes.set(route, [bound]);
     const chain = {
@@ -278,12 +282,28 @@ class Planner {
       tls: plan,
       http: {
         ...{ route, grpcWeb: false, options: gateway.options },
-        ...(gateway.options.http3 && { http3Port: server.port.number }),
+        ...(overQuic && { http3Port: server.port.number }),
       },
     };
     place.chains.push(chain);
-    if (gateway.options.http3) place.quic.push(chain);
+    if (overQuic) place.quic.push(chain);
     return undefined;
+  }
+
+  /** A secret that Envoy cannot use over QUIC would be refused for TCP with it. */
+  #canBeOverQuic(bound: BoundServer, { certificates }: Credentials): boolean {
+    const wrong = certificates.find(
+      (source) =>
+        'credential' in source &&
+        this.#context.secrets?.get(source.credential)?.certificate?.notOverQuic,
+    );
+    if (wrong === undefined || !('credential' in wrong)) return true;
+    this.#report(bound, 'warning', {
+      code: 'invalid-credential',
+      message: `the server is not served over HTTP/3, where Envoy cannot use the key of the Secret ${wrong.credential}`,
+      path: ['tls'],
+    });
+    return false;
   }
 
   #addPassthrough(place: Place, bound: BoundServer): string | undefined {

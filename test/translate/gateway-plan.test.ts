@@ -1,18 +1,21 @@
 // Which servers of Gateways a router serves together, and which of two that cannot is refused: the older stands. Whole
 // meshes go in, and the plan is asked; listeners and traffic are in test/cases/gateway-* and test/envoy/gateway-*.
+import { generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { formatPath } from '../../src/kinds/problem.js';
 import { parseProxy } from '../../src/mesh/parse-proxy.js';
 import { viewOf } from '../../src/mesh/view.js';
 import { gatewayPlan } from '../../src/translate/gateway-plan.js';
-import { TestCa } from '../xds/certificates.js';
+import { type KeyPair, TestCa } from '../xds/certificates.js';
 import { CaseMesh } from './case-run.js';
 
-const pair = new TestCa().issue({ names: ['a.test'] });
-const secret = JSON.stringify({
-  ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'good', namespace: 'default' } },
-  stringData: { 'tls.crt': pair.cert, 'tls.key': pair.key },
-});
+const ca = new TestCa();
+const secretOf = (name: string, { cert, key }: KeyPair) =>
+  JSON.stringify({
+    ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' } },
+    stringData: { 'tls.crt': cert, 'tls.key': key },
+  });
+const secret = secretOf('good', ca.issue({ names: ['a.test'] }));
 
 interface Server {
   port: number;
@@ -85,6 +88,7 @@ async function planned(documents: readonly string[], ips = '10.0.0.1') {
       name,
       chains.map(({ serverNames }) => serverNames?.join(' ') ?? '*').join(' | '),
     ]),
+    quic: listeners.flatMap(({ quic = [] }) => quic.map((it) => it.serverNames?.join(' ') ?? '*')),
     routes: routes.map(({ name: route }) => route),
     refused: servers
       .filter(({ refused }) => refused)
@@ -235,7 +239,7 @@ for (const { name, given, listeners, refused = [], problems = [] } of rows) {
   t.test(name, async (t) => {
     const documents = gateways(...given);
     const plan = await planned(documents);
-    const { routes: _, ...decided } = plan;
+    const { routes: _, quic: __, ...decided } = plan;
     t.strictSame(decided, { listeners, refused, problems });
     t.strictSame(await planned([...documents].reverse()), plan, 'in any order of documents');
   });
@@ -260,6 +264,29 @@ t.test('any address of one family beside any address of both', async (t) => {
     routes: ['http.80.0.0.0.0', 'http.80.::'],
     refused: [],
   });
+});
+
+t.test('HTTP/3 with a key that Envoy cannot use over QUIC', async (t) => {
+  const keys = generateKeyPairSync('ed25519');
+  const odd = {
+    cert: ca.certify(keys.publicKey),
+    key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+  const [gateway = ''] = gateways([
+    https(443, ['a.test']),
+    https(443, ['b.test'], { credentialName: 'odd' }),
+    { ...https(444, ['c.test']), bind: 'unix:///run/c' },
+  ]);
+  const parsed = JSON.parse(gateway) as { metadata: object };
+  const annotations = { 'fairlead.io/http3': 'true' };
+  const http3 = { ...parsed, metadata: { ...parsed.metadata, annotations } };
+  const plan = await planned([JSON.stringify(http3), secretOf('odd', odd)]);
+  t.strictSame(plan.listeners, [
+    ['0.0.0.0_443', 'a.test | b.test'],
+    ['unix:///run/c_444', 'c.test'],
+  ]);
+  t.strictSame(plan.quic, ['a.test'], 'nor is a Unix socket for QUIC');
+  t.strictSame(plan.problems, ['warning invalid-credential g9 spec.servers[1].tls']);
 });
 
 const entry = (host: string) =>
