@@ -17,17 +17,29 @@ import { selects } from './workload-index.js';
  * same service, with the same protocol, is left out.
  */
 export function inboundPorts(mesh: Mesh, proxy: ConnectedProxy): readonly InboundPort[] {
-  return portsByService(mesh, proxy).flatMap(distinct).sort(compareInbound);
+  const namespace = mesh.parts.endpointsByNamespace.get(proxy.namespace);
+  return namespace === undefined ? none : distinctPorts(namespace, proxy);
 }
+
+const none: readonly InboundPort[] = [];
+
+/** Found once for a namespace in which nothing changed: every edit anywhere asks for each proxy. */
+const distinctPorts = memoize((namespace: NamespaceEndpoints, proxy: ConnectedProxy) =>
+  portsByService(namespace, proxy).flatMap(distinct).sort(compareInbound),
+);
 
 /** The same with every port of the services, whatever target ports they have in common. */
 export function servedPorts(mesh: Mesh, proxy: ConnectedProxy): readonly InboundPort[] {
-  return portsByService(mesh, proxy).flat().sort(compareInbound);
+  const namespace = mesh.parts.endpointsByNamespace.get(proxy.namespace);
+  return namespace === undefined
+    ? none
+    : portsByService(namespace, proxy).flat().sort(compareInbound);
 }
 
-function portsByService(mesh: Mesh, proxy: ConnectedProxy): (readonly InboundPort[])[] {
-  const namespace = mesh.parts.endpointsByNamespace.get(proxy.namespace);
-  if (namespace === undefined) return [];
+function portsByService(
+  namespace: NamespaceEndpoints,
+  proxy: ConnectedProxy,
+): (readonly InboundPort[])[] {
   const found = new Map<Service, InboundPort[]>();
   const addresses = portsByAddress(namespace.byService);
   for (const ip of proxy.ips) {
