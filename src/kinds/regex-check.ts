@@ -84,6 +84,27 @@ function asJavaScript(regex: string): string {
     .replaceAll(/\[(\^?)\]/g, '[$1\\]');
 }
 
+/** How often the innermost part of an expression is repeated by counts such as `{2,5}`, group within group. */
+function timesWithin(regex: string): number {
+  const tokens =
+    /\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|[\s\S]/g;
+  // The most of what stands in each open group, and of the part right before the place that is looked at.
+  const most = [1];
+  let last = 1;
+  for (const [token, low, high] of regex.matchAll(tokens)) {
+    if (token === '(') {
+      most.push(1);
+      last = 1;
+    } else if (token === ')') {
+      last = most.length > 1 ? most.pop()! : 1;
+    } else if (low !== undefined) {
+      last *= Math.max(1, Number(low), Number(high ?? 0));
+    } else if (!'*+?'.includes(token)) last = 1;
+    most[most.length - 1] = Math.max(most.at(-1)!, last);
+  }
+  return Math.max(...most);
+}
+
 /** Why RE2 would not take the expression; undefined when it would, as far as can be told without RE2. */
 export function regexProblem(regex: string): string | undefined {
   if (regex === '') return 'a regular expression must not be empty';
@@ -95,6 +116,9 @@ export function regexProblem(regex: string): string | undefined {
   const repetition = [...regex.matchAll(/\{(\d+)(?:,(\d*))?\}/g)];
   if (repetition.some(([, low, high]) => Number(low) > 1000 || Number(high) > 1000)) {
     return 'not an RE2 expression: a repetition has at most 1000 times';
+  }
+  if (timesWithin(regex) > 1000) {
+    return 'not an RE2 expression: repetitions within repetitions have at most 1000 times together';
   }
   try {
     new RegExp(asJavaScript(regex));

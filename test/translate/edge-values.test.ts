@@ -59,6 +59,7 @@ const match = (text: string) => `{match: [{${text}}], ${to}}`;
 const rules = {
   taken: [
     match('uri: {regex: "(a|b){1,500}"}'),
+    match('uri: {regex: "((a{10}){10}b){10}c{1000}[({9}]{9}"}'),
     match('uri: {prefix: ""}'),
     match('uri: {exact: "a b?x#y"}'),
     match('authority: {regex: ".*"}, scheme: {prefix: h}, method: {prefix: G}'),
@@ -81,6 +82,8 @@ const rules = {
   refused: [
     match('uri: {regex: "("}'),
     match('uri: {regex: "(?=a)"}'),
+    match('uri: {regex: "(a{1,100}){1,11}"}'),
+    match('uri: {regex: "((a{10}){10}b){11,}"}'),
     match('headers: {"x y": {exact: a}}'),
     `{timeout: 0s, ${to}}`,
     `{retries: {attempts: 1, retryOn: bogus}, ${to}}`,
