@@ -119,6 +119,11 @@ function checkParameters(findings: Findings, path: FieldPath, tls: TlsParameters
   if (max >= 0 && min > max) {
     findings.invalid([...path, 'minProtocolVersion'], 'the lowest version is above the highest');
   }
+  if (max >= 0 && max < versions.indexOf('TLSV1_2') && min < 0) {
+    const why =
+      'no client can connect: the lowest version is TLSV1_2 unless minProtocolVersion says so';
+    findings.warn([...path, 'maxProtocolVersion'], why);
+  }
   const seen = new Set<string>();
   for (const [i, suite] of (tls.cipherSuites ?? []).entries()) {
     const at = [...path, 'cipherSuites', i];

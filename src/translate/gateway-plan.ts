@@ -255,9 +255,16 @@ class Planner {
     if ('problem' in found) {
       return this.#refuse(bound, 'invalid-credential', found.problem, ['tls', found.field]);
     }
+    const isHttp = server.port.protocol === 'HTTPS';
+    const route = gatewayTlsRouteName(place.port, server.port.name, gateway.name);
+    // Names with dots: `a.b` of Gateway `c`, and `a` of `b.c`. One would answer with the routes of the other.
+    const [same] = place.routes.get(route) ?? [];
+    if (isHttp && same !== undefined) {
+      const why = `its routes would have the same name as those of ${describe(same)}`;
+      return this.#refuse(bound, 'gateway-conflict', why, ['port', 'name']);
+    }
     const serverNames = this.#claim(place, bound, serverNamesOf(server));
     if (serverNames === undefined) return this.#allTaken(place, bound);
-    const isHttp = server.port.protocol === 'HTTPS';
     const plan: ServerTlsPlan = {
       settings: tls,
       credentials: found,
@@ -275,7 +282,6 @@ class Planner {
       gateway.options.http3 === true &&
       !server.bind.startsWith('unix:') &&
       this.#canBeOverQuic(bound, found);
-    const route = gatewayTlsRouteName(place.port, server.port.name, gateway.name);
     place.routes.set(route, [bound]);
     const chain = {
       ...match,

@@ -146,6 +146,11 @@ const cases: [name: string, found: string[], expected: string[]][] = [
     [`error invalid-value ${at}.tls.minProtocolVersion`],
   ],
   [
+    'a highest version below the lowest that is meant',
+    tls({ mode: 'SIMPLE', credentialName: 'a', maxProtocolVersion: 'TLSV1_1' }),
+    [`warning invalid-value ${at}.tls.maxProtocolVersion`],
+  ],
+  [
     'ciphers and curves',
     tls({
       mode: 'SIMPLE',

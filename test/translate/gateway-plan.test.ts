@@ -289,6 +289,19 @@ t.test('HTTP/3 with a key that Envoy cannot use over QUIC', async (t) => {
   t.strictSame(plan.problems, ['warning invalid-credential g9 spec.servers[1].tls']);
 });
 
+t.test('two names that make one name of routes', async (t) => {
+  const named = (name: string, portName: string, server: Server) =>
+    gateways([server])[0]!.replace('"g9"', `"${name}"`).replace('"p0"', `"${portName}"`);
+  const given = [
+    named('c', 'a.b', https(443, ['a.test'])),
+    named('b.c', 'a', https(443, ['b.test'])),
+  ];
+  const plan = await planned(given);
+  t.strictSame(plan.routes, ['https.443.a.b.c.default']);
+  t.equal(plan.refused.length, 1);
+  t.match(plan.problems, [/^error gateway-conflict .* spec.servers\[0\].port.name$/]);
+});
+
 const entry = (host: string) =>
   JSON.stringify({
     ...{ apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' },
