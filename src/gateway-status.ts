@@ -41,7 +41,10 @@ function stateOf(
   index: number,
 ) {
   if (view === undefined) return undefined;
-  const own = gatewayPlan(view).servers.filter((state) => state.gateway.name === gateway.name);
+  const { kind } = gateway.source;
+  const own = gatewayPlan(view).servers.filter(
+    (state) => state.gateway.name === gateway.name && state.gateway.source.kind === kind,
+  );
   return own[index];
 }
 

@@ -296,8 +296,12 @@ class Planner {
     return undefined;
   }
 
-  /** A secret that Envoy cannot use over QUIC would be refused for TCP with it. */
-  #canBeOverQuic(bound: BoundServer, { certificates }: Credentials): boolean {
+  /**
+   * A secret that Envoy cannot use over QUIC would be refused for TCP with it. Client certificates are checked over QUIC
+   * since Envoy 1.40; older ones refuse such a listener, or leave the check out.
+   */
+  #canBeOverQuic(bound: BoundServer, { certificates, root }: Credentials): boolean {
+    if (root !== undefined && !isEnvoy(this.#context.proxy.envoyVersion, 40)) return false;
     const wrong = certificates.find(
       (source) =>
         'credential' in source &&
@@ -434,4 +438,10 @@ function conflict({ listenerPort, server }: BoundServer, { first }: Place): stri
 
 function describe({ gateway, server }: BoundServer): string {
   return `the server ${server.name || server.port.name} of Gateway ${gateway.name}`;
+}
+
+/** Whether an Envoy is of release 1.`minor` or newer; one that does not say is not. */
+function isEnvoy(version: string, minor: number): boolean {
+  const [major = 0, own = 0] = version.split('.').map(Number);
+  return major > 1 || (major === 1 && own >= minor);
 }

@@ -70,7 +70,7 @@ const rule = JSON.stringify({
   },
 });
 
-async function planned(documents: readonly string[], ips = '10.0.0.1') {
+async function planned(documents: readonly string[], ips = '10.0.0.1', version = '') {
   const { mesh } = await new CaseMesh().read(
     [...documents, rule, secret].map((text) => `${text}\n`),
   );
@@ -81,6 +81,7 @@ async function planned(documents: readonly string[], ips = '10.0.0.1') {
       ...{ NAMESPACE: 'default', LABELS: { istio: 'ingressgateway' } },
       INSTANCE_IPS: ips,
     },
+    version,
   });
   const { listeners, routes, servers, problems } = gatewayPlan(viewOf(mesh, proxy));
   return {
@@ -287,6 +288,22 @@ t.test('HTTP/3 with a key that Envoy cannot use over QUIC', async (t) => {
   ]);
   t.strictSame(plan.quic, ['a.test'], 'nor is a Unix socket for QUIC');
   t.strictSame(plan.problems, ['warning invalid-credential g9 spec.servers[1].tls']);
+});
+
+t.test('HTTP/3 with client certificates is for an Envoy that checks them', async (t) => {
+  const files = { serverCertificate: '/c', privateKey: '/k', caCertificates: '/ca' };
+  const [gateway = ''] = gateways([
+    https(443, ['a.test']),
+    { ...https(443, ['b.test']), tls: { mode: 'MUTUAL', ...files } },
+  ]);
+  const http3 = gateway.replace(
+    '"metadata":{',
+    '"metadata":{"annotations":{"fairlead.io/http3":"true"},',
+  );
+  const quic = async (version: string) => (await planned([http3], '10.0.0.1', version)).quic;
+  t.strictSame(await quic('1.40.0'), ['a.test', 'b.test']);
+  t.strictSame(await quic('1.39.1'), ['a.test']);
+  t.strictSame(await quic(''), ['a.test'], 'a version that is not known');
 });
 
 t.test('two names that make one name of routes', async (t) => {
