@@ -50,6 +50,11 @@ export function rootName(source: RootSource): string {
     : rootSecretName(source.rootFile);
 }
 
+/** SDS names of all that belongs to credentials. */
+export function secretNames({ certificates, root }: Credentials): string[] {
+  return [...certificates.map(certificateName), ...(root ? [rootName(root)] : [])];
+}
+
 /** The credentials of TLS by files alone. */
 export function fileCredentials(tls: ServerTls): Credentials {
   const { caCertificates } = tls;

@@ -7,6 +7,7 @@ import {
   LISTENER,
   type ResourceName,
   ROUTE,
+  SECRET,
   type TypeUrl,
   VIRTUAL_HOST,
 } from '../envoy/resource.js';
@@ -22,6 +23,7 @@ import {
   VIRTUAL_INBOUND_LISTENER,
 } from './names.js';
 import { outboundPlan } from './outbound-plan.js';
+import { secretSources } from './secret-sources.js';
 import { translate } from './translate.js';
 
 /**
@@ -63,6 +65,8 @@ function ruleSourcesOf(
       return unique(virtualHostSources(view, name));
     case LISTENER:
       return unique(listenerSources(view, name));
+    case SECRET:
+      return unique(secretSources(view, name));
     default:
       return [];
   }

@@ -1,4 +1,6 @@
 // What the API says of the servers of a Gateway, with a real Envoy as the router; and that it shows no keys.
+import { join } from 'node:path';
+import { connect } from 'node:tls';
 import t from 'tap';
 import { TestCa } from '../xds/certificates.js';
 import { LiveMesh, until } from './live-mesh.js';
@@ -91,4 +93,40 @@ t.test('servers and their routers', async (t) => {
     { code: 'invalid-value', position: { file: /a\.json$/ }, resource: { kind: 'Secret' } },
   ]);
   t.strictSame(await states(), ['served', 'served']);
+});
+
+t.test('a certificate that is no file on the host of the gateway', async (t) => {
+  const nowhere = join(t.testdir(), 'tls');
+  const own = '127.31.7.2';
+  const mesh = new LiveMesh({
+    'a.json': secret({ 'tls.crt': cert, 'tls.key': key }),
+    'gateway.yaml': gateway
+      .replaceAll(ip, own)
+      .concat(
+        '    - port: {number: 8443, name: files, protocol: HTTPS}\n',
+        `      bind: ${own}\n      hosts: [b.test]\n`,
+        `      tls: {mode: SIMPLE, serverCertificate: ${nowhere}.crt, privateKey: ${nowhere}.key}\n`,
+      ),
+  });
+  t.teardown(() => mesh.stop());
+  await mesh.startServer();
+  await mesh.sidecar(own, { type: 'router', name: 'gw', labels: { istio: 'ingressgateway' } });
+  const { state } = mesh.server.controlPlane;
+  const servers = () => {
+    const [shown] = state.resources({ kind: 'Gateway' }) as unknown as Shown[];
+    return shown?.status?.servers ?? [];
+  };
+  await until(10_000, () => servers()[2]?.state === 'refused');
+  t.match(servers()[2]?.reason, nowhere, 'in the words of Envoy');
+  await until(10_000, () => servers()[1]?.state === 'served');
+  t.equal(servers()[0]?.state, 'served');
+  t.match(state.problems(), [
+    { code: 'refused-by-envoy', resource: { kind: 'Gateway', name: 'g' } },
+  ]);
+  const secure = await new Promise((resolve, reject) => {
+    const options = { host: own, port: 8443, servername: 'a.test', ca: ca.cert };
+    const socket = connect(options, () => resolve(socket.end().authorized));
+    socket.on('error', reject);
+  });
+  t.equal(secure, true, 'the other server of the port is there');
 });
