@@ -9,17 +9,21 @@ import { bool, string, strings } from './values.js';
 export const tlsVersion = () =>
   enumeration(['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as const);
 
-/** TLS towards clients (Istio API, ServerTLSSettings). */
-export const serverTls = message({
-  httpsRedirect: bool.describe('plain HTTP is answered with a redirect (301) to https'),
-  mode: enumeration([
+/** What is done with TLS of clients. */
+export const serverTlsMode = () =>
+  enumeration([
     'PASSTHROUGH',
     'SIMPLE',
     'MUTUAL',
     'AUTO_PASSTHROUGH',
     'ISTIO_MUTUAL',
     'OPTIONAL_MUTUAL',
-  ] as const).describe(
+  ] as const);
+
+/** TLS towards clients (Istio API, ServerTLSSettings). */
+export const serverTls = message({
+  httpsRedirect: bool.describe('plain HTTP is answered with a redirect (301) to https'),
+  mode: serverTlsMode().describe(
     'what is done with TLS: passed on by SNI, or terminated with a client certificate or without',
   ),
   serverCertificate: string.describe('file on the host of the proxy: the certificate chain'),

@@ -2,8 +2,8 @@
 // workload's host. What only gateways have of it is refused there, see sidecar-check.ts.
 import type { z } from 'zod';
 import { noEffect } from './field.js';
-import { enumeration, list, message } from './schema.js';
-import { tlsVersion } from './server-tls.js';
+import { list, message } from './schema.js';
+import { serverTlsMode, tlsVersion } from './server-tls.js';
 import { bool, string, strings, struct } from './values.js';
 
 const refused = 'Istio refuses it for Sidecars.';
@@ -11,14 +11,7 @@ const refused = 'Istio refuses it for Sidecars.';
 /** TLS of a port that a sidecar serves. */
 export const sidecarTlsSettings = message(
   {
-    mode: enumeration([
-      'PASSTHROUGH',
-      'SIMPLE',
-      'MUTUAL',
-      'AUTO_PASSTHROUGH',
-      'ISTIO_MUTUAL',
-      'OPTIONAL_MUTUAL',
-    ]).describe(
+    mode: serverTlsMode().describe(
       'SIMPLE; MUTUAL: clients must have a certificate; OPTIONAL_MUTUAL: one that a client has must be good',
     ),
     serverCertificate: string.describe('file with the certificate that is shown'),
