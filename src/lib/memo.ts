@@ -2,7 +2,8 @@
 // the key is the whole input, so there is nothing to declare and nothing to forget (DESIGN.md, invariant 2).
 //
 // A mesh of 10,000 services has some 100,000 results remembered, nearly all of which are the only one of their first
-// argument. So the tables are built to be small for one: a node has one child without a table.
+// argument. So a node has one child by a primitive without a table. Objects are held weakly even when there is only
+// one: a service that is asked about once in a generation would keep that generation for as long as it lives.
 
 type Key = object | string | number | boolean | undefined | null;
 
@@ -12,7 +13,7 @@ const nothing = Symbol('nothing');
 class Node {
   /** Of the call that ends here. */
   result: unknown = nothing;
-  /** The only child so far, held strongly for as long as it is the only one. */
+  /** The only child by a primitive so far. */
   soleKey: Key | typeof nothing = nothing;
   sole: Node | undefined = undefined;
   byObject: WeakMap<object, Node> | undefined = undefined;
@@ -27,8 +28,6 @@ export function memoize<Args extends readonly Key[], Result>(
   compute: (...args: Args) => Result,
 ): (...args: Args) => Result {
   const root = new Node();
-  // Lives for ever, and must not hold what it is asked about.
-  root.byObject = new WeakMap();
   return (...args) => {
     let node = root;
     for (let i = 0; i < args.length; ) {
@@ -70,30 +69,31 @@ function runKey(args: readonly Key[], start: number, end: number): string {
 }
 
 function childOf(node: Node, key: Key): Node {
-  if (key === node.soleKey) return node.sole!;
-  const table = isObject(key) ? node.byObject : node.byPrimitive;
-  const known = (table as Map<Key, Node> | undefined)?.get(key);
-  if (known !== undefined) return known;
-  const child = new Node();
-  if (table !== undefined) (table as Map<Key, Node>).set(key, child);
-  else if (node.sole !== undefined) addTable(node, key, child);
-  else {
-    node.soleKey = key;
-    node.sole = child;
+  if (isObject(key)) {
+    node.byObject ??= new WeakMap();
+    return getOrAdd(node.byObject, key);
   }
-  return child;
+  if (key === node.soleKey) return node.sole!;
+  if (node.byPrimitive !== undefined) return getOrAdd(node.byPrimitive, key);
+  if (node.sole === undefined) {
+    node.soleKey = key;
+    node.sole = new Node();
+    return node.sole;
+  }
+  node.byPrimitive = new Map();
+  return getOrAdd(node.byPrimitive, key);
 }
 
-/** With a second object neither is held any longer. */
-function addTable(node: Node, key: Key, child: Node): void {
-  const entries: [Key, Node][] = [[key, child]];
-  if (node.soleKey !== nothing && isObject(node.soleKey) === isObject(key)) {
-    entries.push([node.soleKey, node.sole!]);
-    node.soleKey = nothing;
-    node.sole = undefined;
+function getOrAdd<K>(
+  table: { get(key: K): Node | undefined; set(key: K, node: Node): unknown },
+  key: K,
+): Node {
+  let child = table.get(key);
+  if (child === undefined) {
+    child = new Node();
+    table.set(key, child);
   }
-  if (isObject(key)) node.byObject = new WeakMap(entries as [object, Node][]);
-  else node.byPrimitive = new Map(entries);
+  return child;
 }
 
 /**

@@ -1,4 +1,6 @@
 // What counts as the same call, and that nothing is held which only a memo knows of.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import { memoize } from '../../src/lib/memo.js';
@@ -65,5 +67,25 @@ t.test(
     await collectGarbage();
     t.strictSame(refs.map((ref) => ref.deref()).filter(Boolean), []);
     t.ok(call(settings, settings));
+  },
+);
+
+t.test(
+  'an argument is not held, even if it is the only one that a long-lived object was asked about with',
+  async (t) => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const longLived = {};
+    const remembered = memoize((_a: object, _b: object, _c: string) => ({}));
+    const ask = () => {
+      const passing = {};
+      remembered(longLived, passing, 'x');
+      return new WeakRef(passing);
+    };
+    const ref = ask();
+    // What a WeakRef was made of lives until the job ends.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    gc();
+    t.equal(ref.deref(), undefined);
   },
 );
