@@ -2,7 +2,7 @@
 import { LISTENER, SECRET } from './envoy/resource.js';
 import type { Gateway, GatewayServer } from './mesh/gateway.js';
 import { isForRouter } from './mesh/gateway-scope.js';
-import type { ConnectedProxy } from './status/proxies.js';
+import { type ConnectedProxy, holdsNewest } from './status/proxies.js';
 import type { GatewayServerStatus } from './status/state.js';
 import { gatewayPlan } from './translate/gateway-plan.js';
 import { credentialsOf, secretNames } from './translate/server-credentials.js';
@@ -68,12 +68,5 @@ function heldSecret(routers: readonly ConnectedProxy[], { tls }: GatewayServer) 
 
 function stateAt(routers: readonly ConnectedProxy[]): GatewayServerStatus['state'] {
   if (routers.length === 0) return 'no-router';
-  return routers.every(hasListeners) ? 'served' : 'pending';
-}
-
-/** Whether a router has acknowledged the listeners that it was sent last. */
-function hasListeners({ streams }: ConnectedProxy): boolean {
-  return [...streams.keys()].some((stream) =>
-    stream.status().types.some(({ typeUrl, state }) => typeUrl === LISTENER && state === 'SYNCED'),
-  );
+  return routers.every((router) => holdsNewest(router, LISTENER)) ? 'served' : 'pending';
 }

@@ -2,7 +2,7 @@
 // and their addresses. Facts for the status of Gateways (mesh/gateway-api/status.ts).
 import { LISTENER } from './envoy/resource.js';
 import type { RouterFacts } from './mesh/gateway-api/status.js';
-import type { ConnectedProxy } from './status/proxies.js';
+import { type ConnectedProxy, holdsNewest } from './status/proxies.js';
 import { gatewayPlan } from './translate/gateway-plan.js';
 
 /** Reads what is known at the moment of asking. */
@@ -20,7 +20,10 @@ export function routerFacts(proxies: Iterable<ConnectedProxy>): RouterFacts {
           (server) => server.gateway.name === gateway,
         );
         refused ??= servers.find((server) => server.refused !== undefined)?.refused;
-        if (servers.every((server) => server.refused === undefined) && hasListeners(router)) {
+        if (
+          servers.every((server) => server.refused === undefined) &&
+          holdsNewest(router, LISTENER)
+        ) {
           return true;
         }
       }
@@ -31,11 +34,4 @@ export function routerFacts(proxies: Iterable<ConnectedProxy>): RouterFacts {
       return [...new Set(ips)].sort();
     },
   };
-}
-
-/** Whether the router has acknowledged the listeners that it should have. */
-function hasListeners({ streams }: ConnectedProxy): boolean {
-  return [...streams.keys()].some((stream) =>
-    stream.status().types.some(({ typeUrl, state }) => typeUrl === LISTENER && state === 'SYNCED'),
-  );
 }

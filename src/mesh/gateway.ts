@@ -101,7 +101,7 @@ function meshServer(
   };
 }
 
-/** `HOST` is of any namespace, as in `*` + `/HOST`; `./HOST` of the Gateway's own (Istio API, Server.hosts). */
+/** `HOST` is for rules of any namespace; `./HOST` of the Gateway's own (Istio API, Server.hosts). */
 function gatewayHost(entry: string, namespace: string): GatewayHost {
   const slash = entry.indexOf('/');
   if (slash < 0) return { namespace: '*', host: entry.toLowerCase() };

@@ -1,6 +1,6 @@
 // The connected proxies: which streams each has, what view it is served, what it refused. Kept by control-plane.ts,
 // read by the admin API.
-import { type ResourcesByType, typeShortName } from '../envoy/resource.js';
+import { type ResourcesByType, type TypeUrl, typeShortName } from '../envoy/resource.js';
 import type { Problem } from '../kinds/problem.js';
 import type { EnvoyFilterPatch } from '../mesh/envoy-patch.js';
 import type { Proxy } from '../mesh/proxy.js';
@@ -130,6 +130,13 @@ const syncStates: Readonly<Record<StreamStatus['types'][number]['state'], SyncSt
   REJECTED: 'ERROR',
   NOT_SENT: 'NOT SENT',
 };
+
+/** Whether a proxy has acknowledged what it was sent last of a type, on any of its streams. */
+export function holdsNewest({ streams }: ConnectedProxy, type: TypeUrl): boolean {
+  return [...streams.keys()].some((stream) =>
+    stream.status().types.some(({ typeUrl, state }) => typeUrl === type && state === 'SYNCED'),
+  );
+}
 
 /** The proxy that a user means: by node id, `name.namespace`, or a name that only one has. */
 export function findProxy(

@@ -28,7 +28,7 @@ export const gatewayListeners = memoize(
 function tcpListener(plan: GatewayListenerPlan, settings: MeshSettings): Listener {
   const topology = settings.config.defaultConfig?.gatewayTopology;
   return {
-    ...common(plan, plan.name, settings),
+    ...common(plan.name, settings),
     ...listenerAddresses(plan.addresses, plan.port),
     filter_chains: plan.chains.map((chain) => tcpChain(plan, chain, settings)),
     listener_filters: [
@@ -40,7 +40,7 @@ function tcpListener(plan: GatewayListenerPlan, settings: MeshSettings): Listene
   };
 }
 
-function common(_plan: GatewayListenerPlan, name: string, settings: MeshSettings): Listener {
+function common(name: string, settings: MeshSettings): Listener {
   const limit =
     settings.config.defaultConfig?.connectionSettings?.listenerPerConnectionBufferLimitBytes;
   return {
@@ -87,7 +87,7 @@ function quicListener(
   const { address, additional_addresses } = listenerAddresses(plan.addresses, plan.port);
   const udp = { ...address.socket_address, protocol: 'UDP' as const };
   return {
-    ...common(plan, quicListenerName(plan.addresses[0]!, plan.port), settings),
+    ...common(quicListenerName(plan.addresses[0]!, plan.port), settings),
     address: { socket_address: udp },
     ...(additional_addresses && {
       additional_addresses: additional_addresses.map((other) => ({
