@@ -5,7 +5,13 @@ import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
 import { hasLabels } from './has-labels.js';
-import { type HostIndex, hostIndex, mostSpecific, resolveHost } from './host-name.js';
+import {
+  compareSpecificity,
+  type HostIndex,
+  hostIndex,
+  mostSpecific,
+  resolveHost,
+} from './host-name.js';
 import type { MeshSettings } from './mesh-settings.js';
 import type { DestinationRule } from './rules.js';
 import type { Service } from './service.js';
@@ -64,7 +70,8 @@ export const destinationRules = memoize(
  * The rule in force for calls from `clientNamespace` to `service`: of the client's namespace, else of the service's,
  * else of the root namespace; in each the most specific host (Istio docs, "Cross namespace configuration"). Clients
  * in the root namespace first look at its private rules only, so that its mesh-wide rules do not hide the service's.
- * `selecting`: rules that select the client by its labels (selectingRules); they go before all others.
+ * `selecting`: rules that select the client by its labels (selectingRules); in its namespace they go before the others
+ * for the same host, and not before one for a more specific host.
  */
 export function findDestinationRule(
   rules: DestinationRules,
@@ -73,19 +80,27 @@ export function findDestinationRule(
   selecting: readonly SelectingRule[] = [],
 ): DestinationRule | undefined {
   if (rules.byNamespace.size === 0) return undefined;
-  const selected =
-    selecting.length > 0 && mostSpecific(indexSelecting(selecting), service.hostname);
-  if (selected) return selected;
-  const own = rules.byNamespace.get(clientNamespace);
-  if (own !== undefined) {
-    const index = clientNamespace === rules.rootNamespace ? own.private : own.local;
-    const found = mostSpecific(index, service.hostname);
-    if (found !== undefined) return found.at(-1)?.rule;
-  }
   return (
+    ownRule(rules, clientNamespace, service, selecting) ??
     exportedRule(rules, service.namespace, clientNamespace, service) ??
     exportedRule(rules, rules.rootNamespace, clientNamespace, service)
   );
+}
+
+function ownRule(
+  rules: DestinationRules,
+  namespace: string,
+  service: Service,
+  selecting: readonly SelectingRule[],
+): DestinationRule | undefined {
+  const own = rules.byNamespace.get(namespace);
+  if (own === undefined) return undefined;
+  const index = namespace === rules.rootNamespace ? own.private : own.local;
+  const found = mostSpecific(index, service.hostname)?.at(-1)?.rule;
+  if (selecting.length === 0) return found;
+  const selected = mostSpecific(indexSelecting(selecting), service.hostname);
+  if (!selected || !found) return selected ?? found;
+  return compareSpecificity(selected.host, found.host) <= 0 ? selected : found;
 }
 
 /** The rules of the client's namespace whose workloadSelector selects it; the same array for equal answers. */
@@ -131,19 +146,20 @@ const namespaceRules = memoize(
     const exported = new Map<string, ExportedRule[]>();
     const privateOnly = new Map<string, ExportedRule[]>();
     const selecting: SelectingRule[] = [];
-    for (const resource of resources as readonly Resource<DestinationRuleSpec>[]) {
+    const [some, all] = partition(resources as readonly Resource<DestinationRuleSpec>[]);
+    for (const resource of some) {
+      const labels = resource.spec.workloadSelector?.matchLabels ?? {};
+      addSelecting(selecting, labels, convert(settings, resource).rule);
+    }
+    for (const resource of all) {
       const incoming = convert(settings, resource);
-      const selector = resource.spec.workloadSelector;
-      if (selector !== undefined) {
-        const rule = { ...incoming.rule, selectsWorkloads: true };
-        selecting.push({ labels: selector.matchLabels ?? {}, rule });
-        continue;
-      }
       const { exportTo } = incoming;
       const own = ['*', '.', resource.namespace].some((entry) => exportTo.has(entry));
       if (exportTo.size === 0 || own) addRule(local, incoming);
       if (isPrivate(exportTo, resource.namespace, settings)) addRule(privateOnly, incoming);
       else addRule(exported, incoming);
+      // As in Istio, where rules with a selector count as exported to `.`: what covers that is merged with them.
+      if (exportTo.has('.')) addToSelecting(selecting, incoming.rule);
     }
     return {
       local: hostIndex(local),
@@ -153,6 +169,13 @@ const namespaceRules = memoize(
     };
   },
 );
+
+/** Those with a workloadSelector, and those without, each in their order. */
+function partition(resources: readonly Resource<DestinationRuleSpec>[]) {
+  const some = resources.filter(({ spec }) => spec.workloadSelector !== undefined);
+  const all = resources.filter(({ spec }) => spec.workloadSelector === undefined);
+  return [some, all] as const;
+}
 
 function isPrivate(exportTo: ReadonlySet<string>, namespace: string, settings: MeshSettings) {
   if (exportTo.size === 0) return settings.defaultDestinationRuleVisibility === '.';
@@ -189,23 +212,48 @@ function addRule(rules: Map<string, ExportedRule[]>, incoming: ExportedRule): vo
     const covers = [...older.exportTo].every((entry) => incoming.exportTo.has(entry));
     const equal = covers && older.exportTo.size === incoming.exportTo.size;
     if (!equal && (!covers || older.exportTo.size === 0)) continue;
-    existing[i] = merged(older, incoming);
+    existing[i] = { exportTo: older.exportTo, rule: merged(older.rule, incoming.rule) };
     standsBeside = false;
   }
   if (standsBeside) existing.push(incoming);
 }
 
+/** Merges with the older rule of the same host for the same labels; a rule for others stands beside it. */
+function addSelecting(
+  selecting: SelectingRule[],
+  labels: SelectingRule['labels'],
+  rule: DestinationRule,
+): void {
+  const twin = selecting.findIndex(
+    (older) =>
+      older.rule.host === rule.host &&
+      hasLabels(older.labels, labels) &&
+      hasLabels(labels, older.labels),
+  );
+  const older = selecting[twin];
+  if (older) selecting[twin] = { labels, rule: merged(older.rule, rule) };
+  else selecting.push({ labels, rule: forSome(rule) });
+}
+
+function addToSelecting(selecting: SelectingRule[], rule: DestinationRule): void {
+  for (const [i, older] of selecting.entries()) {
+    if (older.rule.host !== rule.host) continue;
+    selecting[i] = { labels: older.labels, rule: merged(older.rule, rule) };
+  }
+}
+
+const forSome = memoize(
+  (rule: DestinationRule): DestinationRule => ({ ...rule, selectsWorkloads: true }),
+);
+
 /** Subsets with new names are added; the traffic policy counts only where the older rule has none. */
-const merged = memoize((older: ExportedRule, incoming: ExportedRule): ExportedRule => {
-  const trafficPolicy = older.rule.trafficPolicy ?? incoming.rule.trafficPolicy;
+const merged = memoize((older: DestinationRule, incoming: DestinationRule): DestinationRule => {
+  const trafficPolicy = older.trafficPolicy ?? incoming.trafficPolicy;
   return {
-    exportTo: older.exportTo,
-    rule: {
-      sources: [...older.rule.sources, ...incoming.rule.sources],
-      host: older.rule.host,
-      ...(trafficPolicy && { trafficPolicy }),
-      subsets: uniqueByName([...older.rule.subsets, ...incoming.rule.subsets]),
-    },
+    ...older,
+    sources: [...older.sources, ...incoming.sources],
+    ...(trafficPolicy && { trafficPolicy }),
+    subsets: uniqueByName([...older.subsets, ...incoming.subsets]),
   };
 });
 

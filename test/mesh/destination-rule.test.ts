@@ -125,6 +125,30 @@ t.test(
   },
 );
 
+t.test('rules with a workloadSelector beside others of their namespace', async (t) => {
+  const workloadSelector = { matchLabels: { app: 'web' } };
+  const seen = (...rules: Resource[]) => {
+    const mesh = buildMesh(input(reviews, ...rules));
+    const view = viewOf(mesh, sidecar('shop', '10.9.9.9', { app: 'web' }));
+    const found = view.outbound.services[0]?.destinationRule;
+    return found && [found.sources[0]?.name, ...found.subsets.map(({ name }) => name)].join(' ');
+  };
+  const subset = (name: string) => ({ subsets: [{ name, labels: {} }] });
+  const some = at('shop', 'some', fqdn, { workloadSelector, ...subset('a') });
+  t.equal(
+    seen(at('shop', 'wide', '*.local', { workloadSelector }), at('shop', 'exact', fqdn)),
+    'exact',
+    'a more specific host goes before',
+  );
+  const twin = at('shop', 'twin', fqdn, { workloadSelector, ...subset('b') });
+  t.equal(seen(some, twin), 'some a b', 'of equal selectors the younger adds its subsets');
+  const other = at('shop', 'other', fqdn, { workloadSelector: { matchLabels: { app: 'x' } } });
+  t.equal(seen(other, some), 'some a');
+  t.equal(seen(at('shop', 'all', fqdn, subset('b')), some), 'some a', 'not one for everybody');
+  const own = at('shop', 'own', fqdn, { exportTo: ['.'], ...subset('b') });
+  t.equal(seen(own, some), 'some a b', 'one exported to the own namespace adds its subsets');
+});
+
 t.test('the effective rule is the same object while its inputs are', async (t) => {
   const rules = [at('prod', 'a', 'reviews', policy('RANDOM')), at('prod', 'b', 'reviews')];
   const other = at('shop', 'c', 'x');
