@@ -9,6 +9,7 @@ import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { GatewayPort, GatewayScope } from './proxy-view.js';
 import type { VirtualService } from './rules.js';
 import { isVisible } from './visibility.js';
+import { byPrecedence } from './visible-rules.js';
 
 /** Whether a Gateway is for a router. */
 export function isForRouter(
@@ -53,11 +54,9 @@ function buildScope(
   old: GatewayScope | undefined,
 ): GatewayScope {
   const gateways = sameOr(old?.gateways, from.gateways);
-  const bound = new Set(gateways.map(({ name }) => name));
-  const virtualServices = sameOr(
-    old?.virtualServices,
-    mesh.virtualServices.filter((rule) => isBound(rule, bound, from.namespace)),
-  );
+  const names = new Set(gateways.map(({ name }) => name));
+  const bound = mesh.virtualServices.filter((rule) => isBound(rule, names, from.namespace));
+  const virtualServices = sameOr(old?.virtualServices, byPrecedence(bound, from.namespace));
   const same = old?.gateways === gateways && old.virtualServices === virtualServices;
   return same && old ? old : { gateways, ports: old?.ports ?? from.ports, virtualServices };
 }

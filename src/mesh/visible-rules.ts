@@ -1,11 +1,8 @@
-// Which VirtualServices sidecars of a namespace see, in which order of precedence.
+// Which VirtualServices sidecars of a namespace see; and the order of precedence of those that a proxy sees.
 import type { VirtualService } from './rules.js';
 import { isVisible } from './visibility.js';
 
-/**
- * In order of precedence: the namespace's own that others do not see, those exported to it by name, then public ones;
- * each oldest first (the order in which Istio's sidecar scope collects them).
- */
+/** The VirtualServices for sidecars of a namespace, in order of precedence. */
 export function visibleRules(
   virtualServices: readonly VirtualService[],
   namespace: string,
@@ -14,6 +11,17 @@ export function visibleRules(
     ({ visibility, gateways, hosts }) =>
       hosts.length > 0 && gateways.includes('mesh') && isVisible(visibility, namespace),
   );
+  return byPrecedence(visible, namespace);
+}
+
+/**
+ * What proxies of a namespace see, oldest first, in order of precedence: the namespace's own that others do not see,
+ * those exported to it by name, then public ones (the order in which Istio collects them, for sidecars and gateways).
+ */
+export function byPrecedence(
+  visible: readonly VirtualService[],
+  namespace: string,
+): readonly VirtualService[] {
   const isPublic = visible.filter(({ visibility }) => visibility === '*');
   if (isPublic.length === visible.length) return visible;
   const exported = visible.filter(({ visibility }) => visibility !== '*');

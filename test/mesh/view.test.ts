@@ -207,6 +207,41 @@ t.test('inbound: the oldest service of a target port comes first', async (t) => 
   t.strictSame(inbound(client, young, old), ['z:8080->9090', 'a:8080->9090']);
 });
 
+t.test(
+  'rules of a gateway: those for its namespace alone, then by name, then public',
+  async (t) => {
+    const id = 'router~10.0.0.1~gw.edge~edge.svc.cluster.local';
+    const proxy = parseProxy({ id, cluster: '', metadata: { LABELS: { app: 'gw' } } });
+    const server = { port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*/a.com'] };
+    const bound = (name: string, namespace: string, exportTo?: string[]) =>
+      routeTo(
+        name,
+        'a.com',
+        { namespace },
+        { gateways: ['edge/gw'], ...(exportTo && { exportTo }) },
+      );
+    const mesh = buildMesh(
+      input(
+        make(
+          'Gateway',
+          'gw',
+          { selector: { app: 'gw' }, servers: [server] },
+          { namespace: 'edge' },
+        ),
+        bound('public', 'shop'),
+        bound('hidden', 'shop', ['.']),
+        bound('named', 'shop', ['edge', '.']),
+        bound('own', 'edge', ['.']),
+      ),
+    );
+    const rules = viewOf(mesh, proxy).gateway?.virtualServices ?? [];
+    t.strictSame(
+      rules.map(({ source }) => source.name),
+      ['own', 'named', 'public'],
+    );
+  },
+);
+
 t.test('gateways serve no workload', async (t) => {
   const id = 'router~10.0.0.1~gw.default~default.svc.cluster.local';
   const gateway = parseProxy({ id, cluster: '', metadata: { LABELS: { app: 'a' } } });
