@@ -176,7 +176,7 @@ export function checkTls(
   const wants = tls.mode === 'SIMPLE' || tls.mode === 'MUTUAL';
   if (tls.mode === 'ISTIO_MUTUAL') {
     for (const field of [...files, 'credentialName'] as const) {
-      if (tls[field]) findings.invalid([...path, field], `ISTIO_MUTUAL has no ${field}`);
+      if (tls[field]) findings.warn([...path, field], `with ISTIO_MUTUAL, ${field} has no effect`);
     }
   }
   if (wants && tls.insecureSkipVerify) {
