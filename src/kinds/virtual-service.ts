@@ -228,7 +228,7 @@ export const virtualServiceDoc = [
 export const virtualServiceSpec = message({
   hosts: strings.describe('domains of the virtual host; short names are of the own namespace'),
   gateways: strings.describe(
-    'proxies that get it: `mesh` (default) is every sidecar; the Gateways named here come later',
+    'proxies that get it: `mesh` (default) is every sidecar, `namespace/name` are those of a Gateway',
   ),
   http: list(httpRoute).describe('routes, in order; the first match counts'),
   tls: list(tlsRoute).describe('routes of TLS connections by SNI'),

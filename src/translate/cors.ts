@@ -16,7 +16,9 @@ export const CORS_TYPE = 'envoy.extensions.filters.http.cors.v3.CorsPolicy';
  * `unmatchedPreflights: IGNORE`.
  */
 export function corsPolicy(policy: CorsPolicy): EnvoyCorsPolicy {
-  const origins = policy.allowOrigins ?? policy.allowOrigin?.map((exact) => ({ exact })) ?? [];
+  const origins = policy.allowOrigins?.length
+    ? policy.allowOrigins
+    : (policy.allowOrigin ?? []).map((exact) => ({ exact }));
   const { allowCredentials, maxAge } = policy;
   return {
     allow_origin_string_match: origins.flatMap((origin) => stringMatcher(origin) ?? []),
