@@ -144,6 +144,9 @@ function checkEgress(findings: Findings, egress: readonly Egress[], namespace: s
     const path = ['egress', i];
     if (port === undefined) {
       if (i < egress.length - 1) findings.invalid(path, 'an entry without a port must be the last');
+      if (bind && isIP(bind) === 0) {
+        findings.invalid([...path, 'bind'], 'without a port, bind is an IP address');
+      }
     } else {
       checkPort(findings, [...path, 'port'], port);
       if (!port.number) {

@@ -47,7 +47,10 @@ const egressPort = message({
   number: uint32.describe(
     'services of the listed hosts are reached at this port only; 0 with a Unix socket, which reaches all their ports',
   ),
-  protocol: string.describe('HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...'),
+  protocol: string.describe(
+    'HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS ...: what is spoken there, whatever the services say; HTTP_PROXY is an ' +
+      'HTTP proxy for all ports of the hosts',
+  ),
   name: string.describe('name of the port'),
   targetPort,
 });
@@ -55,7 +58,7 @@ const egressPort = message({
 const egress = message({
   port: egressPort.describe('a listener for this port alone; the last entry may be without one'),
   bind: string.describe(
-    'address of the listener of the port, or `unix:///PATH` without a port number',
+    'address of the listener of the port, without `port` of all listeners; `unix:///PATH` without a port number',
   ),
   captureMode: captureMode().describe(
     'NONE: the listener is really bound, at 127.0.0.1 without `bind`; IPTABLES: traffic is captured',

@@ -6,17 +6,13 @@ import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
 import type { VirtualService } from './rules.js';
 import type { Service } from './service.js';
-import { EgressFilter, type EgressScope, type Sidecar, type UnixSocket } from './sidecar.js';
+import { EgressFilter, type EgressPlace, type EgressScope, type Sidecar } from './sidecar.js';
 import { isVisible } from './visibility.js';
 import { visibleRules } from './visible-rules.js';
 import { goesBefore, preferred } from './visible-services.js';
 
 /** What is seen at one port, at one socket, or (without either) at all other ports. */
-export interface SeenAtPort {
-  port?: number;
-  socket?: UnixSocket;
-  bind?: string;
-  captured?: boolean;
+export interface SeenAtPort extends EgressPlace {
   services: readonly Service[];
   /** Services that only the rules lead to. */
   destinations: readonly Service[];
@@ -46,22 +42,16 @@ export function egressOf(
       }
     }
     const inferred = destinationsOf(mesh, { services, virtualServices, namespace });
+    const { hosts: _, ...place } = entry;
+    // Callers of a proxy name the port themselves.
+    const port = entry.httpProxy ? undefined : entry.port;
     return {
-      ...place(entry),
-      services: sortedAtPort([...services.values()], entry.port),
-      destinations: sortedAtPort(inferred, entry.port),
+      ...place,
+      services: sortedAtPort([...services.values()], port),
+      destinations: sortedAtPort(inferred, port),
       virtualServices,
     };
   });
-}
-
-function place({ port, socket, bind, captured }: EgressScope) {
-  return {
-    ...(socket !== undefined && { socket }),
-    ...(port !== undefined && { port }),
-    ...(bind !== undefined && { bind }),
-    ...(captured !== undefined && { captured }),
-  };
 }
 
 /** What an egress entry lets clients of a namespace see. */

@@ -9,7 +9,7 @@ import type { InterceptionMode, ProxyPlace, ProxyType } from './proxy.js';
 import type { DestinationRule, TrafficPolicy, VirtualService } from './rules.js';
 import type { Secrets } from './secret.js';
 import type { Service, ServicePort } from './service.js';
-import type { UnixSocket } from './sidecar.js';
+import type { EgressPlace } from './sidecar.js';
 
 /** Files with a proxy's own certificate, its key, and the CAs of the mesh. */
 export interface MeshCertificate {
@@ -67,13 +67,7 @@ export interface OutboundScope {
 }
 
 /** What clients see at one port, at a Unix socket, or (without either) at all ports that have no listener of their own. */
-export interface EgressListener {
-  port?: number;
-  socket?: UnixSocket;
-  /** Where the listener of the port stands; by the mode of interception when absent. */
-  bind?: string;
-  /** False: the listener is really bound, and nothing is captured for it; undefined: by the mode of interception. */
-  captured?: boolean;
+export interface EgressListener extends EgressPlace {
   services: readonly ServiceView[];
   virtualServices: readonly VirtualService[];
 }

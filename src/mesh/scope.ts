@@ -14,7 +14,7 @@ import type { DestinationRule } from './rules.js';
 import type { CachedScope } from './scope-cache.js';
 import { isUnaffected } from './scope-changes.js';
 import type { Service } from './service.js';
-import type { Sidecar } from './sidecar.js';
+import type { EgressPlace, Sidecar } from './sidecar.js';
 import { visibleRules } from './visible-rules.js';
 import { visibleByHostname } from './visible-services.js';
 
@@ -166,8 +166,7 @@ function limitedBy(
   const virtualServices = sameOr(old?.virtualServices, unionOfRules(mesh, seen, client.namespace));
   // One entry for all ports is what a scope is anyway, unless rules lead beyond it.
   const [first] = seen;
-  const isPlain = first?.port === undefined && first?.socket === undefined;
-  if (seen.length === 1 && isPlain && first?.destinations.length === 0) {
+  if (first && seen.length === 1 && isAnywhere(first) && first.destinations.length === 0) {
     return { services, virtualServices };
   }
   const listeners = seen.map(({ destinations: _destinations, ...at }, i): EgressListener => {
@@ -177,16 +176,25 @@ function limitedBy(
       services: sameOr(last?.services, views(mesh, client, at.services)),
       virtualServices: sameOr(last?.virtualServices, at.virtualServices),
     };
-    const same =
-      last?.port === at.port &&
-      last?.socket === at.socket &&
-      last?.bind === at.bind &&
-      last?.captured === at.captured &&
-      last?.services === next.services &&
-      last.virtualServices === next.virtualServices;
-    return same && last ? last : next;
+    return last && placeKeys.every((key) => last[key] === next[key]) ? last : next;
   });
   return { services, virtualServices, listeners: sameOr(old?.listeners, listeners) };
+}
+
+const placeKeys = [
+  'port',
+  'protocol',
+  'httpProxy',
+  'socket',
+  'bind',
+  'captured',
+  'services',
+  'virtualServices',
+] as const satisfies (keyof EgressListener)[];
+
+/** Neither at a port or socket nor at an address of its own. */
+function isAnywhere({ port, socket, bind, captured }: EgressPlace): boolean {
+  return [port, socket, bind, captured].every((value) => value === undefined);
 }
 
 function views(mesh: Mesh, client: Client, services: readonly Service[]): readonly ServiceView[] {

@@ -24,15 +24,24 @@ export interface Sidecar {
   outboundTrafficPolicy?: SidecarSpec['outboundTrafficPolicy'];
 }
 
-/** What one entry of `egress` lets see. */
-export interface EgressScope {
+/** Where the listeners of one entry of `egress` stand, and what is spoken there. */
+export interface EgressPlace {
   /** The port that it is for; absent for all other ports. */
   port?: number;
+  /** What is spoken at that port, whatever services say of theirs; absent: what they say. */
+  protocol?: Protocol;
+  /** An HTTP proxy stands at that port, and leads to all ports of the hosts. */
+  httpProxy?: true;
   /** The Unix socket that it is for, with all ports of the hosts. */
   socket?: UnixSocket;
-  /** An IP address. */
+  /** An IP address; by the mode of interception when absent. */
   bind?: string;
+  /** False: listeners are really bound, and nothing is captured for them; undefined: by the mode of interception. */
   captured?: boolean;
+}
+
+/** What one entry of `egress` lets see. */
+export interface EgressScope extends EgressPlace {
   hosts: readonly EgressHost[];
 }
 
@@ -121,13 +130,22 @@ const meshSidecar = memoize((settings: MeshSettings, resource: Resource): Sideca
 type Egress = NonNullable<SidecarSpec['egress']>[number];
 
 /** A port without a number stands at a Unix socket; checks have seen to it that there is one. */
-function egressPlace({ port, bind = '', captureMode }: Egress): Omit<EgressScope, 'hosts'> {
-  if (port === undefined) return {};
-  if (!port.number) {
+function egressPlace({ port, bind = '', captureMode }: Egress): EgressPlace {
+  if (port && !port.number) {
     const protocol = serviceEntryProtocol(0, port.protocol);
     return { socket: { path: bind.slice('unix://'.length), protocol } };
   }
-  return { port: port.number, ...(bind && { bind }), ...captured(captureMode) };
+  return { ...portPlace(port), ...(bind && { bind }), ...captured(captureMode) };
+}
+
+function portPlace(port: Egress['port']): EgressPlace {
+  const { number, protocol = '' } = port ?? {};
+  if (!number) return {};
+  if (protocol.toUpperCase() === 'HTTP_PROXY') return { port: number, httpProxy: true };
+  return {
+    port: number,
+    ...(protocol && { protocol: serviceEntryProtocol(number, protocol) }),
+  };
 }
 
 function captured(mode: Egress['captureMode']): { captured?: boolean } {

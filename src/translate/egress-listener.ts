@@ -1,7 +1,7 @@
 // What clients see at a port, where a Sidecar has listeners for single ports. Without one everything is seen at each.
 import { memoize } from '../lib/memo.js';
 import type { EgressListener, OutboundScope } from '../mesh/proxy-view.js';
-import { parseSocketRouteName } from './names.js';
+import { parseSocketRouteName, portRouteName } from './names.js';
 
 /** The listeners of a scope: those of single ports first, then the one for all others. */
 export function egressListeners(outbound: OutboundScope): readonly EgressListener[] {
@@ -12,11 +12,9 @@ const everything = memoize(({ services, virtualServices }: OutboundScope): [Egre
   { services, virtualServices },
 ]);
 
-/** Whether a port of a service is reached by this listener: a port with a listener of its own is left to that. */
-export function isAtPort(outbound: OutboundScope, seen: EgressListener, port: number): boolean {
-  if (seen.socket !== undefined) return false;
-  if (seen.port !== undefined) return seen.port === port;
-  return !outbound.listeners?.some((other) => other.port === port);
+/** Whether a Sidecar has a listener of its own for a port. */
+export function hasOwnListener(outbound: OutboundScope, port: number): boolean {
+  return outbound.listeners?.some((seen) => seen.port === port) ?? false;
 }
 
 /** What is seen at a port; nothing where a Sidecar has listeners for other ports only. Port 0: all the others. */
@@ -29,14 +27,19 @@ export function seenAtPort(outbound: OutboundScope, port: number): EgressListene
   );
 }
 
-/** What is seen by a route configuration: that of a Unix socket by its name, all others by the port. */
+/** What is seen by a route configuration: that of a Unix socket or an HTTP proxy by its name, all others by the port. */
 export function seenByRoute(
   outbound: OutboundScope,
   { name, port }: { name: string; port: number },
 ): EgressListener {
   const path = parseSocketRouteName(name);
-  if (path === undefined) return seenAtPort(outbound, port);
-  return outbound.listeners?.find(({ socket }) => socket?.path === path) ?? nothing;
+  if (path !== undefined) {
+    return outbound.listeners?.find(({ socket }) => socket?.path === path) ?? nothing;
+  }
+  const proxy = outbound.listeners?.find(
+    (seen) => seen.httpProxy && portRouteName(seen.port ?? 0) === name,
+  );
+  return proxy ?? seenAtPort(outbound, port);
 }
 
 const nothing: EgressListener = { services: [], virtualServices: [] };

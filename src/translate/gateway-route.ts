@@ -31,7 +31,7 @@ export interface GatewayRouteRequest extends GatewayRoutePlan {
 /** Builds the route configuration of a router's port. Pure; parts keep their identity while nothing in them changes. */
 export function buildGatewayRoute(request: GatewayRouteRequest): RouteConfiguration {
   const { proxy, name } = request;
-  return routeConfigurationOf(proxy, name, virtualHosts(request));
+  return routeConfigurationOf(proxy, name, virtualHosts(request), false);
 }
 
 /** A virtual host while rules are added to it. */

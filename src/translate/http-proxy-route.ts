@@ -1,6 +1,6 @@
-// The virtual hosts of `http_proxy`, the route of the HTTP proxy that a sidecar without interception offers, and of
-// Unix sockets: the services of all ports in one configuration. Clients of a proxy name the port in the URL, so here,
-// unlike in the routes of ports, it is part of the domains.
+// The virtual hosts of HTTP proxies (`http_proxy`, which a sidecar without interception offers, and ports of a Sidecar
+// with protocol HTTP_PROXY) and of Unix sockets: the services of all ports in one configuration. Clients of a proxy
+// name the port in the URL, so here, unlike in the routes of ports, it is part of the domains.
 import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import { memoize } from '../lib/memo.js';
 import type { ServiceView } from '../mesh/proxy-view.js';

@@ -5,12 +5,12 @@
 import { prefixKey } from '../lib/ip.js';
 import { memoize } from '../lib/memo.js';
 import { byAge } from '../mesh/order.js';
-import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
+import type { EgressListener, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Protocol, Service, ServicePort } from '../mesh/service.js';
 import type { UnixSocket } from '../mesh/sidecar.js';
 import { servicesByName } from './destination.js';
-import { egressListeners, isAtPort } from './egress-listener.js';
+import { egressListeners, hasOwnListener } from './egress-listener.js';
 import { cidrsThatCount, namesThatCount } from './filter-chain.js';
 import { endpointAddresses, listensAtEndpoints } from './headless.js';
 import { boundInboundNames } from './inbound-plan.js';
@@ -31,8 +31,8 @@ export interface ListenerEntry {
   addresses: readonly string[];
   port: number;
   bindToPort: boolean;
-  /** `view` is the first service with HTTP here. */
-  http?: { route: string; grpcWeb: boolean; view: ServiceView };
+  /** `view` is the first service with HTTP here; `isProxy`: callers name the port, so that all are reached here. */
+  http?: { route: string; grpcWeb: boolean; view: ServiceView; isProxy?: true };
   tcp: { chain: TcpChainPlan; service: Service }[];
   /** Of the first service; `Auto` once HTTP and TCP are mixed. */
   protocol: Protocol;
@@ -49,6 +49,8 @@ interface Work {
   socket: boolean;
   /** `ADDRESS_PORT` of the proxy's own inbound listeners that are really bound. */
   taken: ReadonlySet<string>;
+  /** Made for single ports of a Sidecar: its entry for all other ports adds nothing to them. */
+  closed: ReadonlySet<ListenerEntry>;
   entries: ListenerEntry[];
   /** Who has an address and port, whether as primary or additional address. */
   owners: Map<string, ListenerEntry>;
@@ -75,20 +77,33 @@ export function outboundEntries(view: ProxyView): {
       virtualServices: connectionRules(seen.virtualServices),
       services: servicesByName(view.outbound.services),
     };
-    const bindToPort = seen.captured === undefined ? shared.bindToPort : !seen.captured;
+    const bindToPort = shared.bindToPort || seen.captured === false;
     const bound = seen.bind ? [seen.bind] : bindToPort ? boundAddresses(view) : undefined;
-    const work: Work = { ...shared, context, bindToPort, bound, socket: false };
+    const closed = new Set<ListenerEntry>(seen.port === undefined ? shared.entries : []);
+    const work: Work = { ...shared, context, bindToPort, bound, socket: false, closed };
     if (seen.socket) {
       addSocket({ ...work, bindToPort: true, socket: true }, seen.socket, seen.services);
-      continue;
-    }
-    for (const each of oldestFirst(seen.services)) {
-      for (const port of each.service.ports) {
-        if (isAtPort(view.outbound, seen, port.number)) addPort(work, each, port);
-      }
-    }
+    } else if (seen.httpProxy) addHttpProxy(work, seen.port ?? 0, seen.services);
+    else addServices(work, seen);
   }
   return { entries: shared.entries, problems: shared.problems };
+}
+
+function addServices(work: Work, { port: only, protocol, services }: EgressListener): void {
+  for (const each of oldestFirst(services)) {
+    for (const port of each.service.ports) {
+      if (only === undefined ? leavesToOthers(work, port) : port.number !== only) continue;
+      addPort(work, each, port, protocol ?? port.protocol);
+    }
+  }
+}
+
+/**
+ * Whether an entry of a Sidecar for all other ports leaves a port to the entry that is for it alone. At addresses of
+ * their own, TCP services of that port are reached all the same, as in Istio: only what stands at one place is closed.
+ */
+function leavesToOthers({ view }: Work, port: ServicePort): boolean {
+  return listenerProtocol(port.protocol) !== 'tcp' && hasOwnListener(view.outbound, port.number);
 }
 
 const oldestFirst = memoize((services: readonly ServiceView[]): readonly ServiceView[] =>
@@ -121,28 +136,56 @@ function addSocket(
   }
 }
 
-function addPort(work: Work, view: ServiceView, port: ServicePort): void {
-  const kind = listenerProtocol(port.protocol);
-  if (kind === 'none') return;
-  for (const site of sites(work, view.service, port)) {
-    if (standsInTheWay(work, site, port)) {
-      work.problems.push(reserved(view.service, port));
-      continue;
-    }
-    if (site.addresses.some((address) => work.taken.has(listenerName(address, port.number)))) {
-      // Where nothing is captured the HTTP proxy still reaches the service.
-      if (!work.bindToPort) work.problems.push(served(view.service, port));
-      continue;
-    }
-    addAt(work, view, port, site);
+/** An HTTP proxy of a Sidecar (protocol HTTP_PROXY): one listener for all ports of the hosts, if there are any. */
+function addHttpProxy(work: Work, number: number, services: readonly ServiceView[]): void {
+  const [view] = oldestFirst(services);
+  if (view === undefined) return;
+  const port: ServicePort = { number, name: '', protocol: 'HTTP' };
+  const site = { addresses: work.bound ?? wildcards(work.view.proxy) };
+  if (isBarred(work, { service: view.service, port, site })) return;
+  const entry = newEntry(work, view.service, port, site);
+  const grpcWeb = services.some(({ service: { ports } }) =>
+    ports.some((each) => each.protocol === 'GRPC-Web'),
+  );
+  entry.http = { route: portRouteName(number), grpcWeb, view, isProxy: true };
+}
+
+/** Adds a port of a service; `protocol` is what is spoken there, which a Sidecar may say in place of the service. */
+function addPort(work: Work, view: ServiceView, declared: ServicePort, protocol: Protocol): void {
+  const { service } = view;
+  const port = protocol === declared.protocol ? declared : { ...declared, protocol };
+  if (listenerProtocol(protocol) === 'none') return;
+  for (const site of sites(work, service, { declared, protocol })) {
+    if (!isBarred(work, { service, port, site })) addAt(work, view, port, site);
   }
 }
 
-function sites({ view, bound }: Work, service: Service, port: ServicePort): readonly Site[] {
+/** Whether a listener of the sidecar itself, or one of the workload's own, is in the way. */
+function isBarred(
+  work: Work,
+  { service, port, site }: { service: Service; port: ServicePort; site: Site },
+): boolean {
+  if (standsInTheWay(work, site, port)) {
+    work.problems.push(reserved(service, port));
+    return true;
+  }
+  if (site.addresses.some((address) => work.taken.has(listenerName(address, port.number)))) {
+    // Where nothing is captured the HTTP proxy still reaches the service.
+    if (!work.bindToPort) work.problems.push(served(service, port));
+    return true;
+  }
+  return false;
+}
+
+function sites(
+  { view, bound }: Work,
+  service: Service,
+  { declared, protocol }: { declared: ServicePort; protocol: Protocol },
+): readonly Site[] {
   if (bound) return [{ addresses: bound }];
-  if (listenerProtocol(port.protocol) === 'http') return [{ addresses: wildcards(view.proxy) }];
-  if (listensAtEndpoints(service, port)) {
-    const addresses = endpointAddresses(view.outbound, service, port);
+  if (listenerProtocol(protocol) === 'http') return [{ addresses: wildcards(view.proxy) }];
+  if (listensAtEndpoints(service, declared)) {
+    const addresses = endpointAddresses(view.outbound, service, declared);
     if (addresses !== undefined) return addresses.map((address) => ({ addresses: [address] }));
   }
   return serviceSites(service, view.proxy);
@@ -159,6 +202,7 @@ function addAt(work: Work, view: ServiceView, port: ServicePort, site: Site): vo
   const number = work.socket ? 0 : port.number;
   const key = listenerName(site.addresses[0]!, number);
   const existing = work.owners.get(ownerKey(site.addresses[0]!, number));
+  if (existing && work.closed.has(existing)) return;
   if (existing !== undefined && excludes(existing, port.protocol)) {
     work.problems.push(leftOut(service, port, existing.first, key));
     return;

@@ -63,7 +63,7 @@ function outboundChains(
 
 /** HTTP is told from other traffic, unless there cannot be any: an explicit port with nothing but HTTP. */
 function sniffs(plan: OutboundListenerPlan): boolean {
-  return !plan.bindToPort || plan.tcp.length > 0;
+  return (!plan.bindToPort && !plan.http?.absoluteUrls) || plan.tcp.length > 0;
 }
 
 function unknownChain(settings: MeshSettings): FilterChain {

@@ -10,7 +10,7 @@ import { headlessKey } from './headless.js';
 import { boundInboundNames } from './inbound-plan.js';
 import { boundAddresses, localhosts } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
-import { HTTP_PROXY_ROUTE, listenerName, parseSocketRouteName, portRouteName } from './names.js';
+import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
 import { type ListenerEntry, outboundEntries } from './outbound-conflict.js';
 import { connectionRules, type TcpChainPlan } from './tcp-route.js';
 
@@ -20,7 +20,7 @@ export interface HttpChainPlan {
   route: string;
   /** A service on it speaks gRPC-Web. */
   grpcWeb: boolean;
-  /** It is the HTTP proxy of a sidecar without interception. */
+  /** It is an HTTP proxy, whose callers name the port. */
   absoluteUrls?: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface OutboundListenerPlan {
 export interface OutboundRoutePlan {
   /** `PORT`, `HOST:PORT`, `http_proxy`, or `unix://PATH`. */
   name: string;
-  /** The port that clients call; 0 for `http_proxy` and sockets, whose clients name it themselves. */
+  /** The port that clients call; 0 for HTTP proxies and sockets, whose clients name it themselves. */
   port: number;
   /** The services that get a virtual host, sorted by hostname. */
   services: readonly ServiceView[];
@@ -99,7 +99,8 @@ function makePlan(view: ProxyView): OutboundPlan {
   const routes = new Map<string, OutboundRoutePlan>();
   for (const { http, port } of entries) {
     if (http !== undefined && !routes.has(http.route)) {
-      routes.set(http.route, routePlan(http.route, port, servicesOfRoute(view, http, port)));
+      const at = http.isProxy ? 0 : port;
+      routes.set(http.route, routePlan(http.route, at, servicesOfRoute(view, http, at)));
     }
   }
   const proxy = httpProxy(view);
@@ -132,7 +133,13 @@ function toListener({
     addresses,
     port,
     bindToPort,
-    ...(http === undefined ? {} : { http: { route: http.route, grpcWeb: http.grpcWeb } }),
+    ...(http && {
+      http: {
+        route: http.route,
+        grpcWeb: http.grpcWeb,
+        ...(http.isProxy && { absoluteUrls: true }),
+      },
+    }),
     tcp: tcp.map(({ chain }) => chain),
   };
 }
@@ -163,7 +170,7 @@ function servicesOfRoute(
   http: NonNullable<ListenerEntry['http']>,
   port: number,
 ): readonly ServiceView[] {
-  if (parseSocketRouteName(http.route) !== undefined) {
+  if (port === 0) {
     const { services } = seenByRoute(view.outbound, { name: http.route, port });
     return services.filter(({ service }) => service.ports.some(speaksHttp));
   }

@@ -9,14 +9,14 @@ import type { VirtualService } from '../mesh/rules.js';
 import type { Service } from '../mesh/service.js';
 import { servicesByName } from './destination.js';
 import { httpProxyVirtualHosts } from './http-proxy-route.js';
-import { HTTP_PROXY_ROUTE, parseSocketRouteName, portRouteName } from './names.js';
+import { parseSocketRouteName, portRouteName } from './names.js';
 import { type PortHosts, portVirtualHosts, sniffedVirtualHost } from './virtual-host.js';
 
 /** All that one route configuration is made of. */
 export interface RouteRequest {
   /** RDS name: `PORT`, `HOST:PORT` for one sniffed service, `http_proxy`, or `unix://PATH`. */
   name: string;
-  /** The port that clients call: that of the listener; 0 for `http_proxy` and sockets. */
+  /** The port that clients call: that of the listener; 0 for HTTP proxies and sockets, whose clients name it. */
   port: number;
   /** The services that get a virtual host: those with an HTTP or undeclared `port`, or the one of `HOST:PORT`. */
   services: readonly ServiceView[];
@@ -37,24 +37,20 @@ const DIRECT_RESPONSE_BYTES_MAX = 1024 * 1024;
  * objects only where it is in force.
  */
 export function buildRouteConfiguration(request: RouteRequest): RouteConfiguration {
-  return routeConfigurationOf(request.proxy, request.name, virtualHosts(request));
+  const { proxy, name, port } = request;
+  return routeConfigurationOf(proxy, name, virtualHosts(request), port === 0);
 }
 
 function virtualHosts(request: RouteRequest): VirtualHost[] {
   const { name, port, services } = request;
-  if (name === portRouteName(port)) return portVirtualHosts(hostsAt(request, port, services));
-  if (isOfAllPorts(name)) {
+  if (port === 0) {
     const ofPort = (each: number, views: readonly ServiceView[]) =>
       portVirtualHosts(hostsAt(request, each, views));
-    return httpProxyVirtualHosts(services, ofPort, name !== HTTP_PROXY_ROUTE);
+    return httpProxyVirtualHosts(services, ofPort, parseSocketRouteName(name) !== undefined);
   }
+  if (name === portRouteName(port)) return portVirtualHosts(hostsAt(request, port, services));
   const hosts = hostsAt(request, port, services);
   return services.map((view) => sniffedVirtualHost(view, hosts));
-}
-
-/** Clients of the HTTP proxy or a Unix socket say by the host which service they mean, and by its port which port. */
-function isOfAllPorts(name: string): boolean {
-  return name === HTTP_PROXY_ROUTE || parseSocketRouteName(name) !== undefined;
 }
 
 function hostsAt(
@@ -81,15 +77,22 @@ function hostsAt(
 /** The last configurations of a proxy by name: given again while their virtual hosts are the same objects. */
 const lastBuilt = memoize((_proxy: ProxyTraits) => new Map<string, RouteConfiguration>());
 
-/** The configuration of virtual hosts; the same object while these are, for one proxy and name. */
+/**
+ * The configuration of virtual hosts; the same object while these are, for one proxy and name. `namesPort`: a client
+ * says by the port of the host which port it means; all others have called the port already.
+ */
 export function routeConfigurationOf(
   proxy: ProxyTraits,
   name: string,
   hosts: VirtualHost[],
+  namesPort: boolean,
 ): RouteConfiguration {
   const built = lastBuilt(proxy);
   const last = built.get(name);
-  if (last !== undefined && sameOr(last.virtual_hosts, hosts) === last.virtual_hosts) {
+  if (
+    last?.ignore_port_in_host_matching === !namesPort &&
+    sameOr(last.virtual_hosts, hosts) === last.virtual_hosts
+  ) {
     return last;
   }
   const configuration: RouteConfiguration = {
@@ -97,8 +100,7 @@ export function routeConfigurationOf(
     virtual_hosts: hosts,
     validate_clusters: { value: false },
     max_direct_response_body_size_bytes: { value: DIRECT_RESPONSE_BYTES_MAX },
-    // All others have called the port already.
-    ignore_port_in_host_matching: !isOfAllPorts(name),
+    ignore_port_in_host_matching: !namesPort,
   };
   built.set(name, configuration);
   return configuration;

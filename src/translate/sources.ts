@@ -131,7 +131,7 @@ function listenerSources(view: ProxyView, name: ResourceName): ResourceId[] {
   if (own !== undefined) return inboundSources(view, own.targetPort);
   const plan = outboundPlan(view).listeners.find((listener) => listener.name === name);
   if (plan === undefined) return [];
-  if (plan.port === 0) return routeSources(view, plan.http?.route ?? '');
+  if (plan.port === 0 || plan.http?.absoluteUrls) return routeSources(view, plan.http?.route ?? '');
   // Chains do not say whose they are; a service of this port may be there, save for those at other addresses.
   const services = view.outbound.services.filter(
     ({ service }) =>

@@ -123,6 +123,12 @@ const cases: [name: string, spec: object, expected: string[]][] = [
     egress({ port: { protocol: 'HTTP' }, captureMode: 'IPTABLES', hosts }),
     ['error invalid-value spec.egress[0].bind', 'error invalid-value spec.egress[0].captureMode'],
   ],
+  [
+    'a socket for all ports',
+    egress({ bind: 'unix:///a', hosts }),
+    ['error invalid-value spec.egress[0].bind'],
+  ],
+  ['an address for all ports', egress({ bind: '127.0.0.2', captureMode: 'NONE', hosts }), []],
   ['no namespace', egress({ hosts: ['a.com'] }), ['error invalid-value spec.egress[0].hosts[0]']],
   [
     'hosts twice',
