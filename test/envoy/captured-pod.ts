@@ -16,8 +16,8 @@ export type Printed = unknown;
 
 export class CapturedPod {
   /** The workload's own address, and one of the world outside. */
-  readonly ip = '10.77.1.2';
-  readonly outsideIp = '10.77.1.1';
+  readonly ip: string;
+  readonly outsideIp: string;
   readonly #pod = `flt-pod-${process.pid}`;
   readonly #world = `flt-out-${process.pid}`;
   readonly #dir = mkdtempSync(join(tmpdir(), 'fairlead-pod-'));
@@ -25,10 +25,15 @@ export class CapturedPod {
   #log = '';
   #nameServer: string | undefined;
   readonly #tproxy: boolean;
+  readonly #family: 'ipv4' | 'ipv6';
 
-  /** With TPROXY the workload sees the addresses of its callers. */
-  constructor({ tproxy = false }: { tproxy?: boolean } = {}) {
+  /** With TPROXY the workload sees the addresses of its callers. All addresses are of one family. */
+  constructor({ tproxy = false, family = 'ipv4' as 'ipv4' | 'ipv6' } = {}) {
     this.#tproxy = tproxy;
+    this.#family = family;
+    const net = family === 'ipv6' ? 'fd77:1::' : '10.77.1.';
+    this.ip = `${net}2`;
+    this.outsideIp = `${net}1`;
   }
 
   /**
@@ -46,15 +51,18 @@ export class CapturedPod {
       ip('-n', name, 'link', 'set', 'lo', 'up');
     }
     ip('-n', pod, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', world);
-    ip('-n', pod, 'addr', 'add', `${this.ip}/24`, 'dev', 'eth0');
-    for (const address of [this.outsideIp, ...addresses]) {
-      ip('-n', world, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
-    }
+    const addAddress = (name: string, address: string) => {
+      const six = this.#family === 'ipv6';
+      const words = six ? [`${address}/64`, 'nodad'] : [`${address}/24`];
+      ip('-n', name, 'addr', 'add', ...words, 'dev', 'eth0');
+    };
+    addAddress(pod, this.ip);
+    for (const address of [this.outsideIp, ...addresses]) addAddress(world, address);
     for (const name of [pod, world]) ip('-n', name, 'link', 'set', 'eth0', 'up');
     ip('-n', pod, 'route', 'add', 'default', 'via', this.outsideIp);
     // Envoy's own queries have no mark.
     const rules = interceptionRules({
-      family: 'ipv4',
+      family: this.#family,
       ...(this.#tproxy && { mode: 'TPROXY' }),
       ...(nameServer === undefined && !this.#tproxy
         ? { bypass: { by: 'mark', mark: MARK } }
@@ -64,10 +72,11 @@ export class CapturedPod {
           }),
     });
     if (this.#tproxy) {
-      const routing = ['-n', pod, '-batch', '-'];
-      execFileSync('ip', routing, { input: interceptionRouting('ipv4'), stdio: 'pipe' });
+      const routing = [...(this.#family === 'ipv6' ? ['-6'] : []), '-n', pod, '-batch', '-'];
+      execFileSync('ip', routing, { input: interceptionRouting(this.#family), stdio: 'pipe' });
     }
-    const argv = ['netns', 'exec', pod, 'iptables-restore', '--noflush'];
+    const restore = this.#family === 'ipv6' ? 'ip6tables-restore' : 'iptables-restore';
+    const argv = ['netns', 'exec', pod, restore, '--noflush'];
     execFileSync('ip', argv, { input: rules, stdio: 'pipe' });
   }
 
