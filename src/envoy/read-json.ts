@@ -18,7 +18,10 @@ export interface JsonMistake {
 export interface ReadMessage {
   message: EnvoyMessage;
   mistakes: readonly JsonMistake[];
-  /** Paths of scalars with the default value, which on the wire are the same as absent ones. */
+  /**
+   * Paths of scalars with the default value, which on the wire are the same as absent ones. Not those in lists and maps:
+   * their items are never merged with others.
+   */
   defaults: readonly (readonly (string | number)[])[];
 }
 
@@ -66,7 +69,7 @@ function readMessage(
       reading.mistakes.push({ kind: 'unknown-field', path: at, message: what, candidates });
       continue;
     }
-    if (value === null || value === undefined) continue;
+    if (value === null || value === undefined || isNoConfig(type, value)) continue;
     const other = field.partOf ? oneofs.get(field.partOf.name) : undefined;
     if (other !== undefined) wrong(reading, at, `${key} and ${other} exclude each other`);
     if (field.partOf) oneofs.set(field.partOf.name, key);
@@ -76,19 +79,29 @@ function readMessage(
   return message;
 }
 
+/** Of a filter that a route disables: Envoy's own example has `config: {}` there, an Any of nothing. */
+function isNoConfig({ fullName }: protobuf.Type, value: unknown): boolean {
+  if (fullName !== '.envoy.config.route.v3.FilterConfig') return false;
+  return isObject(value) && Object.keys(value).length === 0;
+}
+
 function readField(field: protobuf.Field, value: unknown, path: Path, reading: Reading): unknown {
   if (field.map) {
     if (!isObject(value)) return wrong(reading, path, `expected a mapping, not ${brief(value)}`);
     const entries = Object.entries(value).map(([key, entry]): [string, unknown] => [
       key,
-      readSingle(field, entry, [...path, key], reading),
+      readSingle(field, entry, [...path, key], itemsOf(reading)),
     ]);
     return entries.length === 0 ? undefined : Object.fromEntries(entries);
   }
   if (!field.repeated) return readSingle(field, value, path, reading);
   if (!Array.isArray(value)) return wrong(reading, path, `expected a list, not ${brief(value)}`);
-  const items = value.map((item, i) => readSingle(field, item, [...path, i], reading));
+  const items = value.map((item, i) => readSingle(field, item, [...path, i], itemsOf(reading)));
   return items.length === 0 ? undefined : items;
+}
+
+function itemsOf({ mistakes }: Reading): Reading {
+  return { mistakes, defaults: [] };
 }
 
 /** The value of a field, of one item of a list, or of one entry of a map. */

@@ -28,7 +28,7 @@ const endpoint = message(
       serving: noEffect(bool, 'It counts with persistent sessions only.'),
       terminating: bool.describe('the endpoint is left out'),
     }).describe('health of the endpoint'),
-    hostname: noEffect(string, 'Only DNS has it.'),
+    hostname: string.describe('name below that of a headless service, where sidecars answer DNS'),
     targetRef: noEffect(objectReference, 'fairlead does not read Pods.'),
     deprecatedTopology: noEffect(stringMap, 'Kubernetes has replaced it by zone and nodeName.'),
     nodeName: noEffect(string, 'fairlead does not know nodes.'),

@@ -9,7 +9,7 @@ import { port, string } from './values.js';
 const endpointAddress = message(
   {
     ip: string.describe('address of the endpoint'),
-    hostname: noEffect(string, 'Only DNS has it.'),
+    hostname: string.describe('name below that of a headless service, where sidecars answer DNS'),
     nodeName: noEffect(string, 'fairlead does not know nodes.'),
     targetRef: noEffect(objectReference, 'fairlead does not read Pods.'),
   },

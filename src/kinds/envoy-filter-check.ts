@@ -14,6 +14,8 @@ type ApplyTo = Patch['applyTo'];
 type Operation = Patch['patch']['operation'];
 
 const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
+/** Its name before Envoy's API v3. */
+const OLD_HTTP_CONNECTION_MANAGER = 'envoy.http_connection_manager';
 
 const merges: readonly Operation[] = ['MERGE', 'MERGE_AND_REPLACE_LIST'];
 const inserts: readonly Operation[] = ['ADD', 'INSERT_BEFORE', 'INSERT_AFTER', 'INSERT_FIRST'];
@@ -90,7 +92,9 @@ function checkFilterMatch(
   if (filter.subFilter === undefined) return;
   const sub = [...path, 'subFilter'];
   if (applyTo !== 'HTTP_FILTER') findings.invalid(sub, 'subFilter is for HTTP_FILTER');
-  else if (filter.name !== HTTP_CONNECTION_MANAGER) {
+  else if (filter.name === OLD_HTTP_CONNECTION_MANAGER) {
+    findings.warn([...path, 'name'], `no filter has this name now; use ${HTTP_CONNECTION_MANAGER}`);
+  } else if (filter.name !== HTTP_CONNECTION_MANAGER) {
     findings.invalid([...path, 'name'], `subFilter goes with ${HTTP_CONNECTION_MANAGER}`);
   }
   if (filter.subFilter.name === '') findings.missing([...sub, 'name'], 'it must have a name');
@@ -143,7 +147,8 @@ function checkValue(findings: Findings, path: FieldPath, { applyTo, patch }: Pat
   const { mistakes, defaults } = readJson(patchType[applyTo], patch.value);
   for (const mistake of mistakes) findings.list.push(findingOf(mistake, path));
   for (const at of merges.includes(patch.operation) ? defaults : []) {
-    findings.warn([...path, ...at], 'a merge leaves it as it is: to protobuf this is no value');
+    const message = 'a merge leaves it as it is: to protobuf this is no value';
+    findings.list.push({ ...noEffect([...path, ...at], message), severity: 'info' });
   }
   if (mistakes.length > 0 || !inserts.includes(patch.operation)) return;
   const named = patch.value as { name?: unknown };

@@ -19,6 +19,8 @@ export interface Endpoint {
   namespace: string;
   serviceAccount: string;
   workloadName: string;
+  /** What EndpointSlices and Endpoints call it, as `db-0` of a StatefulSet: a name below that of a headless service. */
+  hostname: string;
 }
 
 /** A service's endpoints by port number; lists are in a stable order and keep identity while equal. */

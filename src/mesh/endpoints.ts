@@ -252,6 +252,7 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
     a.namespace === b.namespace &&
     a.serviceAccount === b.serviceAccount &&
     a.workloadName === b.workloadName &&
+    a.hostname === b.hostname &&
     a.locality.region === b.locality.region &&
     a.locality.zone === b.locality.zone &&
     a.locality.subzone === b.locality.subzone &&

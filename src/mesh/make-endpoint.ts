@@ -87,17 +87,21 @@ export function sliceEndpoints(
   const number = declared.port ?? numericTarget(port);
   const out: Endpoint[] = [];
   const stranger = strangerOf(slice);
-  for (const { addresses, conditions, zone } of spec.endpoints ?? []) {
+  for (const { addresses, conditions, zone, hostname } of spec.endpoints ?? []) {
     if (conditions?.terminating === true) continue;
     const healthy = service.publishNotReady === true || conditions?.ready !== false;
     for (const address of addresses) {
       const owner = ownerOf(address, stranger, workloads);
       const locality = zone && owner.locality === nowhere ? zoneAlone(zone) : owner.locality;
-      out.push(endpointAt(owner, address, number, { healthy, locality }));
+      out.push(endpointAt(owner, address, number, { healthy, locality, hostname }));
     }
   }
   return out;
 }
+
+type EndpointsAddress = NonNullable<
+  NonNullable<EndpointsSpec['subsets']>[number]['addresses']
+>[number];
 
 /** Endpoints of a v1 Endpoints object for one port. */
 export function endpointsEndpoints(
@@ -111,12 +115,13 @@ export function endpointsEndpoints(
   for (const subset of resource.spec.subsets ?? []) {
     const declared = subset.ports?.find(({ name }) => (name ?? '') === port.name);
     if (declared === undefined) continue;
-    const push = (address: string, healthy: boolean) => {
-      const owner = ownerOf(address, stranger, workloads);
-      out.push(endpointAt(owner, address, declared.port, { healthy }));
+    const push = ({ ip, hostname }: EndpointsAddress, healthy: boolean) => {
+      const owner = ownerOf(ip, stranger, workloads);
+      out.push(endpointAt(owner, ip, declared.port, { healthy, hostname }));
     };
-    for (const { ip } of subset.addresses ?? []) push(ip, true);
-    for (const { ip } of subset.notReadyAddresses ?? []) push(ip, service.publishNotReady === true);
+    const unready = service.publishNotReady === true;
+    for (const address of subset.addresses ?? []) push(address, true);
+    for (const address of subset.notReadyAddresses ?? []) push(address, unready);
   }
   return out;
 }
@@ -160,7 +165,7 @@ function endpointAt(
   owner: Owner,
   address: string,
   port: number,
-  { healthy = true, unixSocket = false, locality = owner.locality } = usual,
+  { healthy = true, unixSocket = false, locality = owner.locality, hostname = '' } = usual,
 ): Endpoint {
   return {
     address,
@@ -174,10 +179,16 @@ function endpointAt(
     namespace: owner.namespace,
     serviceAccount: owner.serviceAccount,
     workloadName: owner.workloadName,
+    hostname,
   };
 }
 
-const usual: { healthy?: boolean; unixSocket?: boolean; locality?: Locality } = {};
+const usual: {
+  healthy?: boolean;
+  unixSocket?: boolean;
+  locality?: Locality;
+  hostname?: string | undefined;
+} = {};
 
 function numericTarget(port: ServicePort): number {
   return typeof port.targetPort === 'number' ? port.targetPort : port.number;

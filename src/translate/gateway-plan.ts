@@ -256,7 +256,7 @@ class Planner {
       return this.#refuse(bound, 'invalid-credential', found.problem, ['tls', found.field]);
     }
     const isHttp = server.port.protocol === 'HTTPS';
-    const route = gatewayTlsRouteName(place.port, server.port.name, gateway.name);
+    const route = gatewayTlsRouteName(server.port, gateway.name, place.bind);
     // Names with dots: `a.b` of Gateway `c`, and `a` of `b.c`. One would answer with the routes of the other.
     const [same] = place.routes.get(route) ?? [];
     if (isHttp && same !== undefined) {

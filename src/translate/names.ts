@@ -92,15 +92,26 @@ export function serviceRouteName(host: string, port: number): string {
   return `${host}:${port}`;
 }
 
-/** RDS of all servers of plain HTTP at one place of a gateway: `http.PORT`, with the address where it is bound to one. */
+/**
+ * RDS of all servers of plain HTTP at one place of a gateway: `http.PORT`, the listener's, with the address where it is
+ * bound to one.
+ */
 export function gatewayRouteName(port: number, bind: string): string {
   return bind === '' ? `http.${port}` : `http.${port}.${bind}`;
 }
 
-/** RDS of one HTTPS server of a Gateway (`NAMESPACE/NAME`): `https.PORT.PORTNAME.GATEWAY.NAMESPACE`. */
-export function gatewayTlsRouteName(port: number, portName: string, gateway: string): string {
+/**
+ * RDS of one HTTPS server of a Gateway (`NAMESPACE/NAME`): `https.PORT.PORTNAME.GATEWAY.NAMESPACE`, with the address where
+ * it is bound to one. The port is that of the server, unlike in `http.PORT`.
+ */
+export function gatewayTlsRouteName(
+  { number, name: portName }: { number: number; name: string },
+  gateway: string,
+  bind: string,
+): string {
   const [namespace = '', name = ''] = gateway.split('/');
-  return `https.${port}.${portName}.${name}.${namespace}`;
+  const routeName = `https.${number}.${portName}.${name}.${namespace}`;
+  return bind === '' ? routeName : `${routeName}.${bind}`;
 }
 
 /** The parts of a gateway's RDS name; undefined for names of another form. Of `http.PORT` only the port is known. */

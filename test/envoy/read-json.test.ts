@@ -38,7 +38,19 @@ t.test('default values of scalars are as good as absent, but for members of a on
     validate_clusters: { value: false },
     virtual_hosts: [{ routes: [{ match: { prefix: '' } }] }],
   });
-  t.strictSame(defaults, [['name'], ['virtual_hosts', 0, 'require_tls']]);
+  t.strictSame(defaults, [['name']], 'items of lists are never merged with others');
+});
+
+t.test('a filter that a route disables, as Envoy documents it', async (t) => {
+  const disabled = {
+    '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig',
+    config: {},
+    disabled: true,
+  };
+  const { message, mistakes } = readJson(ROUTE, { typed_per_filter_config: { x: disabled } });
+  t.strictSame(mistakes, []);
+  const { config: _, ...rest } = disabled;
+  t.strictSame(message, { typed_per_filter_config: { x: rest } });
 });
 
 const any = (type: string, fields: object = {}) => ({

@@ -94,6 +94,7 @@ export function endpoint(address: string, port: number): Endpoint {
     namespace: 'default',
     serviceAccount: '',
     workloadName: '',
+    hostname: '',
   };
 }
 

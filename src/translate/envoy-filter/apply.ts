@@ -16,6 +16,7 @@ import { memoize } from '../../lib/memo.js';
 import type { ApplyTo, EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-patch.js';
 import type { ProxyView } from '../../mesh/proxy-view.js';
 import type { Problem } from '../../mesh/rules.js';
+import { gatewayPlan } from '../gateway-plan.js';
 import { INBOUND_PASSTHROUGH_CLUSTER, parseClusterName } from '../names.js';
 import { inContext, isAdd, valueOf } from './patch.js';
 import { type PatchedResource, patchResource } from './patch-resource.js';
@@ -106,7 +107,8 @@ function patchType(
   const router = isRouter(view);
   return layersOf(before).map((layer) => {
     const hosts = typeUrl === CLUSTER && hasInbound(layer) ? inboundHosts(view) : '';
-    return patchLayer(layer, patches, typeUrl, router, hosts);
+    const ports = typeUrl === ROUTE && router ? serverPorts(view) : '';
+    return patchLayer(layer, patches, typeUrl, router, hosts || ports);
   });
 }
 
@@ -116,16 +118,15 @@ const patchLayer = memoize(
     patches: Patches,
     typeUrl: TypeUrl,
     router: boolean,
-    inbound: string,
+    facts: string,
   ): PatchedLayer => {
     const touched = new Map<ResourceName, PatchedResource>();
     if (patches.length === 0) return { typeUrl, messages: layer, touched };
     const messages = new Map<ResourceName, EnvoyMessage>();
-    const hostsOf = parseHosts(inbound);
+    const factsOf = parseFacts(facts);
     for (const [name, message] of layer) {
       const context = router ? 'GATEWAY' : contextOf(typeUrl, message);
-      const hosts = hostsOf.get(name) ?? '';
-      const patched = patchResource(message, patches, typeUrl, context, hosts);
+      const patched = patchResource(message, patches, typeUrl, context, factsOf.get(name) ?? '');
       if (patched.applied.length + patched.refused.length > 0) touched.set(name, patched);
       const { message: next } = patched;
       if (next !== undefined) messages.set((next as { name?: string }).name ?? name, next);
@@ -164,7 +165,16 @@ function inboundHosts({ inbound }: ProxyView): string {
   return [...hosts].map(([port, names]) => `inbound|${port}||=${[...names].join()}`).join('\n');
 }
 
-function parseHosts(text: string): ReadonlyMap<ResourceName, string> {
+/** `http.8080=80,81` by lines: the ports of the servers that share a route configuration. */
+function serverPorts(view: ProxyView): string {
+  const routes = gatewayPlan(view).routes.map(({ name, servers }) => {
+    const ports = new Set(servers.map(({ server }) => server.port.number));
+    return `${name}=${[...ports].join()}`;
+  });
+  return routes.join('\n');
+}
+
+function parseFacts(text: string): ReadonlyMap<ResourceName, string> {
   const lines = text === '' ? [] : text.split('\n');
   return new Map(lines.map((line) => line.split('=') as [string, string]));
 }

@@ -80,14 +80,19 @@ export function matchesManager({ listener: match }: Patch, filter: { name?: stri
   return wanted === undefined || wanted === filter.name;
 }
 
-/** Whether a route configuration is meant, or may have virtual hosts that are. */
+/**
+ * Whether a route configuration is meant, or may have virtual hosts that are. `serverPorts`: of a gateway's, the ports
+ * of its servers, which patches go by, and not by the port that the Service maps them to (Istio, GatewayPortMap).
+ */
 export function matchesRouteConfiguration(
   { routeConfiguration: match }: Patch,
   { name = '' }: RouteConfiguration,
+  serverPorts: readonly number[],
 ): boolean {
   if (match === undefined) return true;
   if (match.name && match.name !== name) return false;
-  if (match.portNumber && match.portNumber !== portOfRoute(name)) return false;
+  const ports = serverPorts.length > 0 ? serverPorts : [portOfRoute(name)];
+  if (match.portNumber && !ports.includes(match.portNumber)) return false;
   const { portName, gateway } = parseGatewayRouteName(name) ?? {};
   return (
     (!match.portName || match.portName === portName) &&

@@ -21,17 +21,20 @@ export interface PatchedResource {
   refused: readonly { patch: EnvoyFilterPatch; why: string }[];
 }
 
-/** `hosts`: the services of an inbound cluster, separated by commas. Remembered by all that it depends on. */
+/**
+ * `facts`: what its name does not say: the services of an inbound cluster, the ports of the servers of a gateway's
+ * routes, separated by commas. Remembered by all that it depends on.
+ */
 export const patchResource = memoize(
   (
     message: EnvoyMessage,
     patches: readonly EnvoyFilterPatch[],
     typeUrl: TypeUrl,
     context: PatchContext,
-    hosts: string,
+    facts: string,
   ): PatchedResource => {
     const run = (some: readonly EnvoyFilterPatch[]) =>
-      attempt(message, some, { typeUrl, context, hosts });
+      attempt(message, some, { typeUrl, context, facts });
     const all = run(patches);
     if (all.applied.size === 0 && all.defect === undefined) {
       return { message, applied: [], refused: [] };
@@ -60,12 +63,12 @@ interface Attempt {
 function attempt(
   message: EnvoyMessage,
   patches: readonly EnvoyFilterPatch[],
-  { typeUrl, context, hosts }: { typeUrl: TypeUrl; context: PatchContext; hosts: string },
+  { typeUrl, context, facts }: { typeUrl: TypeUrl; context: PatchContext; facts: string },
 ): Attempt {
   const applied = new Set<EnvoyFilterPatch>();
   const job: PatchJob = { patches, context, applied };
   try {
-    const patched = patchAny(message, job, { typeUrl, hosts });
+    const patched = patchAny(message, job, typeUrl, facts === '' ? [] : facts.split(','));
     if (patched === undefined || applied.size === 0) {
       return { ...(applied.size === 0 && { message }), applied };
     }
@@ -79,13 +82,12 @@ function attempt(
 function patchAny(
   message: EnvoyMessage,
   job: PatchJob,
-  { typeUrl, hosts }: { typeUrl: TypeUrl; hosts: string },
+  typeUrl: TypeUrl,
+  facts: readonly string[],
 ): EnvoyMessage | undefined {
-  if (typeUrl === CLUSTER) {
-    return patchCluster(message as Cluster, job, hosts === '' ? [] : hosts.split(','));
-  }
+  if (typeUrl === CLUSTER) return patchCluster(message as Cluster, job, facts);
   if (typeUrl === LISTENER) return patchListener(message as Listener, job);
-  return patchRouteConfiguration(message as RouteConfiguration, job);
+  return patchRouteConfiguration(message as RouteConfiguration, job, facts.map(Number));
 }
 
 function inOrder(

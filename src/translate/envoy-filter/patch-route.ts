@@ -16,13 +16,17 @@ import {
 } from './match.js';
 import { isAdd, listRuleOf, type PatchJob, patchesTo, valueOf } from './patch.js';
 
-/** The route configuration with all patches of the job applied; the same object when none is for it. */
+/**
+ * The route configuration with all patches of the job applied; the same object when none is for it. `serverPorts`: of a
+ * gateway's.
+ */
 export function patchRouteConfiguration(
   given: RouteConfiguration,
   job: PatchJob,
+  serverPorts: readonly number[] = [],
 ): RouteConfiguration {
   const meant = (applyTo: 'ROUTE_CONFIGURATION' | 'VIRTUAL_HOST' | 'HTTP_ROUTE') =>
-    patchesTo(job, applyTo).filter((patch) => matchesRouteConfiguration(patch, given));
+    patchesTo(job, applyTo).filter((patch) => matchesRouteConfiguration(patch, given, serverPorts));
   const whole = meant('ROUTE_CONFIGURATION');
   const ofHosts = meant('VIRTUAL_HOST');
   const ofRoutes = meant('HTTP_ROUTE');
