@@ -511,6 +511,7 @@ export const endpointSlice = {
     {
       addresses: ['10.0.0.1'],
       conditions: { ready: true, terminating: false },
+      hostname: 'db-0',
       zone: 'a',
     },
   ],
@@ -521,7 +522,7 @@ export const endpointSlice = {
 export const endpoints = {
   subsets: [
     {
-      addresses: [{ ip: '10.0.0.1' }],
+      addresses: [{ ip: '10.0.0.1', hostname: 'db-0' }],
       notReadyAddresses: [{ ip: 'fd00::2' }],
       ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     },
