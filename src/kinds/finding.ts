@@ -3,7 +3,9 @@
 import type { FieldPath, Problem } from './problem.js';
 
 /** A problem within a spec; `path` starts at the spec. */
-export type Finding = Pick<Problem, 'code' | 'severity' | 'message'> & { path: FieldPath };
+export type Finding = Pick<Problem, 'code' | 'severity' | 'message' | 'istio'> & {
+  path: FieldPath;
+};
 
 /** What a check may know besides the spec. */
 export interface CheckContext {

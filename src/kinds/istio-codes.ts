@@ -64,6 +64,8 @@ export function istioCodesOf(code: ProblemCode): readonly string[] {
 
 /** Codes that findings set themselves: Istio has two where the place or the reason differs. */
 const furtherCodes: Readonly<Partial<Record<ProblemCode, readonly string[]>>> = {
+  'invalid-value': ['IST0125'],
+  'unknown-annotation': ['IST0107', 'IST0108'],
   'unverified-server': ['IST0129'],
   'default-cas': ['IST0129'],
   'protocol-conflict': ['IST0116'],

@@ -14,6 +14,8 @@ export const problemCodes = {
   'missing-field': 'A field that must be given is missing.',
   'not-implemented': 'The API has the field, but fairlead does not act on it yet.',
   'no-effect': 'The API has the field, and like Istio, fairlead does nothing with it.',
+  'unknown-annotation':
+    'An annotation of Istio or fairlead that does not exist, or not for this kind.',
   deprecated: 'The field still works, but the API has a newer one in its place.',
   'duplicate-resource':
     'The same kind, namespace and name stands twice; the first in path order counts.',

@@ -1,5 +1,6 @@
 // Turns one plain document into a resource of its kind and the problems with it. The kinds themselves are in
 // kind-table.ts; reading files, lists of documents and positions are the source's.
+import { annotationFindings } from './annotation-check.js';
 import { camelCaseFields } from './field-spelling.js';
 import { type Finding, Findings } from './finding.js';
 import {
@@ -121,7 +122,10 @@ function unknownKind(group: string, apiVersion: string, kind: string): ParsedDoc
 function parseKnown(entry: KindEntry, doc: Document, rules: MetadataRules): ParsedDocument {
   const { metadata, findings } = readMetadata(withoutNulls(own(doc, 'metadata')), rules);
   const id = idOf(own(doc, 'metadata'), rules);
-  const found: Finding[] = [...findings];
+  const found: Finding[] = [
+    ...findings,
+    ...annotationFindings(rules.kind, metadata?.annotations ?? {}),
+  ];
   let spec: unknown;
   if (!entry.schema) {
     spec = withoutNulls(own(doc, 'spec')) ?? {};

@@ -114,7 +114,7 @@ function gatewayHost(entry: string, namespace: string): GatewayHost {
 
 const algorithms = ['gzip', 'brotli', 'zstd'] as const;
 
-/** The options that annotations ask for; names that are none are gateway analysis' to report. */
+/** The options that annotations ask for; names that are none are reported by kinds/annotation-check.ts. */
 export function gatewayOptions(annotations: Readonly<Record<string, string>>): GatewayOptions {
   const wanted = (annotations['fairlead.io/compression'] ?? '').split(',').map((it) => it.trim());
   const compression = algorithms.filter((algorithm) => wanted.includes(algorithm));
