@@ -39,6 +39,13 @@ const targets: Readonly<
   BOOTSTRAP: { operations: [] },
 };
 
+/** Istio has a code for some operations where they have no effect. */
+const istioCodeOf: Readonly<Partial<Record<Operation, { istio: string }>>> = {
+  REPLACE: { istio: 'IST0152' },
+  ADD: { istio: 'IST0153' },
+  REMOVE: { istio: 'IST0154' },
+};
+
 const matchers = ['listener', 'routeConfiguration', 'cluster'] as const;
 type Matcher = (typeof matchers)[number];
 
@@ -122,7 +129,8 @@ function checkOperation(findings: Findings, path: FieldPath, { applyTo, match, p
     const message = 'the bootstrap is made by `fairlead bootstrap`, not by the control plane';
     findings.list.push(noEffect([...path, 'applyTo'], message));
   } else if (!operations.includes(operation)) {
-    findings.list.push(noEffect(at, `${operation} has no effect on ${applyTo}, as in Istio`));
+    const message = `${operation} has no effect on ${applyTo}, as in Istio`;
+    findings.list.push({ ...noEffect(at, message), ...istioCodeOf[operation] });
   }
   const anchored =
     applyTo === 'LISTENER_FILTER' ? match?.listener?.listenerFilter : anchorOf(match);

@@ -39,6 +39,7 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'service-entry-conflict': 'IST0177',
   'workload-conflict': 'IST0137',
   'undeclared-protocol': { Service: 'IST0118' },
+  'patch-order': 'IST0151',
 };
 
 /** Istio's code for a problem; undefined where it has none. */
@@ -65,6 +66,7 @@ export function istioCodesOf(code: ProblemCode): readonly string[] {
 /** Codes that findings set themselves: Istio has two where the place or the reason differs. */
 const furtherCodes: Readonly<Partial<Record<ProblemCode, readonly string[]>>> = {
   'invalid-value': ['IST0125'],
+  'no-effect': ['IST0152', 'IST0153', 'IST0154'],
   'unknown-annotation': ['IST0107', 'IST0108'],
   'unverified-server': ['IST0129'],
   'default-cas': ['IST0129'],

@@ -73,6 +73,8 @@ export const problemCodes = {
   // EnvoyFilters
   'patch-matches-nothing':
     'A patch of an EnvoyFilter changes nothing at any proxy that is connected.',
+  'patch-order':
+    'A patch goes by a filter that another EnvoyFilter adds, and only age, if anything, puts that one first.',
   'patch-refused':
     'A patch of an EnvoyFilter would spoil a resource; it is left out there, others are applied.',
   // proxies

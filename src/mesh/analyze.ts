@@ -3,6 +3,7 @@
 import type { Problem } from '../kinds/problem.js';
 import { analyzeDelegates } from './analyze-delegates.js';
 import { analyzeDestinationRules } from './analyze-destination-rules.js';
+import { analyzeEnvoyFilters } from './analyze-envoy-filters.js';
 import { analyzeGatewayApi } from './analyze-gateway-api.js';
 import { analyzeGatewayServers } from './analyze-gateway-servers.js';
 import { analyzeGateways } from './analyze-gateways.js';
@@ -28,6 +29,7 @@ export function analyzeMesh(mesh: Mesh): readonly Problem[] {
     ...analyzeGatewayServers(mesh),
     ...analyzeGatewayApi(mesh),
     ...analyzeSidecars(mesh),
+    ...analyzeEnvoyFilters(mesh),
     ...analyzeNamespaces(mesh),
   ];
 }
