@@ -23,6 +23,7 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'host-not-in-gateway': 'IST0132',
   'gateway-port-not-in-service': 'IST0162',
   'gateway-conflict': 'IST0145',
+  'shared-certificate': 'IST0138',
   'invalid-credential': 'IST0161',
   'port-required': 'IST0112',
   'duplicate-host': { VirtualService: 'IST0109' },
@@ -33,7 +34,6 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'unmatched-selector': { Sidecar: 'IST0101', default: 'IST0127' },
   'duplicate-sidecar': 'IST0111',
   'sidecar-conflict': 'IST0110',
-  'unverified-server': 'IST0128',
   'default-cas': 'IST0128',
   'addresses-required': 'IST0134',
   'service-entry-conflict': 'IST0177',
@@ -66,9 +66,11 @@ export function istioCodesOf(code: ProblemCode): readonly string[] {
 /** Codes that findings set themselves: Istio has two where the place or the reason differs. */
 const furtherCodes: Readonly<Partial<Record<ProblemCode, readonly string[]>>> = {
   'invalid-value': ['IST0125'],
+  'invalid-credential': ['IST0101'],
+  'ineffective-setting': ['IST0128', 'IST0129'],
   'no-effect': ['IST0152', 'IST0153', 'IST0154'],
   'unknown-annotation': ['IST0107', 'IST0108'],
-  'unverified-server': ['IST0129'],
+  'unverified-server': ['IST0128', 'IST0129'],
   'default-cas': ['IST0129'],
   'protocol-conflict': ['IST0116'],
   'undeclared-protocol': ['IST0150'],

@@ -44,6 +44,8 @@ export const problemCodes = {
     'Two servers of Gateways cannot share a port, or have the same host on it; the oldest counts.',
   'invalid-credential':
     'A server of a Gateway, or TLS to a service, has no usable certificate; it is not served, all others are.',
+  'shared-certificate':
+    'Two HTTPS servers on one port have the same certificate, so that a connection to one is used for the other.',
   'listener-not-accepted':
     'A listener of a Gateway of the Gateway API is not in force; its status says the same.',
   'route-not-accepted': 'A parent of a route of the Gateway API does not accept it.',

@@ -15,6 +15,8 @@ interface Context {
   mesh: Mesh;
   /** Those that the rule is for. */
   services: readonly Service[];
+  /** The rule has a workloadSelector. */
+  selects: boolean;
 }
 
 /** Everything about the policies of one rule: of the host, of its ports and subsets. */
@@ -24,7 +26,7 @@ export function analyzeTrafficPolicies(
   services: readonly Service[],
 ): Problem[] {
   const { kind, namespace, name, spec } = rule;
-  const context = { mesh, services };
+  const context = { mesh, services, selects: spec.workloadSelector !== undefined };
   const found = [
     ...policyProblems(context, spec.trafficPolicy, ['spec', 'trafficPolicy']),
     ...(spec.subsets ?? []).flatMap(({ trafficPolicy }, i) => {
@@ -78,23 +80,33 @@ function unknownPort(
   return [{ code: 'unknown-port', severity: 'warning', message, path }];
 }
 
-function sectionProblems({ mesh, services }: Context, policy: Sections, path: FieldPath): Found[] {
+function sectionProblems(context: Context, policy: Sections, path: FieldPath): Found[] {
   return [
-    ...tlsProblems(policy.tls, services, [...path, 'tls']),
-    ...failoverProblems(mesh, policy, [...path, 'loadBalancer', 'localityLbSetting']),
+    ...tlsProblems(policy.tls, context, [...path, 'tls']),
+    ...failoverProblems(context.mesh, policy, [...path, 'loadBalancer', 'localityLbSetting']),
   ];
 }
 
 /** Istio has one code for the policy of a host, and another for that of a port. */
-function tlsProblems(tls: Sections['tls'], services: readonly Service[], path: FieldPath): Found[] {
+function tlsProblems(
+  tls: Sections['tls'],
+  { services, selects }: Context,
+  path: FieldPath,
+): Found[] {
   const isTls = tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
-  if (!isTls || tls.credentialName) return [];
-  const istio = path.includes('portLevelSettings') ? 'IST0129' : 'IST0128';
-  const warn = (message: string, field: string): Found[] => [
-    { code: 'unverified-server', severity: 'warning', istio, message, path: [...path, field] },
+  if (!isTls || (tls.credentialName && selects)) return [];
+  const istio = { istio: path.includes('portLevelSettings') ? 'IST0129' : 'IST0128' };
+  const warn = (message: string, field: string, more = {}): Found[] => [
+    { code: 'unverified-server', severity: 'warning', ...more, message, path: [...path, field] },
   ];
+  if (tls.credentialName) {
+    const message =
+      'credentialName counts at gateways; sidecars, without a workloadSelector here, send plain text';
+    const at = [...path, 'credentialName'];
+    return [{ code: 'ineffective-setting', severity: 'warning', ...istio, message, path: at }];
+  }
   if (tls.insecureSkipVerify) {
-    return warn('any certificate is accepted, so anybody may answer', 'insecureSkipVerify');
+    return warn('any certificate is accepted, so anybody may answer', 'insecureSkipVerify', istio);
   }
   const named = tls.subjectAltNames?.length || services.some((own) => own.subjectAltNames?.length);
   if (tls.sni && !named) {
@@ -105,7 +117,7 @@ function tlsProblems(tls: Sections['tls'], services: readonly Service[], path: F
   if (tls.caCertificates) return [];
   const message =
     'no caCertificates: the CAs in /etc/ssl/certs/ca-certificates.crt of the sidecar are trusted';
-  return [{ code: 'default-cas', severity: 'info', istio, message, path: [...path, 'mode'] }];
+  return [{ code: 'default-cas', severity: 'info', ...istio, message, path: [...path, 'mode'] }];
 }
 
 /** Failover between localities begins when endpoints are ejected (Istio docs, locality load balancing). */

@@ -253,7 +253,8 @@ class Planner {
     const { secrets, proxy } = this.#context;
     const found = credentialsOf(tls, secrets, proxy.meshCertificate);
     if ('problem' in found) {
-      return this.#refuse(bound, 'invalid-credential', found.problem, ['tls', found.field]);
+      const istio = found.missing && { istio: 'IST0101' };
+      return this.#refuse(bound, 'invalid-credential', found.problem, ['tls', found.field], istio);
     }
     const isHttp = server.port.protocol === 'HTTPS';
     const route = gatewayTlsRouteName(server.port, gateway.name, place.bind);
@@ -371,19 +372,20 @@ class Planner {
     code: 'gateway-conflict' | 'invalid-credential' | 'reserved-port',
     why: string,
     path: readonly string[],
+    more?: Pick<Problem, 'istio'>,
   ): string {
     const message = `the server is not served: ${why}`;
-    this.#report(bound, 'error', { code, message, path });
+    this.#report(bound, 'error', { code, message, path, ...more });
     return why;
   }
 
   #report(
     { gateway, server }: BoundServer,
     severity: Problem['severity'],
-    { code, message, path }: { code: Problem['code']; message: string; path: readonly string[] },
+    found: Pick<Problem, 'code' | 'message' | 'istio'> & { path: readonly string[] },
   ): void {
-    const at = [...server.path, ...path];
-    this.#problems.push({ code, severity, message, resource: gateway.source, path: at });
+    const path = [...server.path, ...found.path];
+    this.#problems.push({ ...found, severity, resource: gateway.source, path });
   }
 
   #listener({ addresses, port, kind, chains, quic }: Place): GatewayListenerPlan | undefined {

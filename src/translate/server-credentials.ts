@@ -28,12 +28,13 @@ export interface Credentials {
   root?: RootSource;
 }
 
-/** Credentials, or why there are none: a sentence for users, and the field of the TLS settings that it is about. */
+/** Credentials, or why there are none: a sentence for users, and the field of the TLS settings that it is about. `missing`: there is no such Secret. */
 export type FoundCredentials =
   | Credentials
   | {
       problem: string;
       field: 'mode' | 'credentialName' | 'credentialNames' | 'caCertCredentialName';
+      missing?: true;
     };
 
 /** SDS name of a certificate. */
@@ -83,7 +84,9 @@ export function credentialsOf(
   for (const name of names) {
     const field = tls.credentialNames?.length ? 'credentialNames' : 'credentialName';
     const secret = secrets?.get(name);
-    if (secret === undefined) return { problem: `there is no Secret ${name}`, field };
+    if (secret === undefined) {
+      return { problem: `there is no Secret ${name}`, field, missing: true };
+    }
     if (secret.certificate === undefined) {
       return { problem: `the Secret ${name} has no certificate with its key`, field };
     }
@@ -120,12 +123,12 @@ function rootOf(
   { caCertCredentialName, caCertificates }: ServerTls,
   credential: string | undefined,
   secrets: Secrets | undefined,
-): RootSource | { problem: string; field: 'credentialName' | 'caCertCredentialName' } {
+): RootSource | Extract<FoundCredentials, { problem: string }> {
   if (caCertCredentialName) {
     const field = 'caCertCredentialName';
     const secret = secrets?.get(caCertCredentialName);
     if (secret === undefined) {
-      return { problem: `there is no Secret ${caCertCredentialName}`, field };
+      return { problem: `there is no Secret ${caCertCredentialName}`, field, missing: true };
     }
     if (secret.ca) return { credential: caCertCredentialName, secret: caCertCredentialName };
     return { problem: `the Secret ${caCertCredentialName} has no ca.crt`, field };

@@ -72,7 +72,7 @@ t.test('servers of Gateways', async (t) => {
   const secret = make('Secret', 'there', {}, { namespace: 'anywhere' });
   const simple = (more: object) => gateway({ mode: 'SIMPLE', ...more });
   const lost = (field: string) => [
-    `error invalid-credential IST0161 Gateway/gw spec.servers[0].tls.${field}`,
+    `error invalid-credential IST0101 Gateway/gw spec.servers[0].tls.${field}`,
   ];
   t.strictSame(findings(secret, simple({ credentialName: 'there' })), []);
   t.strictSame(findings(secret, simple({ credentialName: 'gone' })), lost('credentialName'));
@@ -97,6 +97,42 @@ t.test('servers of Gateways', async (t) => {
     'warning gateway-port-not-in-service IST0162 Gateway/gw spec.servers[0].port.number',
   ]);
   t.strictSame(findings(files, ingress([80], { app: 'else' })), [], 'of other workloads');
+  const more = { istio: 'ingress', app: 'gw' };
+  t.strictSame(findings(files, ingress([80], more)), [], 'of some of the workloads');
+  const router = workload('router', { address: '10.0.0.9', labels: more });
+  t.strictSame(findings(files, ingress([80], more), router).length, 1, 'a workload shows which');
+  const ports = [{ name: 'https', port: 8443, targetPort: 443 }];
+  const other = make('Service', 'other', { selector: { istio: 'ingress' }, ports });
+  t.strictSame(findings(files, other), [], 'by its targetPort');
+
+  const named = simple({ credentialName: 'there' });
+  t.strictSame(findings(secret, named, ingress([443])), lost('credentialName'), 'wrong namespace');
+  const router2 = workload('r', { address: '10.0.0.9', labels: more }, { namespace: 'anywhere' });
+  t.strictSame(findings(secret, named, router2), []);
+});
+
+t.test('certificates that servers share', async (t) => {
+  const server = (host: string, credentialName: string, number = 443) => ({
+    port: { number, name: `https-${host}`, protocol: 'HTTPS' },
+    hosts: [`${host}.com`],
+    tls: { mode: 'SIMPLE', credentialName },
+  });
+  const gateway = (name: string, selector: object, ...servers: object[]) =>
+    make('Gateway', name, { selector, servers });
+  const secrets = ['c', 'd'].map((name) => make('Secret', name, {}));
+  const shared = (name: string, i = 0) => [
+    `warning shared-certificate IST0138 Gateway/${name} spec.servers[${i}].tls`,
+  ];
+  const first = gateway('a', { app: 'gw' }, server('a', 'c'));
+  const both = { app: 'gw', more: 'x' };
+  const found = (...gateways: Resource[]) => findings(...secrets, ...gateways);
+  t.strictSame(found(first, gateway('b', { app: 'gw' }, server('b', 'c'))), shared('b'));
+  t.strictSame(found(first, gateway('b', both, server('b', 'c'))), shared('b'));
+  t.strictSame(found(gateway('b', both, server('b', 'c')), first), shared('b'));
+  t.strictSame(found(first, gateway('b', { app: 'gw' }, server('b', 'd'))), []);
+  t.strictSame(found(first, gateway('b', { app: 'gw' }, server('b', 'c', 8443))), []);
+  t.strictSame(found(first, gateway('b', { app: 'other' }, server('b', 'c'))), []);
+  t.strictSame(found(gateway('a', {}, server('a', 'c'), server('b', 'c'))), shared('a', 1));
 });
 
 t.test('Sidecars', async (t) => {
@@ -154,14 +190,20 @@ t.test('TLS of DestinationRules', async (t) => {
     ],
     [
       { mode: 'SIMPLE', caCertificates: '/ca.pem', sni: 'x' },
-      [`warning unverified-server IST0128 ${at}.sni`],
+      [`warning unverified-server - ${at}.sni`],
     ],
     [{ mode: 'SIMPLE', caCertificates: '/ca.pem', sni: 'x', subjectAltNames: ['x'] }, []],
-    [{ mode: 'SIMPLE', credentialName: 'c' }, []],
+    [
+      { mode: 'SIMPLE', credentialName: 'c' },
+      [`warning ineffective-setting IST0128 ${at}.credentialName`],
+    ],
   ];
   for (const [settings, expected] of table) {
     t.strictSame(findings(a, one, tls(settings)), expected, JSON.stringify(settings));
   }
+  const trafficPolicy = { tls: { mode: 'SIMPLE', credentialName: 'c' } };
+  const workloadSelector = { matchLabels: { app: 'a' } };
+  t.strictSame(findings(a, one, rule('r', 'a', { workloadSelector, trafficPolicy })), []);
   const portLevelSettings = [
     { port: { number: 8080 }, tls: { mode: 'SIMPLE' } },
     { port: { number: 1 }, tls: { mode: 'DISABLE' } },
