@@ -21,6 +21,7 @@ export const istioCodes: Readonly<Partial<Record<ProblemCode, IstioCode>>> = {
   'unknown-port': { VirtualService: 'IST0101' },
   'unknown-gateway': 'IST0101',
   'host-not-in-gateway': 'IST0132',
+  'subset-not-for-gateway': 'IST0140',
   'gateway-port-not-in-service': 'IST0162',
   'gateway-conflict': 'IST0145',
   'shared-certificate': 'IST0138',
@@ -65,13 +66,15 @@ export function istioCodesOf(code: ProblemCode): readonly string[] {
 
 /** Codes that findings set themselves: Istio has two where the place or the reason differs. */
 const furtherCodes: Readonly<Partial<Record<ProblemCode, readonly string[]>>> = {
-  'invalid-value': ['IST0125'],
+  'invalid-value': ['IST0125', 'IST0165'],
   'invalid-credential': ['IST0101'],
   'ineffective-setting': ['IST0128', 'IST0129'],
   'no-effect': ['IST0152', 'IST0153', 'IST0154'],
   'unknown-annotation': ['IST0107', 'IST0108'],
   'unverified-server': ['IST0128', 'IST0129'],
   'default-cas': ['IST0129'],
+  'addresses-required': ['IST0150'],
+  'not-implemented': ['IST0149'],
   'protocol-conflict': ['IST0116'],
   'undeclared-protocol': ['IST0150'],
 };

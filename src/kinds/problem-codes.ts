@@ -38,6 +38,8 @@ export const problemCodes = {
   'unregistered-host': 'A VirtualService is for a host that no Service or ServiceEntry has.',
   'unknown-gateway': 'A VirtualService names a Gateway that does not exist.',
   'host-not-in-gateway': 'A VirtualService is bound to a Gateway that has none of its hosts.',
+  'subset-not-for-gateway':
+    'A route of a gateway leads to a service for which only sidecars are told a subset.',
   'gateway-port-not-in-service':
     'A server of a Gateway names a port that the Service of the gateway does not have.',
   'gateway-conflict':

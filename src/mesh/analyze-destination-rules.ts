@@ -13,11 +13,12 @@ type Rule = Resource<DestinationRuleSpec>;
 
 /** Unknown hosts, empty subsets, and what is lost where two rules of a namespace have one host. */
 export function analyzeDestinationRules(mesh: Mesh): Problem[] {
+  const covered = new Map<string, readonly Service[]>();
   return [...mesh.parts.rulesByNamespace.values()].flatMap((resources) => {
     const firstPolicies = new Map<string, Rule>();
     return (resources as readonly Rule[]).flatMap((rule) => {
       const host = resolveHost(rule.spec.host, rule.namespace, mesh.settings.domainSuffix);
-      const services = servicesOf(mesh, host);
+      const services = servicesOf(mesh, host, covered);
       return [
         ...duplicatePolicy(rule, host, firstPolicies),
         ...unknownHost(rule, host, services),
@@ -29,9 +30,17 @@ export function analyzeDestinationRules(mesh: Mesh): Problem[] {
   });
 }
 
-function servicesOf(mesh: Mesh, host: string): readonly Service[] {
+/** `covered`: those of each wildcard, which many rules may share. */
+function servicesOf(
+  mesh: Mesh,
+  host: string,
+  covered: Map<string, readonly Service[]>,
+): readonly Service[] {
   if (!isWildcard(host)) return mesh.servicesByHostname.get(host) ?? [];
-  return mesh.services.filter(({ hostname }) => hostCovers(host, hostname));
+  const known = covered.get(host);
+  const services = known ?? mesh.services.filter(({ hostname }) => hostCovers(host, hostname));
+  covered.set(host, services);
+  return services;
 }
 
 function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Problem[] {
@@ -72,6 +81,7 @@ function unknownHost(rule: Rule, host: string, services: readonly Service[]): Pr
 
 /** A subset without endpoints, of a service that has some: most likely a wrong label. */
 function emptySubsets(mesh: Mesh, rule: Rule, services: readonly Service[]): Problem[] {
+  if (!rule.spec.subsets?.length) return [];
   const endpoints = services.flatMap((service) => [
     ...(mesh.endpoints.get(service)?.byPort.values() ?? []),
   ]);
@@ -80,7 +90,7 @@ function emptySubsets(mesh: Mesh, rule: Rule, services: readonly Service[]): Pro
   const groups = services.flatMap(({ selector = {}, namespace }) =>
     groupLabels(mesh, namespace).filter((group) => mayHaveLabels(group, selector)),
   );
-  return (rule.spec.subsets ?? []).flatMap((subset, i): Problem[] => {
+  return rule.spec.subsets.flatMap((subset, i): Problem[] => {
     const wanted = subset.labels ?? {};
     if (Object.keys(wanted).length === 0) return [];
     if ([...labels].some((own) => selects(wanted, own))) return [];

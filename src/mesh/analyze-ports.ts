@@ -14,10 +14,15 @@ export function analyzePorts(mesh: Mesh): Problem[] {
   const definitions = mesh.parts.registry.entries.flatMap((entry) => entry.definitions);
   const entries = definitions.filter(({ resource }) => resource.kind === 'ServiceEntry');
   return [
-    ...withoutAddresses(mesh, entries),
+    ...withoutAddresses(mesh, definitions.filter(isOutside)),
     ...conflictingEntries(entries),
     ...conflictingWorkloads(mesh, definitions),
   ];
+}
+
+/** ServiceEntries, and ExternalName services of hosts that the mesh does not have. */
+function isOutside({ service, resource }: Definition): boolean {
+  return resource.kind === 'ServiceEntry' || service.externalName !== undefined;
 }
 
 /** Protocols whose connections say nothing of the host that is meant. */
@@ -28,7 +33,7 @@ function withoutAddresses(mesh: Mesh, definitions: readonly Definition[]): Probl
   const { proxyMetadata } = mesh.settings.config.defaultConfig ?? {};
   const capturesDns = proxyMetadata?.['ISTIO_META_DNS_CAPTURE'] === 'true';
   return definitions.flatMap(({ service, resource }) => {
-    if (said.has(resource)) return [];
+    if (said.has(resource) || service.addresses.length > 0) return [];
     said.add(resource);
     const own = mesh.servicesByHostname.get(service.hostname) ?? [];
     if (own.some(({ addresses }) => addresses.length > 0)) return [];
@@ -36,10 +41,11 @@ function withoutAddresses(mesh: Mesh, definitions: readonly Definition[]): Probl
     if (capturesDns && own.some(({ autoAddresses }) => autoAddresses?.length)) return [];
     return service.ports.flatMap((port, i): Problem[] => {
       if (!hostless.has(port.protocol)) return [];
-      const message = `without addresses, all traffic to port ${port.number} is for ${service.hostname}, whatever its address`;
-      return [
-        portProblem(service, i, { code: 'addresses-required', severity: 'warning', message }),
-      ];
+      const hint = service.externalName ? '; a ServiceEntry can have addresses' : '';
+      const message = `without addresses, all traffic to port ${port.number} is for ${service.hostname}, whatever its address${hint}`;
+      const istio = service.externalName ? { istio: 'IST0150' } : {};
+      const code = 'addresses-required';
+      return [portProblem(service, i, { code, severity: 'warning', ...istio, message })];
     });
   });
 }

@@ -13,6 +13,17 @@ export function analyzeServices(mesh: Mesh): Problem[] {
   ]);
 }
 
+/** Services that nobody writes: those of Kubernetes and of Istio itself, and what a controller makes for a Gateway. */
+function isManaged({ kind, namespace, labels }: Resource): boolean {
+  if (kind !== 'Service') return false;
+  if (namespace.startsWith('kube-')) return true;
+  return (
+    labels['istio'] !== undefined ||
+    labels['release'] === 'istio' ||
+    labels['gateway.istio.io/managed'] !== undefined
+  );
+}
+
 function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
   const [first] = definitions;
   // The hosts of a ServiceEntry share its ports: said once.
@@ -20,7 +31,7 @@ function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
   return definitions.flatMap(({ service, resource }) => {
     const { hosts } = resource.spec as { hosts?: readonly string[] };
     const isFirstHost = hosts === undefined || hosts[0] === service.hostname;
-    if (!isFirstHost || first === undefined) return [];
+    if (!isFirstHost || first === undefined || isManaged(resource)) return [];
     return service.ports.flatMap((port, i): Problem[] => {
       const key = `${resource.kind}/${resource.name}/${i}`;
       if (port.protocol !== 'Auto' || said.has(key)) return [];

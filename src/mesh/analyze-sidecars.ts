@@ -12,9 +12,10 @@ type Sidecar = Resource<SidecarSpec>;
 export function analyzeSidecars(mesh: Mesh): Problem[] {
   const firstOfNamespace = new Map<string, Sidecar>();
   const selectedBy = new Map<object, Sidecar>();
+  const ruled = new Set(mesh.virtualServices.flatMap(({ hosts }) => hosts));
   return (mesh.parts.sorted.Sidecar.sorted as readonly Sidecar[]).flatMap((sidecar) => [
     ...workloadProblems(mesh, sidecar, { firstOfNamespace, selectedBy }),
-    ...egressProblems(mesh, sidecar),
+    ...egressProblems(mesh, sidecar, ruled),
     ...proxyProblems(mesh, sidecar),
   ]);
 }
@@ -63,7 +64,7 @@ function workloadProblems(mesh: Mesh, sidecar: Sidecar, seen: Seen): Problem[] {
 }
 
 /** Hosts without wildcards that no service has; wildcards may be meant for what is to come. */
-function egressProblems(mesh: Mesh, sidecar: Sidecar): Problem[] {
+function egressProblems(mesh: Mesh, sidecar: Sidecar, ruled: ReadonlySet<string>): Problem[] {
   return (sidecar.spec.egress ?? []).flatMap(({ hosts = [] }, i) =>
     hosts.flatMap((entry, j): Problem[] => {
       const [owner = '', host = ''] = entry.split('/');
@@ -72,7 +73,7 @@ function egressProblems(mesh: Mesh, sidecar: Sidecar): Problem[] {
       const services = mesh.servicesByHostname.get(host) ?? [];
       if (services.some((service) => owner === '*' || service.namespace === namespace)) return [];
       // What a rule gives routes to is seen as well.
-      if (mesh.virtualServices.some(({ hosts: names }) => names.includes(host))) return [];
+      if (ruled.has(host)) return [];
       const [other] = services;
       const where = owner === '*' ? 'of the mesh' : `of ${namespace}`;
       const hint = other === undefined ? '' : `; one of ${other.namespace} has`;

@@ -13,15 +13,31 @@ import { isVisible, overlaps } from './visibility.js';
 /** Everything about VirtualServices, oldest first. */
 export function analyzeVirtualServices(mesh: Mesh): Problem[] {
   const claimed = new Map<string, VirtualService[]>();
+  const names = servicesByName(mesh);
   return mesh.writtenVirtualServices.flatMap((rule) => [
-    ...hostProblems(mesh, rule, claimed),
-    ...destinationsOf(rule).flatMap((used) => destinationProblems(mesh, rule, used)),
+    ...hostProblems(names, rule, claimed),
+    ...destinationsOf(rule).flatMap((used) => destinationProblems(mesh, names, rule, used)),
     ...unreachableRules(rule),
   ]);
 }
 
+/** Services by their hostname, oldest first, wildcards included, and by the names of ExternalName services for them. */
+type Names = ReadonlyMap<string, readonly Service[]>;
+
+function servicesByName({ services, servicesByHostname }: Mesh): Names {
+  const byAlias = new Map<string, Service[]>();
+  for (const service of services) {
+    for (const alias of service.aliases ?? []) {
+      const others = byAlias.get(alias);
+      if (others === undefined) byAlias.set(alias, [service]);
+      else others.push(service);
+    }
+  }
+  return new Map([...byAlias, ...servicesByHostname]);
+}
+
 function hostProblems(
-  mesh: Mesh,
+  names: Names,
   rule: VirtualService,
   claimed: Map<string, VirtualService[]>,
 ): Problem[] {
@@ -40,17 +56,10 @@ function hostProblems(
         { code: 'duplicate-host', severity: 'warning', message, resource: rule.source, path },
       ];
     }
-    if (isWildcard(host) || mesh.servicesByHostname.has(host) || aliased(mesh, host).length > 0) {
-      return [];
-    }
+    if (isWildcard(host) || names.has(host)) return [];
     const message = `no service has the host ${host}; as in Istio the rule holds on port 80 only`;
     return [{ code: 'unregistered-host', severity: 'info', message, resource: rule.source, path }];
   });
-}
-
-/** The services that an ExternalName service stands for. */
-function aliased(mesh: Mesh, host: string): readonly Service[] {
-  return mesh.services.filter(({ aliases }) => aliases?.includes(host));
 }
 
 interface UsedDestination {
@@ -89,11 +98,12 @@ function mirrored({ mirror, mirrors }: HttpRule, i: number): UsedDestination[] {
 
 function destinationProblems(
   mesh: Mesh,
+  names: Names,
   rule: VirtualService,
   { to, path }: UsedDestination,
 ): Problem[] {
   const { namespace } = rule.source;
-  const services = mesh.servicesByHostname.get(to.host) ?? aliased(mesh, to.host);
+  const services = names.get(to.host) ?? [];
   const visible = services.filter(({ visibility }) => isVisible(visibility, namespace));
   const service = visible.find((own) => own.namespace === namespace) ?? visible[0];
   const problem = (field: string, found: Pick<Problem, 'code' | 'severity' | 'message'>) => ({
@@ -105,10 +115,17 @@ function destinationProblems(
     const message =
       services.length > 0
         ? `the service ${to.host} is not exported to ${namespace}`
-        : `no service of the mesh has the host ${to.host}${shortNameHint(mesh, to.host)}`;
+        : `no service of the mesh has the host ${to.host}${nameHint(mesh, names, to.host)}`;
     return [problem('host', { code: 'unknown-host', severity: 'error', message })];
   }
   const out: Problem[] = [];
+  const hidden = exportedTo(rule).filter(
+    (client) => !services.some(({ visibility }) => isVisible(visibility, client)),
+  );
+  if (hidden.length > 0) {
+    const message = `the service ${to.host} is not exported to ${hidden.join(', ')}, as this rule is`;
+    out.push(problem('host', { code: 'unknown-host', severity: 'error', message }));
+  }
   const ports = service.ports.filter(({ protocol }) => protocol !== 'UDP');
   const number = to.port?.number;
   if (number !== undefined && !ports.some((port) => port.number === number)) {
@@ -128,12 +145,25 @@ function destinationProblems(
   return out;
 }
 
-/** `reviews.prod` looks like a name that Kubernetes' DNS would expand, but rules do not. */
-function shortNameHint(mesh: Mesh, host: string): string {
+/** The namespaces that a rule is exported to by name. */
+function exportedTo({ visibility }: VirtualService): readonly string[] {
+  return visibility === '*' ? [] : [...visibility];
+}
+
+/** What may have been meant by a host that no service has. */
+function nameHint(mesh: Mesh, names: Names, host: string): string {
+  // `reviews.prod` looks like a name that Kubernetes' DNS would expand, but rules do not.
   const full = host.endsWith('.svc')
     ? `${host}.${mesh.settings.domainSuffix}`
     : `${host}.svc.${mesh.settings.domainSuffix}`;
-  return mesh.servicesByHostname.has(full) ? `; ${full} is meant?` : '';
+  if (names.has(full)) return `; ${full} is meant?`;
+  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+    const wildcard = `*${host.slice(dot)}`;
+    if (names.has(wildcard)) {
+      return `; that of the ServiceEntry for ${wildcard} is ${wildcard}, for rules as well`;
+    }
+  }
+  return '';
 }
 
 function listPorts(ports: readonly { number: number }[]): string {

@@ -65,6 +65,35 @@ t.test('gateways', async (t) => {
   ]);
 });
 
+t.test('subsets that only sidecars are told', async (t) => {
+  const port = { number: 80, name: 'http', protocol: 'HTTP' };
+  const gateway = make('Gateway', 'gw', { servers: [{ port, hosts: ['*'] }] });
+  const to = (...destinations: object[]) => ({
+    http: [{ route: destinations.map((destination) => ({ destination })) }],
+  });
+  const split = rule('r', 'a', { subsets: [{ name: 'v1', labels: { version: 'v1' } }] });
+  const inside = (more: object = {}) =>
+    make('VirtualService', 'inside', {
+      hosts: ['a'],
+      ...to({ host: 'a', subset: 'v1' }),
+      ...more,
+    });
+  const outside = (destination: object, gateways = ['gw']) =>
+    make('VirtualService', 'outside', { hosts: ['x.com'], gateways, ...to(destination) });
+  const expected = [
+    'info subset-not-for-gateway IST0140 VirtualService/outside spec.http[0].route[0].destination.host',
+  ];
+  const found = (...more: Resource[]) => findings(a, one, gateway, split, ...more);
+  t.strictSame(found(inside(), outside({ host: 'a' })), expected);
+  t.strictSame(
+    found(inside(), outside({ host: 'a' }, ['gw', 'mesh'])).includes(expected[0]!),
+    true,
+  );
+  t.strictSame(found(inside(), outside({ host: 'a', subset: 'v1' })), []);
+  t.strictSame(found(inside(to({ host: 'a' })), outside({ host: 'a' })), []);
+  t.strictSame(found(inside({ hosts: ['a.com'], gateways: ['gw'] }), outside({ host: 'a' })), []);
+});
+
 t.test('servers of Gateways', async (t) => {
   const port = { number: 443, name: 'https', protocol: 'HTTPS' };
   const gateway = (tls: object, selector: object = { istio: 'ingress' }) =>
