@@ -112,7 +112,8 @@ function tlsProblems(
   if (tls.sni && !named) {
     const whose = tls.caCertificates ? 'these CAs' : 'any public CA';
     const hint = 'add subjectAltNames, or leave sni out: the host of the request counts then';
-    return warn(`with sni, a certificate of any name by ${whose} is accepted; ${hint}`, 'sni');
+    const message = `with sni, a certificate of any name by ${whose} is accepted; ${hint}`;
+    return warn(message, 'sni', tls.caCertificates ? {} : istio);
   }
   if (tls.caCertificates) return [];
   const message =

@@ -221,6 +221,7 @@ t.test('TLS of DestinationRules', async (t) => {
       { mode: 'SIMPLE', caCertificates: '/ca.pem', sni: 'x' },
       [`warning unverified-server - ${at}.sni`],
     ],
+    [{ mode: 'SIMPLE', sni: 'x' }, [`warning unverified-server IST0128 ${at}.sni`]],
     [{ mode: 'SIMPLE', caCertificates: '/ca.pem', sni: 'x', subjectAltNames: ['x'] }, []],
     [
       { mode: 'SIMPLE', credentialName: 'c' },
