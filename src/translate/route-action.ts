@@ -51,7 +51,7 @@ export function routeAction(rule: HttpRule, context: RouteActionContext): BuiltR
     ...(only ? { cluster: clusterOf(only.destination) } : weightedClusters(routes, clusterOf)),
     ...pathRewrite(rule.rewrite),
     ...(host && { host_rewrite_literal: host }),
-    ...forwardedHost(context.settings),
+    ...(rule.rewrite && forwardedHost(context.settings)),
     ...(retries && { retry_policy: retries }),
     ...(hashes.length > 0 && { hash_policy: hashes }),
     ...(mirrors.length > 0 && { request_mirror_policies: mirrors }),
@@ -72,13 +72,12 @@ export function plainRouteAction(
   return {
     cluster,
     ...timeouts(undefined),
-    ...forwardedHost(settings),
     ...(retries && { retry_policy: retries }),
     ...(policy && { hash_policy: [policy] }),
   };
 }
 
-/** x-forwarded-host where a host is rewritten, if MeshConfig asks for it. */
+/** x-forwarded-host where `rewrite` changes the host (not where headers do), if MeshConfig asks for it. */
 export function forwardedHost(settings: MeshSettings): RouteAction {
   return proxyHeaders(settings).xForwardedHost?.enabled ? { append_x_forwarded_host: true } : {};
 }
