@@ -6,6 +6,7 @@ import { analyzeTrafficPolicies } from './analyze-traffic-policies.js';
 import { groupLabels, mayHaveLabels } from './group-labels.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
 import type { Mesh } from './mesh.js';
+import { compareText } from './order.js';
 import type { Service } from './service.js';
 import { selects, selectWorkloads, workloadIndex } from './workload-index.js';
 
@@ -44,9 +45,9 @@ function servicesOf(
 }
 
 function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Problem[] {
-  // Rules for other clients do not meet, and of those that select clients each counts for its own.
-  if (rule.spec.trafficPolicy === undefined || rule.spec.workloadSelector) return [];
-  const key = `${host} ${[...(rule.spec.exportTo ?? [])].sort().join()}`;
+  if (rule.spec.trafficPolicy === undefined) return [];
+  // Rules for other clients do not meet.
+  const key = `${host} ${clientsOf(rule)}`;
   const older = first.get(key);
   if (older === undefined) {
     first.set(key, rule);
@@ -61,6 +62,13 @@ function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Pr
       path: ['spec', 'trafficPolicy'],
     },
   ];
+}
+
+/** Equal texts for rules that are for the same clients. */
+function clientsOf({ spec: { exportTo = [], workloadSelector } }: Rule): string {
+  if (workloadSelector === undefined) return [...exportTo].sort().join();
+  const labels = Object.entries(workloadSelector.matchLabels ?? {});
+  return JSON.stringify(labels.sort(([a], [b]) => compareText(a, b)));
 }
 
 function unknownHost(rule: Rule, host: string, services: readonly Service[]): Problem[] {

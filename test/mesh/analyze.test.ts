@@ -192,6 +192,20 @@ t.test('DestinationRules', async (t) => {
   t.strictSame(findings(a, one, ...twice), [
     'warning duplicate-host DestinationRule/r2 spec.trafficPolicy',
   ]);
+  const selecting = (name: string, matchLabels: Record<string, string>) =>
+    rule(name, 'a', { trafficPolicy, workloadSelector: { matchLabels } });
+  t.strictSame(
+    findings(
+      a,
+      workload('w', { address: '10.0.0.1', labels: { app: 'a', v: '1' } }),
+      selecting('s1', { app: 'a', v: '1' }),
+      selecting('s2', { v: '1', app: 'a' }),
+      selecting('s3', { app: 'a' }),
+      rule('all', 'a', { trafficPolicy }),
+    ),
+    ['warning duplicate-host DestinationRule/s2 spec.trafficPolicy'],
+    'rules for the same labels meet',
+  );
 });
 
 t.test('services', async (t) => {
