@@ -17,7 +17,9 @@ export function analyzeDestinationRules(mesh: Mesh): Problem[] {
   const covered = new Map<string, readonly Service[]>();
   return [...mesh.parts.rulesByNamespace.values()].flatMap((resources) => {
     const firstPolicies = new Map<string, Rule>();
-    return (resources as readonly Rule[]).flatMap((rule) => {
+    // Those that stand for BackendTLSPolicies have their own findings (gateway-api/).
+    const written = (resources as readonly Rule[]).filter(({ kind }) => kind === 'DestinationRule');
+    return written.flatMap((rule) => {
       const host = resolveHost(rule.spec.host, rule.namespace, mesh.settings.domainSuffix);
       const services = servicesOf(mesh, host, covered);
       return [

@@ -4,6 +4,7 @@
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize } from '../lib/memo.js';
+import { isBackendPolicy, overBackendPolicy } from './backend-policy.js';
 import { hasLabels } from './has-labels.js';
 import {
   compareSpecificity,
@@ -159,7 +160,8 @@ const namespaceRules = memoize(
       if (isPrivate(exportTo, resource.namespace, settings)) addRule(privateOnly, incoming);
       else addRule(exported, incoming);
       // As in Istio, where rules with a selector count as exported to `.`: what covers that is merged with them.
-      if (exportTo.has('.')) addToSelecting(selecting, incoming.rule);
+      if (exportTo.has('.') || isBackendPolicy(incoming.rule))
+        addToSelecting(selecting, incoming.rule);
     }
     return {
       local: hostIndex(local),
@@ -199,12 +201,21 @@ const convert = memoize(
 
 /**
  * Merges with the older rules of the same host that were exported to the same namespaces, or to fewer (as Istio does
- * by default); a rule that merges with none stands beside them.
+ * by default); a rule that merges with none stands beside them. A BackendTLSPolicy merges with all: whoever sees one of
+ * them must not call without TLS.
  */
 function addRule(rules: Map<string, ExportedRule[]>, incoming: ExportedRule): void {
   const existing = rules.get(incoming.rule.host);
   if (existing === undefined) {
     rules.set(incoming.rule.host, [incoming]);
+    return;
+  }
+  if (isBackendPolicy(incoming.rule)) {
+    const both = existing.map(({ exportTo, rule }) => ({
+      exportTo,
+      rule: merged(rule, incoming.rule),
+    }));
+    rules.set(incoming.rule.host, [incoming, ...both]);
     return;
   }
   let standsBeside = true;
@@ -246,9 +257,14 @@ const forSome = memoize(
   (rule: DestinationRule): DestinationRule => ({ ...rule, selectsWorkloads: true }),
 );
 
-/** Subsets with new names are added; the traffic policy counts only where the older rule has none. */
+/**
+ * Subsets with new names are added; the traffic policy counts only where the older rule has none. That of a
+ * BackendTLSPolicy, which comes last, counts section by section.
+ */
 const merged = memoize((older: DestinationRule, incoming: DestinationRule): DestinationRule => {
-  const trafficPolicy = older.trafficPolicy ?? incoming.trafficPolicy;
+  const [own, below] = [older.trafficPolicy, incoming.trafficPolicy];
+  const both = isBackendPolicy(incoming) && own && below && overBackendPolicy(own, below);
+  const trafficPolicy = both || (own ?? below);
   return {
     ...older,
     sources: [...older.sources, ...incoming.sources],
