@@ -99,13 +99,14 @@ export class ServedViews {
 
 /** Every part is the same object, whatever parts there are (mesh/view.ts); the traits of a proxy are in the key. */
 function sameView(a: ProxyView, b: ProxyView): boolean {
+  if (a === b) return true;
   const parts = (view: ProxyView) => {
     const { key: _key, proxy: _proxy, ...rest } = view;
     return rest as Readonly<Record<string, unknown>>;
   };
   const [before, after] = [parts(a), parts(b)];
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return a === b || [...names].every((name) => before[name] === after[name]);
+  return [...names].every((name) => before[name] === after[name]);
 }
 
 /** The user's resources behind an Envoy resource of a view; none rather than an exception when unknown. */

@@ -7,17 +7,20 @@ import type { VirtualService } from './rules.js';
 import type { Service } from './service.js';
 import type { Sidecar } from './sidecar.js';
 
-/** A scope and the parts of the mesh that it was made of. */
+/** The parts of a mesh that scopes are made of; one object for all scopes of the mesh. */
+export interface ScopeSources {
+  services: readonly Service[];
+  virtualServices: readonly VirtualService[];
+  destinationRules: DestinationRules;
+  endpoints: ReadonlyMap<Service, ServiceEndpoints>;
+}
+
+/** A scope, and what it was made of and for. */
 export interface CachedScope {
   scope: OutboundScope;
-  from: {
-    services: readonly Service[];
-    virtualServices: readonly VirtualService[];
-    destinationRules: DestinationRules;
-    endpoints: ReadonlyMap<Service, ServiceEndpoints>;
-    sidecar: Sidecar | undefined;
-    selecting: readonly SelectingRule[];
-  };
+  from: ScopeSources;
+  sidecar: Sidecar | undefined;
+  selecting: readonly SelectingRule[];
 }
 
 /** Scopes by key, filled on demand, and those of the generation before. */

@@ -11,7 +11,7 @@ import { sameKeys } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { EgressListener, OutboundScope, ServiceView } from './proxy-view.js';
 import type { DestinationRule } from './rules.js';
-import type { CachedScope } from './scope-cache.js';
+import type { CachedScope, ScopeSources } from './scope-cache.js';
 import { isUnaffected } from './scope-changes.js';
 import type { Service } from './service.js';
 import type { EgressPlace, Sidecar } from './sidecar.js';
@@ -25,6 +25,12 @@ interface Client {
   selecting: readonly SelectingRule[];
 }
 
+/** A scope by its key among the scopes of a mesh. */
+export interface KeyedScope {
+  key: string;
+  cached: CachedScope;
+}
+
 /**
  * What a proxy may call; the same object for proxies that see the same, and while they do: those of namespaces that
  * nothing is special for, or of one namespace, Sidecar (`sidecarOf`) and set of rules that select them.
@@ -33,7 +39,7 @@ export function outboundScope(
   mesh: Mesh,
   proxy: ConnectedProxy,
   sidecar: Sidecar | undefined,
-): { key: string; scope: OutboundScope } {
+): KeyedScope {
   const client: Client = {
     namespace: proxy.namespace,
     sidecar,
@@ -43,17 +49,57 @@ export function outboundScope(
   const { scopes } = mesh.parts;
   let cached = scopes.now.get(key);
   if (cached === undefined) {
-    const { services, virtualServices, destinationRules, endpoints } = mesh;
     const special = key === '' ? { ...client, namespace: '' } : client;
-    const { selecting } = client;
     cached = {
       scope: buildScope(mesh, special, scopes.before.get(key)),
-      from: { services, virtualServices, destinationRules, endpoints, sidecar, selecting },
+      from: scopeSources(mesh),
+      sidecar,
+      selecting: client.selecting,
     };
     scopes.now.set(key, cached);
   }
-  return { key, scope: cached.scope };
+  return { key, cached };
 }
+
+const scopeSources = memoize(
+  ({ services, virtualServices, destinationRules, endpoints }: Mesh): ScopeSources => ({
+    services,
+    virtualServices,
+    destinationRules,
+    endpoints,
+  }),
+);
+
+/**
+ * The scope of another mesh in this one, if all that differs are endpoints that the scope does not see; undefined
+ * when that cannot be told without making the scope anew.
+ */
+export function untouchedScope(mesh: Mesh, { key, cached }: KeyedScope): KeyedScope | undefined {
+  const from = scopeSources(mesh);
+  if (cached.from === from) return { key, cached };
+  const seen = cached.scope.endpoints;
+  const changed = changedServices(cached.from, from);
+  if (changed === undefined || isTrimmed(cached.scope.services)) return undefined;
+  for (const service of changed) if (seen.has(service)) return undefined;
+  let next = mesh.parts.scopes.now.get(key);
+  if (next === undefined) {
+    const { scope, sidecar, selecting } = cached;
+    next = { scope, from, sidecar, selecting };
+    mesh.parts.scopes.now.set(key, next);
+  }
+  return { key, cached: next };
+}
+
+/** Services with other endpoints; undefined when more than endpoints differs, or what differs is not known. */
+const changedServices = memoize(
+  (before: ScopeSources, after: ScopeSources): readonly Service[] | undefined => {
+    const same =
+      before.services === after.services &&
+      before.virtualServices === after.virtualServices &&
+      before.destinationRules === after.destinationRules;
+    return same ? changedKeys(before.endpoints, after.endpoints) : undefined;
+  },
+);
 
 function scopeKey(mesh: Mesh, { namespace, sidecar, selecting }: Client): string {
   if (sidecar === undefined && selecting.length === 0) {
@@ -102,18 +148,19 @@ const serviceNamespaces = memoize((services: readonly Service[]): ReadonlySet<st
 function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined): OutboundScope {
   const old = before?.scope;
   const { sidecar, selecting } = client;
-  const from = before?.from.sidecar === sidecar ? before?.from : undefined;
+  const from = before?.sidecar === sidecar ? before?.from : undefined;
+  const sameSelecting = before?.selecting === selecting;
   const sameRules = from?.virtualServices === mesh.virtualServices;
   const sameServices =
     from?.services === mesh.services &&
     from.destinationRules === mesh.destinationRules &&
-    from.selecting === selecting &&
+    sameSelecting &&
     // What rules lead to is seen as well where a Sidecar limits it.
     (sameRules || sidecar === undefined);
   const untouched =
     (sameServices && sameRules) ||
     (before !== undefined &&
-      from?.selecting === selecting &&
+      sameSelecting &&
       isLimited(client) &&
       isUnaffected(mesh, client, before));
   if (old !== undefined && from !== undefined && untouched) {

@@ -4,6 +4,7 @@ import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
 import { selectingRules } from './destination-rule.js';
 import type { Endpoint } from './endpoint.js';
+import type { NamespaceEndpoints } from './endpoints.js';
 import { patchesOf } from './envoy-filter.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
 import { grantedSecrets } from './gateway-api/granted-secrets.js';
@@ -24,24 +25,43 @@ import type {
 } from './proxy-view.js';
 import { routerSettings } from './router-settings.js';
 import type { VirtualService } from './rules.js';
-import { outboundScope } from './scope.js';
+import { type KeyedScope, outboundScope, untouchedScope } from './scope.js';
 import { type Secrets, secretsOf, withGranted } from './secret.js';
 import { type Sidecar, sidecarOf } from './sidecar.js';
 import { ingressPorts } from './sidecar-ingress.js';
 import { settingsOfSidecar } from './sidecar-settings.js';
 
+/** A view that was made, and what of the mesh it was made of. */
+interface Made {
+  view: ProxyView;
+  scope: KeyedScope;
+  /** Undefined for routers, which see more of the mesh. */
+  from: ViewSources | undefined;
+}
+
+/** The parts of the mesh that the view of a sidecar is made of, besides its scope. */
+interface ViewSources {
+  shared: object;
+  endpoints: NamespaceEndpoints | undefined;
+  workloads: readonly Resource[] | undefined;
+  secrets: readonly Resource[] | undefined;
+}
+
 /** The last view of each connected proxy: only a source of equal objects, never an input. */
-const lastViews = new WeakMap<ConnectedProxy, ProxyView>();
+const lastViews = new WeakMap<ConnectedProxy, Made>();
 
 /**
  * The view of a proxy. Two calls with equal results give the same object for the same Proxy object, and the same
  * outbound scope for all proxies whose namespaces see the same. Equal keys mean equal views within one mesh.
  */
 export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
+  const made = lastViews.get(connected);
+  if (made !== undefined && isUntouched(mesh, connected, made)) return made.view;
+  const last = made?.view;
   const proxy = asWorkload(mesh, connected);
-  const last = lastViews.get(proxy);
   const sidecar = sidecarOf(mesh.sidecars, proxy);
-  const { key: scopeKey, scope: outbound } = outboundScope(mesh, proxy, sidecar);
+  const scope = outboundScope(mesh, proxy, sidecar);
+  const outbound = scope.cached.scope;
   const settings = settingsOf(mesh, proxy, sidecar);
   const served = proxy.type === 'router' ? gatewayScope(mesh, proxy) : undefined;
   const asked = allAsked(outbound.virtualServices, served?.scope.virtualServices);
@@ -59,10 +79,11 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
     last.secrets === secrets &&
     last.envoyFilters === envoyFilters
   ) {
+    lastViews.set(connected, { view: last, scope, from: viewSources(mesh, connected) });
     return last;
   }
   const view = {
-    key: viewKey(scopeKey, traits, { inbound, envoyFilters }) + routerKey(proxy, served),
+    key: viewKey(scope.key, traits, { inbound, envoyFilters }) + routerKey(proxy, served),
     proxy: traits,
     settings,
     outbound,
@@ -71,9 +92,54 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
     ...(secrets && { secrets }),
     ...(envoyFilters && { envoyFilters }),
   };
-  lastViews.set(proxy, view);
+  lastViews.set(connected, { view, scope, from: viewSources(mesh, connected) });
   return view;
 }
+
+/**
+ * Whether a look at what changed tells that the view is the same in this mesh: an edit of endpoints in one namespace is
+ * asked about for each of a thousand sidecars that do not see it.
+ */
+function isUntouched(mesh: Mesh, connected: ConnectedProxy, made: Made): boolean {
+  const { from } = made;
+  if (
+    from === undefined ||
+    from.shared !== sharedSources(mesh) ||
+    from.endpoints !== mesh.parts.endpointsByNamespace.get(connected.namespace) ||
+    from.workloads !== mesh.parts.sourcesByNamespace.workloads.get(connected.namespace) ||
+    from.secrets !== mesh.parts.secretsByNamespace.get(connected.namespace)
+  ) {
+    return false;
+  }
+  const scope = untouchedScope(mesh, made.scope);
+  if (scope === undefined) return false;
+  made.scope = scope;
+  return true;
+}
+
+function viewSources(mesh: Mesh, { type, namespace }: ConnectedProxy): ViewSources | undefined {
+  if (type === 'router') return undefined;
+  return {
+    shared: sharedSources(mesh),
+    endpoints: mesh.parts.endpointsByNamespace.get(namespace),
+    workloads: mesh.parts.sourcesByNamespace.workloads.get(namespace),
+    secrets: mesh.parts.secretsByNamespace.get(namespace),
+  };
+}
+
+/** One object for meshes with equal parts. */
+const sharedSources = memoize(({ settings, sidecars, envoyFilters, wasmPlugins }: Mesh): object =>
+  findShared(settings, sidecars, envoyFilters, wasmPlugins),
+);
+
+const findShared = memoize(
+  (
+    _settings: Mesh['settings'],
+    _sidecars: Mesh['sidecars'],
+    _envoyFilters: Mesh['envoyFilters'],
+    _wasmPlugins: Mesh['wasmPlugins'],
+  ): object => ({}),
+);
 
 function settingsOf(mesh: Mesh, proxy: ConnectedProxy, sidecar: Sidecar | undefined) {
   if (proxy.type === 'router') return routerSettings(mesh.settings, proxy);
