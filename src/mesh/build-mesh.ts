@@ -4,7 +4,7 @@ import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
 import { patched } from '../lib/patched-map.js';
-import { type Replacement, replaceAll, replacements } from '../lib/replaced.js';
+import { regrouped, replaceAll, replacements } from '../lib/replaced.js';
 import { delegatesOf, withDelegates } from './delegate.js';
 import { destinationRules } from './destination-rule.js';
 import type { ServiceEndpoints } from './endpoint.js';
@@ -223,21 +223,9 @@ function byNamespace(
   if (groups !== undefined && old === resources) return groups;
   const changes = old && groups && replacements(old, resources);
   if (changes?.every(({ before, after }) => before.namespace === after.namespace)) {
-    return regrouped(groups!, changes);
+    return regrouped(groups!, changes, ({ namespace }) => namespace);
   }
   return groupBy(resources, ({ namespace }) => namespace, groups);
-}
-
-function regrouped(
-  groups: ReadonlyMap<string, readonly Resource[]>,
-  changes: readonly Replacement<Resource>[],
-): ReadonlyMap<string, readonly Resource[]> {
-  const next = new Map(groups);
-  // All of a namespace at once: where one goes and another comes, what stands between them moves by one.
-  for (const [namespace, ofNamespace] of groupBy(changes, ({ after }) => after.namespace)) {
-    next.set(namespace, replaceAll(next.get(namespace) ?? none, ofNamespace));
-  }
-  return next;
 }
 
 function groupSources(sorted: MeshParts['sorted'], before?: MeshParts): SourcesByNamespace {

@@ -3,6 +3,7 @@
 import type { Resource } from '../kinds/resource.js';
 import { isEqual } from '../lib/keep.js';
 import { memoize } from '../lib/memo.js';
+import { type Replacement, regrouped, replaceAll, replacements } from '../lib/replaced.js';
 import { withAutoAddresses } from './auto-addresses.js';
 import { kubernetesService } from './kubernetes-service.js';
 import type { MeshSettings } from './mesh-settings.js';
@@ -13,8 +14,9 @@ import { serviceEntryServices } from './service-entry.js';
 
 /** All services. */
 export interface Registry {
-  /** What it was made with. */
+  /** What it was made with and of. */
   settings: MeshSettings;
+  resources: readonly Resource[];
   /** Oldest first. */
   entries: readonly RegistryEntry[];
   services: readonly Service[];
@@ -30,17 +32,58 @@ export function buildRegistry(
   previous?: Registry,
 ): Registry {
   const before = previous?.settings === settings ? previous : undefined;
+  const amended = before && withSameServices(resources, before);
+  if (amended !== undefined) return amended;
   const named = withAliases(joined(resources, settings, before)).filter(mayBeCalled(settings));
   const found = named.sort(byServiceAge);
   const entries = withAutoAddresses(found);
   const services = entries.map(({ service }) => service);
   return {
     settings,
+    resources,
     entries,
     services,
     byHostname: byHostname(services),
     byNamespace: groupBy(entries, ({ service }) => service.namespace, previous?.byNamespace),
   };
+}
+
+type Amended = Pick<Replacement<RegistryEntry>, 'before' | 'after'>;
+
+/**
+ * The registry of before with other resources behind the same services, as an edit of a ServiceEntry's endpoints leaves
+ * it; undefined where a service came, went or changed, or has several definitions.
+ */
+function withSameServices(resources: readonly Resource[], before: Registry): Registry | undefined {
+  const changed: Amended[] = [];
+  for (const change of replacements(before.resources, resources) ?? []) {
+    const found = sameEntries(change, before);
+    if (found === undefined) return undefined;
+    changed.push(...found);
+  }
+  if (changed.length === 0) return undefined;
+  return {
+    ...before,
+    resources,
+    entries: replaceAll(before.entries, changed),
+    byNamespace: regrouped(before.byNamespace, changed, ({ service }) => service.namespace),
+  };
+}
+
+function sameEntries(change: Replacement<Resource>, before: Registry): Amended[] | undefined {
+  const defined = entriesOf(change.after, before.settings, before);
+  const entries = (before.byNamespace.get(change.before.namespace) ?? []).filter(
+    ({ definitions }) => definitions.some(({ resource }) => resource === change.before),
+  );
+  if (entries.length !== defined.length) return undefined;
+  const changed: Amended[] = [];
+  for (const { definitions } of defined) {
+    const entry = entries.find((it) => it.definitions[0]?.service === definitions[0]?.service);
+    if (entry?.definitions.length !== 1) return undefined;
+    // The service of the entry may have names and addresses besides those that it is defined with.
+    changed.push({ before: entry, after: { service: entry.service, definitions } });
+  }
+  return changed;
 }
 
 /** One entry for each host of a namespace, in the order of its oldest definition. */

@@ -97,6 +97,60 @@ t.test('a mesh built on another is what it would be alone', async () => {
   );
 });
 
+/** Other versions of some resources, to be edited to and back. */
+const versions: readonly Resource[] = [
+  ...['10.4.0.1', '10.4.0.2'].map((address) => ({
+    ...named('ServiceEntry', 'x'),
+    spec: {
+      hosts: ['x.com', 'x.local'],
+      ports: [{ number: 80, name: 'p' }],
+      endpoints: [{ address }],
+    },
+  })),
+  { ...named('ServiceEntry', 'y'), spec: { hosts: ['x.com'], resolution: 'STATIC' } },
+  { ...named('ServiceEntry', 'z'), spec: { hosts: ['z.com'], resolution: 'DNS' } },
+  { ...named('ServiceEntry', 'z'), spec: { hosts: ['a.default.svc.cluster.local'] } },
+  { ...named('WorkloadEntry', 'a1'), spec: { address: '10.0.0.1', labels: { app: 'b' } } },
+  { ...named('WorkloadEntry', 'twin'), spec: { address: '10.0.0.3', labels: { app: 'a' } } },
+  service('alias', { type: 'ExternalName', externalName: 'x.com' }),
+  slice('b1', 'b', { endpoints: [{ addresses: ['10.0.1.7'] }] }, { namespace: 'prod' }),
+];
+
+t.test('a mesh edited in place is what it would be alone', async () => {
+  const steps = fc.array(fc.tuple(fc.nat(versions.length - 1), fc.boolean()), { minLength: 1 });
+  fc.assert(
+    fc.property(steps, (edits) => {
+      let now = [...everything];
+      let mesh = buildMesh(input(...now));
+      seen(mesh);
+      for (const [at, back] of edits) {
+        const { kind, name } = versions[at]!;
+        const next = back ? named(kind, name) : versions[at]!;
+        now = now.map((it) => (it.kind === kind && it.name === name ? next : it));
+        mesh = buildMesh(input(...now), mesh);
+        if (
+          JSON.stringify(plain(seen(mesh))) !==
+          JSON.stringify(plain(seen(buildMesh(input(...now)))))
+        ) {
+          throw new Error('they differ');
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+t.test('other endpoints of a ServiceEntry leave all services as they are', async (t) => {
+  const [one, two] = versions.map((version) => ({ ...version }));
+  const others = everything.filter(({ name }) => name !== 'x' && name !== 'y');
+  const before = buildMesh(input(...others, one!));
+  const after = buildMesh(input(...others, two!), before);
+  t.equal(after.services, before.services);
+  t.equal(after.servicesByHostname, before.servicesByHostname);
+  const [service] = after.servicesByHostname.get('x.com') ?? [];
+  t.match(after.endpoints.get(service!)?.byPort.get(80), [{ address: '10.4.0.2' }]);
+});
+
 t.test('one of a namespace goes and a younger one comes: the rest stays in order', async (t) => {
   const [a1, a2, twin] = ['a1', 'a2', 'twin'].map((name) => named('WorkloadEntry', name));
   const before = buildMesh(input(named('Service', 'a'), a1!, a2!));
