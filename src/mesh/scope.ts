@@ -71,35 +71,39 @@ const scopeSources = memoize(
 );
 
 /**
- * The scope of another mesh in this one, if all that differs are endpoints that the scope does not see; undefined
- * when that cannot be told without making the scope anew.
+ * The scope of another mesh in this one, if all that differs are rules and endpoints that the scope does not see;
+ * undefined when that cannot be told without making the scope anew.
  */
-export function untouchedScope(mesh: Mesh, { key, cached }: KeyedScope): KeyedScope | undefined {
+export function untouchedScope(
+  mesh: Mesh,
+  namespace: string,
+  { key, cached }: KeyedScope,
+): KeyedScope | undefined {
   const from = scopeSources(mesh);
   if (cached.from === from) return { key, cached };
-  const seen = cached.scope.endpoints;
-  const changed = changedServices(cached.from, from);
-  if (changed === undefined || isTrimmed(cached.scope.services)) return undefined;
-  for (const service of changed) if (seen.has(service)) return undefined;
+  const { scope, sidecar, selecting } = cached;
+  if (cached.from.destinationRules !== from.destinationRules) return undefined;
+  if (!sameCalled(cached.from, from)) {
+    const client = { namespace, sidecar, selecting };
+    if (!isLimited(client) || !isUnaffected(mesh, client, cached)) return undefined;
+  }
+  const changed = changedServices(cached.from.endpoints, from.endpoints);
+  if (changed === undefined || isTrimmed(scope.services)) return undefined;
+  for (const service of changed) if (scope.endpoints.has(service)) return undefined;
   let next = mesh.parts.scopes.now.get(key);
   if (next === undefined) {
-    const { scope, sidecar, selecting } = cached;
     next = { scope, from, sidecar, selecting };
     mesh.parts.scopes.now.set(key, next);
   }
   return { key, cached: next };
 }
 
-/** Services with other endpoints; undefined when more than endpoints differs, or what differs is not known. */
-const changedServices = memoize(
-  (before: ScopeSources, after: ScopeSources): readonly Service[] | undefined => {
-    const same =
-      before.services === after.services &&
-      before.virtualServices === after.virtualServices &&
-      before.destinationRules === after.destinationRules;
-    return same ? changedKeys(before.endpoints, after.endpoints) : undefined;
-  },
-);
+function sameCalled(a: ScopeSources, b: ScopeSources): boolean {
+  return a.services === b.services && a.virtualServices === b.virtualServices;
+}
+
+/** Asked for each scope of a mesh. */
+const changedServices = memoize(changedKeys<Service, ServiceEndpoints>);
 
 function scopeKey(mesh: Mesh, { namespace, sidecar, selecting }: Client): string {
   if (sidecar === undefined && selecting.length === 0) {

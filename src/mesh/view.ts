@@ -111,7 +111,7 @@ function isUntouched(mesh: Mesh, connected: ConnectedProxy, made: Made): boolean
   ) {
     return false;
   }
-  const scope = untouchedScope(mesh, made.scope);
+  const scope = untouchedScope(mesh, connected.namespace, made.scope);
   if (scope === undefined) return false;
   made.scope = scope;
   return true;
