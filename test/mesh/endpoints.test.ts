@@ -57,6 +57,7 @@ t.test('WorkloadEntries that a Service selects', async (t) => {
       namespace: 'default',
       serviceAccount: 'sa',
       workloadName: 'w1',
+      hostname: '',
     },
     {
       address: '10.0.0.2',
@@ -70,6 +71,7 @@ t.test('WorkloadEntries that a Service selects', async (t) => {
       namespace: 'default',
       serviceAccount: '',
       workloadName: 'w2',
+      hostname: '',
     },
   ]);
 });
