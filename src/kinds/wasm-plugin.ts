@@ -11,8 +11,8 @@ const remoteOnly = 'It is for modules that are fetched.';
 /** Opening of the page in docs/kinds/. */
 export const wasmPluginDoc = [
   'WebAssembly filters in sidecars, from a file that the Envoy itself can read. Plugins of the root namespace are for',
-  'all namespaces. Phases AUTHN and AUTHZ come first in a chain, STATS and those without a phase right before its last',
-  'filter; within a phase, by priority. An Envoy that cannot load a file refuses the listener: what was in force stays.',
+  'all namespaces. They come first in a chain: AUTHN, AUTHZ, STATS, then those without a phase; within a phase, by',
+  'priority. An Envoy that cannot load a file refuses the listener: what was in force stays.',
 ].join('\n');
 
 /** The spec of a WasmPlugin. */

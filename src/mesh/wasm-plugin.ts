@@ -25,6 +25,7 @@ export interface WasmPlugins {
   rootNamespace: string;
 }
 
+/** In the order in which they stand, all before the filters for gRPC, faults and CORS. */
 const phases = ['AUTHN', 'AUTHZ', 'STATS', 'UNSPECIFIED_PHASE'] as const;
 
 /** Indexes WasmPlugins that are sorted oldest first. */
@@ -54,9 +55,9 @@ export function pluginPatchesOf(
     .sort((a, b) => b.priority - a.priority);
   const inPhase = (...some: readonly string[]) =>
     some.flatMap((phase) => plugins.filter((plugin) => plugin.phase === phase));
-  // Each of the first ones is put at the very front, so the one that is to stand there comes last.
-  const first = inPhase('AUTHN', 'AUTHZ').reverse();
-  return [...first, ...inPhase('STATS', 'UNSPECIFIED_PHASE')]
+  // Each is put at the very front, so the one that is to stand there comes last.
+  return inPhase(...phases)
+    .reverse()
     .flatMap(({ patches }) => patches)
     .filter(({ context }) => (context === 'GATEWAY') === (proxy.type === 'router'));
 }
@@ -80,7 +81,7 @@ const placedPlugin = memoize((resource: Resource): PlacedPlugin => {
       index,
       applyTo: spec.type === 'NETWORK' ? 'NETWORK_FILTER' : 'HTTP_FILTER',
       context,
-      operation: phase === 'AUTHN' || phase === 'AUTHZ' ? 'INSERT_FIRST' : 'ADD',
+      operation: 'INSERT_FIRST',
       ...(port !== undefined && { listener: { portNumber: port } }),
       plugin,
     })),

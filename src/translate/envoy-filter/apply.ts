@@ -17,7 +17,12 @@ import type { ApplyTo, EnvoyFilterPatch, PatchContext } from '../../mesh/envoy-p
 import type { ProxyView } from '../../mesh/proxy-view.js';
 import type { Problem } from '../../mesh/rules.js';
 import { gatewayPlan } from '../gateway-plan.js';
-import { INBOUND_PASSTHROUGH_CLUSTER, parseClusterName } from '../names.js';
+import {
+  DNS_LISTENER,
+  DNS_LISTENER_IPV6,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  parseClusterName,
+} from '../names.js';
 import { inContext, isAdd, valueOf } from './patch.js';
 import { type PatchedResource, patchResource } from './patch-resource.js';
 
@@ -125,6 +130,10 @@ const patchLayer = memoize(
     const messages = new Map<ResourceName, EnvoyMessage>();
     const factsOf = parseFacts(facts);
     for (const [name, message] of layer) {
+      if (typeUrl === LISTENER && isDnsListener(name)) {
+        messages.set(name, message);
+        continue;
+      }
       const context = router ? 'GATEWAY' : contextOf(typeUrl, message);
       const patched = patchResource(message, patches, typeUrl, context, factsOf.get(name) ?? '');
       if (patched.applied.length + patched.refused.length > 0) touched.set(name, patched);
@@ -134,6 +143,11 @@ const patchLayer = memoize(
     return { typeUrl, messages: touched.size === 0 ? layer : messages, touched };
   },
 );
+
+/** In Istio the agent answers DNS, so a patch of all listeners does not mean these, which speak UDP. */
+function isDnsListener(name: ResourceName): boolean {
+  return name === DNS_LISTENER || name === DNS_LISTENER_IPV6;
+}
 
 function contextOf(typeUrl: TypeUrl, message: EnvoyMessage): PatchContext {
   const { name = '', traffic_direction: direction } = message as {

@@ -148,3 +148,25 @@ t.test('gRPC clients are left alone', async (t) => {
   proxy('grpc', { GENERATOR: 'grpc' });
   t.equal(viewOf(mesh, proxy('grpc')).envoyFilters, undefined);
 });
+
+t.test('patches of all listeners are not for the one that answers DNS', async (t) => {
+  const everywhere = `
+  - applyTo: LISTENER
+    patch: {operation: MERGE, value: {tcp_backlog_size: 7}}
+  - applyTo: LISTENER_FILTER
+    patch:
+      operation: ADD
+      value:
+        name: proxy
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}
+`;
+  const { mesh } = await new CaseMesh().read([service('a'), filter('f', everywhere)]);
+  const { resources } = translate(viewOf(mesh, proxy('captured', { DNS_CAPTURE: 'true' })));
+  const backlogs = [...(resources.get(LISTENER) ?? [])].map(([name, listener]) => [
+    name,
+    (toJson(LISTENER, listener) as { tcpBacklogSize?: number }).tcpBacklogSize,
+  ]);
+  t.strictSame(new Map(backlogs as [string, number][]).get('dns'), undefined);
+  t.ok(backlogs.every(([name, size]) => name === 'dns' || size === 7));
+  t.ok(backlogs.length > 2);
+});

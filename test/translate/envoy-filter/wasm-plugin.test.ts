@@ -78,7 +78,7 @@ t.test('places', async (t) => {
   const ours = 'grpc_stats fault cors';
   t.strictSame(filters('virtualInbound', 8080), [`authn-high authn-low authz ${ours} router`]);
   t.strictSame(filters('virtualInbound', 9090), ['network', 'tcp_proxy']);
-  t.strictSame(filters('0.0.0.0_80'), [`${ours} stats last router`]);
+  t.strictSame(filters('0.0.0.0_80'), [`stats last ${ours} router`]);
 });
 
 t.test('the filter', async (t) => {
