@@ -15,7 +15,7 @@ RUN npm run build && npm prune --omit=dev --no-audit --no-fund --loglevel=error
 
 FROM node:22-bookworm-slim AS tools
 RUN apt-get update \
-  && apt-get install --yes --no-install-recommends iptables \
+  && apt-get install --yes --no-install-recommends iproute2 iptables \
   && rm -rf /var/lib/apt/lists/*
 
 FROM node:22-bookworm-slim AS fairlead

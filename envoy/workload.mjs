@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildBootstrap } from '../dist/cli/bootstrap.js';
 import { envoyCommand, openDoor } from '../dist/cli/demo/run-pods.js';
 import { keyValues } from '../dist/cli/flag-values.js';
-import { interceptionRules, sidecarUid } from '../dist/cli/interception.js';
+import { interceptionRouting, interceptionRules, sidecarUid } from '../dist/cli/interception.js';
 
 const { WORKLOAD: workload, NAMESPACE: namespace = 'default', LABELS: labels = '' } = process.env;
 const { XDS: xds = 'control-plane:15010', PORT: port = '8080', LEAVE_SECONDS = '11' } = process.env;
@@ -38,6 +38,12 @@ function installRules() {
     const bypass = { by: 'uid', uid: sidecarUid };
     const input = interceptionRules({ family, bypass, excludeOutboundPorts: [Number(xdsPort)] });
     execFileSync(command, ['--noflush'], { input, stdio: ['pipe', 'inherit', 'inherit'] });
+    const routing = interceptionRouting({ family });
+    if (routing === '') continue;
+    execFileSync('ip', ['-6', '-batch', '-'], {
+      input: routing,
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
   }
 }
 

@@ -92,15 +92,24 @@ export function interceptionRules(options: InterceptionOptions): string {
   return lines.join('\n');
 }
 
-/** The routes that TPROXY needs, as input for `ip -batch -` (`ip -6 -batch -`), or what takes them away again. */
+/**
+ * What rules cannot do, as input for `ip -batch -` (`ip -6 -batch -`), or what takes it away again: the routes that
+ * TPROXY needs, and with IPv6 the address that the sidecar calls the application from, of which IPv4 has 127.0.0.6 by
+ * itself. Empty for REDIRECT with IPv4.
+ */
 export function interceptionRouting(
-  family: InterceptionOptions['family'],
+  { family, mode }: Pick<InterceptionOptions, 'family' | 'mode'>,
   verb: 'add' | 'del' = 'add',
 ): string {
   const all = family === 'ipv4' ? '0.0.0.0/0' : '::/0';
   return [
-    `rule ${verb} fwmark ${tproxyMark} lookup ${tproxyTable}`,
-    `route ${verb} local ${all} dev lo table ${tproxyTable}`,
+    ...(mode === 'TPROXY'
+      ? [
+          `rule ${verb} fwmark ${tproxyMark} lookup ${tproxyTable}`,
+          `route ${verb} local ${all} dev lo table ${tproxyTable}`,
+        ]
+      : []),
+    ...(family === 'ipv6' ? [`addr ${verb === 'add' ? 'replace' : verb} ::6/128 dev lo`] : []),
     '',
   ].join('\n');
 }

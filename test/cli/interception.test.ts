@@ -80,10 +80,15 @@ COMMIT
 `,
     );
     t.equal(
-      interceptionRouting('ipv4'),
+      interceptionRouting({ family: 'ipv4', mode: 'TPROXY' }),
       'rule add fwmark 1337 lookup 133\nroute add local 0.0.0.0/0 dev lo table 133\n',
     );
-    t.match(interceptionRouting('ipv6', 'del'), 'route del local ::/0 dev lo table 133\n');
+    t.equal(
+      interceptionRouting({ family: 'ipv6', mode: 'TPROXY' }, 'del'),
+      'rule del fwmark 1337 lookup 133\nroute del local ::/0 dev lo table 133\naddr del ::6/128 dev lo\n',
+    );
+    t.equal(interceptionRouting({ family: 'ipv6' }), 'addr replace ::6/128 dev lo\n');
+    t.equal(interceptionRouting({ family: 'ipv4' }), '');
     const added = interceptionRules(options).match(/^-A (PREROUTING|OUTPUT) .*/gm);
     const removed = interceptionRemoval(options).match(/^-D .*/gm);
     t.same(

@@ -71,10 +71,12 @@ export class CapturedPod {
             ...(nameServer !== undefined && { dns: { servers: [nameServer] } }),
           }),
     });
-    if (this.#tproxy) {
-      const routing = [...(this.#family === 'ipv6' ? ['-6'] : []), '-n', pod, '-batch', '-'];
-      execFileSync('ip', routing, { input: interceptionRouting(this.#family), stdio: 'pipe' });
-    }
+    const input = interceptionRouting({
+      family: this.#family,
+      ...(this.#tproxy && { mode: 'TPROXY' }),
+    });
+    const argvOfIp = [...(this.#family === 'ipv6' ? ['-6'] : []), '-n', pod, '-batch', '-'];
+    execFileSync('ip', argvOfIp, { input, stdio: 'pipe' });
     const restore = this.#family === 'ipv6' ? 'ip6tables-restore' : 'iptables-restore';
     const argv = ['netns', 'exec', pod, restore, '--noflush'];
     execFileSync('ip', argv, { input: rules, stdio: 'pipe' });

@@ -58,14 +58,19 @@ export function addInterception(program: Command): void {
       'REDIRECT, or TPROXY: the app sees the address of the caller',
       'REDIRECT',
     )
-    .option('--routing', 'with TPROXY: the routes that it needs, for ip -batch - (ip -6 -batch -)')
+    .option(
+      '--routing',
+      'what TPROXY, or IPv6, needs besides rules, for ip -batch - (ip -6 -batch -)',
+    )
     .option('--remove', 'what takes the others away again')
     .action((flags: Flags) => {
       const options = toOptions(flags);
       if (flags.routing) {
-        const { family, mode } = options;
-        if (mode !== 'TPROXY') throw new ControlPlaneError('usage', '--routing is for TPROXY');
-        process.stdout.write(interceptionRouting(family, flags.remove ? 'del' : 'add'));
+        const routing = interceptionRouting(options, flags.remove ? 'del' : 'add');
+        if (routing === '') {
+          throw new ControlPlaneError('usage', '--routing is for --mode TPROXY and for --ipv6');
+        }
+        process.stdout.write(routing);
         return;
       }
       process.stdout.write(
