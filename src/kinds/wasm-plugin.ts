@@ -37,11 +37,9 @@ export const wasmPluginSpec = message(
       'where it stands',
     ),
     priority: int32.describe('higher ones come first; 0 when absent'),
-    failStrategy: enumeration(
-      ['FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD'],
-      ['FAIL_RELOAD'],
-      'The set of Envoy protos that fairlead is built with does not have it; the module fails closed.',
-    ).describe('what happens to traffic when the module fails'),
+    failStrategy: enumeration(['FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD']).describe(
+      'what happens to traffic when the module fails',
+    ),
     vmConfig: message({
       env: list(
         message(

@@ -18,6 +18,8 @@ export function wasmFilter({ name, file, spec }: WasmPlugin): object {
         configuration: any('google.protobuf.StringValue', { value: JSON.stringify(pluginConfig) }),
       }),
     ...(failStrategy === 'FAIL_OPEN' && { fail_open: true }),
+    // An Envoy that does not know it fails closed.
+    ...(failStrategy === 'FAIL_RELOAD' && { failure_policy: 'FAIL_RELOAD' }),
     vm_config: {
       runtime: 'envoy.wasm.runtime.v8',
       code: { local: { filename: file } },

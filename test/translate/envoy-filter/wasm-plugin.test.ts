@@ -27,7 +27,7 @@ metadata: {name: server, namespace: default}
 spec:
   clusterIP: 10.96.0.1
   selector: {app: server}
-  ports: [{name: http, port: 80, targetPort: 8080}, {name: tcp, port: 90, targetPort: 9090}]`,
+  ports: [{name: http, port: 80, targetPort: 8080}, {name: tcp, port: 90, targetPort: 9090}, {name: http-2, port: 91, targetPort: 9091}]`,
     plugin('authz', { phase: 'AUTHZ', match: [server] }),
     plugin('authn-low', { phase: 'AUTHN', match: [{ ...server, ports }] }),
     plugin('authn-high', {
@@ -51,6 +51,10 @@ spec:
     plugin('last', { match: [{ mode: 'CLIENT' }] }, 'istio-system'),
     plugin('stats', { phase: 'STATS', match: [{ mode: 'CLIENT' }] }),
     plugin('network', { type: 'NETWORK', match: [{ ...server, ports: [{ number: 9090 }] }] }),
+    plugin('reloads', {
+      failStrategy: 'FAIL_RELOAD',
+      match: [{ ...server, ports: [{ number: 9091 }] }],
+    }),
     plugin('not-theirs', { selector: { matchLabels: { app: 'other' } } }),
     plugin('remote', { url: 'oci://registry.test/filter:1' }),
   ].map((document) => `${document}\n`),
@@ -79,6 +83,15 @@ t.test('places', async (t) => {
   t.strictSame(filters('virtualInbound', 8080), [`authn-high authn-low authz ${ours} router`]);
   t.strictSame(filters('virtualInbound', 9090), ['network', 'tcp_proxy']);
   t.strictSame(filters('0.0.0.0_80'), [`stats last ${ours} router`]);
+});
+
+t.test('a module that is loaded again', async (t) => {
+  const chain = listeners
+    .get('virtualInbound')
+    ?.filter_chains?.find((each) => each.filter_chain_match?.destination_port?.value === 9091);
+  t.match(managerOf(chain?.filters?.[0] ?? {})?.http_filters?.at(-5), {
+    typed_config: { config: { failure_policy: 'FAIL_RELOAD' } },
+  });
 });
 
 t.test('the filter', async (t) => {
