@@ -3,7 +3,7 @@ import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { analyzeTrafficPolicies } from './analyze-traffic-policies.js';
-import { groupLabels, mayHaveLabels } from './group-labels.js';
+import { groupsThatMayHave, mayHaveLabels } from './group-labels.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import { compareText } from './order.js';
@@ -14,36 +14,68 @@ type Rule = Resource<DestinationRuleSpec>;
 
 /** Unknown hosts, empty subsets, and what is lost where two rules of a namespace have one host. */
 export function analyzeDestinationRules(mesh: Mesh): Problem[] {
-  const covered = new Map<string, readonly Service[]>();
+  const covered = new Map<string, Covered>();
   return [...mesh.parts.rulesByNamespace.values()].flatMap((resources) => {
     const firstPolicies = new Map<string, Rule>();
     // Those that stand for BackendTLSPolicies have their own findings (gateway-api/).
     const written = (resources as readonly Rule[]).filter(({ kind }) => kind === 'DestinationRule');
     return written.flatMap((rule) => {
       const host = resolveHost(rule.spec.host, rule.namespace, mesh.settings.domainSuffix);
-      const services = servicesOf(mesh, host, covered);
+      const found = covered.get(host) ?? coveredBy(mesh, host);
+      covered.set(host, found);
       return [
         ...duplicatePolicy(rule, host, firstPolicies),
-        ...unknownHost(rule, host, services),
-        ...emptySubsets(mesh, rule, services),
+        ...unknownHost(rule, host, found.services),
+        ...emptySubsets(mesh, rule, found),
         ...unmatchedSelector(mesh, rule),
-        ...analyzeTrafficPolicies(mesh, rule, services),
+        ...analyzeTrafficPolicies(mesh, rule, found.services),
       ];
     });
   });
 }
 
-/** `covered`: those of each wildcard, which many rules may share. */
-function servicesOf(
-  mesh: Mesh,
-  host: string,
-  covered: Map<string, readonly Service[]>,
-): readonly Service[] {
-  if (!isWildcard(host)) return mesh.servicesByHostname.get(host) ?? [];
-  const known = covered.get(host);
-  const services = known ?? mesh.services.filter(({ hostname }) => hostCovers(host, hostname));
-  covered.set(host, services);
-  return services;
+type Labels = Readonly<Record<string, string>>;
+
+/** The services that a host of rules stands for; all rules of the host share it. */
+interface Covered {
+  services: readonly Service[];
+  /** Filled in when a rule asks for it. */
+  workloads?: Workloads;
+}
+
+/** The labels that there are behind services. */
+interface Workloads {
+  /** Of their endpoints, each once. */
+  labels: readonly Labels[];
+  /** `key=value` of any. */
+  pairs: ReadonlySet<string>;
+  /** Of groups whose instances may come. */
+  groups: readonly Labels[];
+}
+
+function coveredBy(mesh: Mesh, host: string): Covered {
+  if (!isWildcard(host)) return { services: mesh.servicesByHostname.get(host) ?? [] };
+  return { services: mesh.services.filter(({ hostname }) => hostCovers(host, hostname)) };
+}
+
+function workloadsOf(mesh: Mesh, covered: Covered): Workloads {
+  if (covered.workloads !== undefined) return covered.workloads;
+  const labels = new Set<Labels>();
+  const groups = new Set<Labels>();
+  for (const service of covered.services) {
+    for (const endpoints of mesh.endpoints.get(service)?.byPort.values() ?? []) {
+      for (const endpoint of endpoints) labels.add(endpoint.labels);
+    }
+    const { selector = {}, namespace } = service;
+    for (const group of groupsThatMayHave(mesh, namespace, selector)) groups.add(group);
+  }
+  const pairs = new Set([...labels].flatMap((own) => Object.entries(own).map(pairText)));
+  covered.workloads = { labels: [...labels], pairs, groups: [...groups] };
+  return covered.workloads;
+}
+
+function pairText([key, value]: readonly [string, string]): string {
+  return `${key}=${value}`;
 }
 
 function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Problem[] {
@@ -90,20 +122,15 @@ function unknownHost(rule: Rule, host: string, services: readonly Service[]): Pr
 }
 
 /** A subset without endpoints, of a service that has some: most likely a wrong label. */
-function emptySubsets(mesh: Mesh, rule: Rule, services: readonly Service[]): Problem[] {
+function emptySubsets(mesh: Mesh, rule: Rule, covered: Covered): Problem[] {
   if (!rule.spec.subsets?.length) return [];
-  const endpoints = services.flatMap((service) => [
-    ...(mesh.endpoints.get(service)?.byPort.values() ?? []),
-  ]);
-  const labels = new Set(endpoints.flat().map((endpoint) => endpoint.labels));
-  if (labels.size === 0) return [];
-  const groups = services.flatMap(({ selector = {}, namespace }) =>
-    groupLabels(mesh, namespace).filter((group) => mayHaveLabels(group, selector)),
-  );
+  const { labels, pairs, groups } = workloadsOf(mesh, covered);
+  if (labels.length === 0) return [];
   return rule.spec.subsets.flatMap((subset, i): Problem[] => {
     const wanted = subset.labels ?? {};
     if (Object.keys(wanted).length === 0) return [];
-    if ([...labels].some((own) => selects(wanted, own))) return [];
+    const known = Object.entries(wanted).every((pair) => pairs.has(pairText(pair)));
+    if (known && labels.some((own) => selects(wanted, own))) return [];
     if (groups.some((group) => mayHaveLabels(group, wanted))) return [];
     return [
       {

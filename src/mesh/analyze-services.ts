@@ -1,7 +1,7 @@
 // Findings about v1 Services and ServiceEntries.
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
-import { groupLabels, mayHaveLabels } from './group-labels.js';
+import { groupsThatMayHave } from './group-labels.js';
 import type { Mesh } from './mesh.js';
 import type { RegistryEntry } from './registry-entry.js';
 
@@ -59,7 +59,7 @@ function withoutEndpoints(mesh: Mesh, { service, definitions }: RegistryEntry): 
   if (service.selector === undefined || byPort === undefined || byPort.size === 0) return [];
   if ([...byPort.values()].some((endpoints) => endpoints.length > 0)) return [];
   const { selector, namespace } = service;
-  if (groupLabels(mesh, namespace).some((group) => mayHaveLabels(group, selector))) return [];
+  if (groupsThatMayHave(mesh, namespace, selector).length > 0) return [];
   const isService = definitions[0]?.resource.kind === 'Service';
   return [
     {

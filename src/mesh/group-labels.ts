@@ -7,18 +7,30 @@ import type { Mesh } from './mesh.js';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The labels of each WorkloadGroup of a namespace. */
-export function groupLabels(mesh: Mesh, namespace: string): readonly Labels[] {
-  return byNamespace(mesh.parts.sorted.WorkloadGroup.sorted).get(namespace) ?? [];
+/** Labels of the WorkloadGroups of a namespace, of which an instance may have all pairs of `wanted`. */
+export function groupsThatMayHave(
+  mesh: Mesh,
+  namespace: string,
+  wanted: Labels,
+): readonly Labels[] {
+  const byPair = byNamespace(mesh.parts.sorted.WorkloadGroup.sorted).get(namespace);
+  if (byPair === undefined) return [];
+  const some = Object.entries(wanted).flatMap((pair) => byPair.get(pair.join('=')) ?? []);
+  return [...new Set(some)].filter((group) => mayHaveLabels(group, wanted));
 }
 
-const byNamespace = memoize((groups: readonly Resource[]): ReadonlyMap<string, Labels[]> => {
-  const out = new Map<string, Labels[]>();
+/** Labels of groups by each of their pairs, by namespace. */
+const byNamespace = memoize((groups: readonly Resource[]) => {
+  const out = new Map<string, Map<string, Labels[]>>();
   for (const { namespace, spec } of groups as readonly Resource<WorkloadGroupSpec>[]) {
     const labels = { ...spec.template.labels, ...spec.metadata?.labels };
-    const others = out.get(namespace);
-    if (others === undefined) out.set(namespace, [labels]);
-    else others.push(labels);
+    const byPair = out.get(namespace) ?? new Map<string, Labels[]>();
+    out.set(namespace, byPair);
+    for (const pair of Object.entries(labels)) {
+      const others = byPair.get(pair.join('='));
+      if (others === undefined) byPair.set(pair.join('='), [labels]);
+      else others.push(labels);
+    }
   }
   return out;
 });
