@@ -136,12 +136,17 @@ function emptySubsets(mesh: Mesh, rule: Rule, covered: Covered): Problem[] {
       {
         code: 'empty-subset',
         severity: 'warning',
-        message: `no endpoint of ${rule.spec.host} has the labels of subset ${subset.name}`,
+        message: `no endpoint of ${rule.spec.host} has the labels of subset ${subset.name}: ${listLabels(wanted)}`,
         resource: idOf(rule),
-        path: ['spec', 'subsets', i],
+        path: ['spec', 'subsets', i, 'labels'],
       },
     ];
   });
+}
+
+function listLabels(labels: Labels): string {
+  const shown = Object.entries(labels).slice(0, 5).map(pairText);
+  return shown.join(', ').slice(0, 200);
 }
 
 function unmatchedSelector(mesh: Mesh, rule: Rule): Problem[] {
@@ -155,7 +160,7 @@ function unmatchedSelector(mesh: Mesh, rule: Rule): Problem[] {
       severity: 'info',
       message: `no WorkloadEntry of ${rule.namespace} has these labels; sidecars of others may`,
       resource: idOf(rule),
-      path: ['spec', 'workloadSelector'],
+      path: ['spec', 'workloadSelector', 'matchLabels'],
     },
   ];
 }

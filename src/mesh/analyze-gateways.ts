@@ -18,10 +18,13 @@ export function analyzeGateways(mesh: Mesh): Problem[] {
   for (const { name, servers } of mesh.gateways) {
     hostsOf.set(name, servedHosts(servers.flatMap(({ hosts }) => hosts)));
   }
+  // Of several Gateways of one name the last is as good a hint as any.
+  const known = new Map([...hostsOf.keys()].map((name) => [plainName(name), name]));
+  const served = { hostsOf, known };
   const forSidecars = rulesForSidecars(mesh.writtenVirtualServices);
   return mesh.writtenVirtualServices.flatMap((rule) => [
-    ...rule.gateways.flatMap((name, i) => boundProblems(rule, name, i, hostsOf)),
-    ...matchProblems(rule, hostsOf),
+    ...rule.gateways.flatMap((name, i) => boundProblems(rule, name, i, served)),
+    ...matchProblems(rule, served),
     ...unusedSubsets(rule, forSidecars),
   ]);
 }
@@ -43,6 +46,17 @@ function servedHosts(all: readonly GatewayHost[]): ServedHosts {
   return { all, wildcards: all.filter(({ host }) => isWildcard(host)), byHost };
 }
 
+interface Known {
+  /** By `namespace/name`. */
+  hostsOf: ReadonlyMap<string, ServedHosts>;
+  /** `namespace/name` by the name alone. */
+  known: ReadonlyMap<string, string>;
+}
+
+function plainName(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
+}
+
 /** Those that may have to do with a host. */
 function candidates({ all, wildcards, byHost }: ServedHosts, host: string): readonly GatewayHost[] {
   return isWildcard(host) ? all : [...(byHost.get(host) ?? []), ...wildcards];
@@ -54,12 +68,12 @@ function boundProblems(
   rule: VirtualService,
   name: string,
   i: number,
-  hostsOf: ReadonlyMap<string, ServedHosts>,
+  { hostsOf, known }: Known,
 ): Problem[] {
   const path = ['spec', 'gateways', i];
   if (name === 'mesh') return [];
   const hosts = hostsOf.get(name);
-  if (hosts === undefined) return [unknown(rule, path, name)];
+  if (hosts === undefined) return [unknown(rule, path, name, known)];
   const { namespace } = rule.source;
   const has = rule.hosts.some((own) =>
     candidates(hosts, own).some(
@@ -76,13 +90,13 @@ function boundProblems(
 }
 
 /** Gateways of single matches. */
-function matchProblems(rule: VirtualService, hostsOf: ReadonlyMap<string, ServedHosts>): Problem[] {
+function matchProblems(rule: VirtualService, { hostsOf, known }: Known): Problem[] {
   return (['http', 'tcp', 'tls'] as const).flatMap((section) =>
     rule[section].flatMap(({ match = [] }, i) =>
       match.flatMap(({ gateways = [] }, j) =>
         gateways.flatMap((name, k) => {
           if (name === 'mesh' || hostsOf.has(name)) return [];
-          return [unknown(rule, ['spec', section, i, 'match', j, 'gateways', k], name)];
+          return [unknown(rule, ['spec', section, i, 'match', j, 'gateways', k], name, known)];
         }),
       ),
     ),
@@ -126,8 +140,14 @@ function unusedSubsets(
   );
 }
 
-function unknown({ source }: VirtualService, path: FieldPath, name: string): Problem {
-  const message = `there is no Gateway ${name}`;
+function unknown(
+  { source }: VirtualService,
+  path: FieldPath,
+  name: string,
+  known: ReadonlyMap<string, string>,
+): Problem {
+  const other = known.get(plainName(name));
+  const message = `there is no Gateway ${name}${other === undefined ? '' : `; there is ${other}`}`;
   return { code: 'unknown-gateway', severity: 'error', message, resource: source, path };
 }
 

@@ -41,7 +41,7 @@ function withoutAddresses(mesh: Mesh, definitions: readonly Definition[]): Probl
     if (capturesDns && own.some(({ autoAddresses }) => autoAddresses?.length)) return [];
     return service.ports.flatMap((port, i): Problem[] => {
       if (!hostless.has(port.protocol)) return [];
-      const hint = service.externalName ? '; a ServiceEntry can have addresses' : '';
+      const hint = service.externalName ? '; a ServiceEntry can have addresses' : '; add addresses';
       const message = `without addresses, all traffic to port ${port.number} is for ${service.hostname}, whatever its address${hint}`;
       const istio = service.externalName ? { istio: 'IST0150' } : {};
       const code = 'addresses-required';

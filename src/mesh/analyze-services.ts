@@ -41,7 +41,7 @@ function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
         {
           code: 'undeclared-protocol',
           severity: 'info',
-          message: `port ${name} declares no protocol: Envoy finds out by the first bytes`,
+          message: `port ${name} declares no protocol, so Envoy finds out by the first bytes; ${protocolHint(resource, port.name)}`,
           ...(isExternalName(resource) && { istio: 'IST0150' }),
           resource: service.source,
           path: ['spec', 'ports', i],
@@ -49,6 +49,12 @@ function undeclaredProtocols({ definitions }: RegistryEntry): Problem[] {
       ];
     });
   });
+}
+
+function protocolHint({ kind }: Resource, name: string): string {
+  if (kind !== 'Service') return 'set protocol to HTTP, TCP or another';
+  const suffix = name === '' ? '' : `-${name}`;
+  return `name it http${suffix} or tcp${suffix}, or set appProtocol`;
 }
 
 const isExternalName = ({ kind, spec }: Resource) =>

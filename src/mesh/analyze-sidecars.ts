@@ -45,7 +45,7 @@ function workloadProblems(mesh: Mesh, sidecar: Sidecar, seen: Seen): Problem[] {
     const message = `${older.name} has no workloadSelector either, and the oldest counts`;
     return [finding(sidecar, { code: 'duplicate-sidecar', severity: 'warning', message }, [])];
   }
-  const path = ['spec', 'workloadSelector'];
+  const path = ['spec', 'workloadSelector', 'labels'];
   const all = mesh.parts.sourcesByNamespace.workloads.get(namespace) ?? [];
   const selected = selectWorkloads(workloadIndex(all), labels);
   if (selected.length === 0) {

@@ -2,6 +2,7 @@
 // References to Gateways are analyze-gateways.ts; what one resource alone says is found in kinds.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Destination } from '../kinds/virtual-service.js';
+import { memoize } from '../lib/memo.js';
 import { findDestinationRule } from './destination-rule.js';
 import { isWildcard } from './host-name.js';
 import type { Mesh } from './mesh.js';
@@ -106,17 +107,17 @@ function destinationProblems(
   const services = names.get(to.host) ?? [];
   const visible = services.filter(({ visibility }) => isVisible(visibility, namespace));
   const service = visible.find((own) => own.namespace === namespace) ?? visible[0];
-  const problem = (field: string, found: Pick<Problem, 'code' | 'severity' | 'message'>) => ({
+  const problem = (at: FieldPath, found: Pick<Problem, 'code' | 'severity' | 'message'>) => ({
     ...found,
     resource: rule.source,
-    path: [...path, field],
+    path: [...path, ...at],
   });
   if (service === undefined) {
     const message =
       services.length > 0
         ? `the service ${to.host} is not exported to ${namespace}`
         : `no service of the mesh has the host ${to.host}${nameHint(mesh, names, to.host)}`;
-    return [problem('host', { code: 'unknown-host', severity: 'error', message })];
+    return [problem(['host'], { code: 'unknown-host', severity: 'error', message })];
   }
   const out: Problem[] = [];
   const hidden = exportedTo(rule).filter(
@@ -124,23 +125,23 @@ function destinationProblems(
   );
   if (hidden.length > 0) {
     const message = `the service ${to.host} is not exported to ${hidden.join(', ')}, as this rule is`;
-    out.push(problem('host', { code: 'unknown-host', severity: 'error', message }));
+    out.push(problem(['host'], { code: 'unknown-host', severity: 'error', message }));
   }
   const ports = service.ports.filter(({ protocol }) => protocol !== 'UDP');
   const number = to.port?.number;
   if (number !== undefined && !ports.some((port) => port.number === number)) {
     const message = `${to.host} has no port ${number}; it has ${listPorts(ports)}`;
-    out.push(problem('port', { code: 'unknown-port', severity: 'error', message }));
+    out.push(problem(['port', 'number'], { code: 'unknown-port', severity: 'error', message }));
   } else if (number === undefined && ports.length > 1) {
-    const message = `${to.host} has the ports ${listPorts(ports)}; without one here, the port called counts`;
-    out.push(problem('host', { code: 'port-required', severity: 'warning', message }));
+    const message = `${to.host} has the ports ${listPorts(ports)}: name one in port.number, else the port called counts`;
+    out.push(problem(['host'], { code: 'port-required', severity: 'warning', message }));
   }
   const subsets = findDestinationRule(mesh.destinationRules, namespace, service)?.subsets ?? [];
   if (to.subset && !subsets.some(({ name }) => name === to.subset)) {
     const names = subsets.map(({ name }) => name).join(', ');
     const known = names === '' ? 'none is defined' : `there are ${names}`;
     const message = `no DestinationRule defines the subset ${to.subset} of ${to.host}; ${known}`;
-    out.push(problem('subset', { code: 'unknown-subset', severity: 'error', message }));
+    out.push(problem(['subset'], { code: 'unknown-subset', severity: 'error', message }));
   }
   return out;
 }
@@ -157,6 +158,12 @@ function nameHint(mesh: Mesh, names: Names, host: string): string {
     ? `${host}.${mesh.settings.domainSuffix}`
     : `${host}.svc.${mesh.settings.domainSuffix}`;
   if (names.has(full)) return `; ${full} is meant?`;
+  const [name = ''] = host.split('.');
+  const own = host.endsWith(`.svc.${mesh.settings.domainSuffix}`)
+    ? namesakes(mesh.services)
+    : undefined;
+  const [other] = own?.get(name) ?? [];
+  if (other !== undefined) return `; there is ${other}`;
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
     const wildcard = `*${host.slice(dot)}`;
     if (names.has(wildcard)) {
@@ -165,6 +172,20 @@ function nameHint(mesh: Mesh, names: Names, host: string): string {
   }
   return '';
 }
+
+/** Hosts of v1 Services by the name of the Service, oldest first. */
+const namesakes = memoize(
+  (services: readonly Service[]): ReadonlyMap<string, readonly string[]> => {
+    const out = new Map<string, string[]>();
+    for (const { registry, name, hostname } of services) {
+      if (registry !== 'kubernetes') continue;
+      const others = out.get(name);
+      if (others === undefined) out.set(name, [hostname]);
+      else others.push(hostname);
+    }
+    return out;
+  },
+);
 
 function listPorts(ports: readonly { number: number }[]): string {
   return ports.length === 0 ? 'none' : ports.map(({ number }) => number).join(', ');

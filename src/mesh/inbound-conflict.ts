@@ -1,6 +1,7 @@
 // The problem of two services that call one port of a workload by different protocols: found beforehand by analyze, and
 // by translation for a workload that is there; both say the same, so that it is shown once.
 import type { Problem } from '../kinds/problem.js';
+import { portPath } from './port-path.js';
 import type { Service, ServicePort } from './service.js';
 
 /** `first` is the older one, whose protocol counts; `target` is the port of the workload. */
@@ -17,6 +18,6 @@ export function inboundConflict(
       `${other.port.protocol}, but the older ${first.service.hostname} calls it ` +
       `${first.port.protocol}, which counts`,
     resource: other.service.source,
-    path: ['spec', 'ports'],
+    path: portPath(other.service, other.port),
   };
 }

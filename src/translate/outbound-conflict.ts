@@ -5,6 +5,7 @@
 import { prefixKey } from '../lib/ip.js';
 import { memoize } from '../lib/memo.js';
 import { byAge } from '../mesh/order.js';
+import { portPath } from '../mesh/port-path.js';
 import type { EgressListener, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import type { Protocol, Service, ServicePort } from '../mesh/service.js';
@@ -332,7 +333,7 @@ function leftOut(service: Service, port: ServicePort, winner: Service, listener:
       `port ${port.number} (${port.protocol}) of ${service.hostname} would stand on the listener ` +
       `${listener}, which the older ${winner.hostname} has; it gets the connections`,
     resource: service.source,
-    path: ['spec', 'ports'],
+    path: portPath(service, port),
   };
 }
 
@@ -344,7 +345,7 @@ function reserved(service: Service, port: ServicePort): Problem {
       `port ${port.number} of ${service.hostname} is a port of the sidecar itself; ` +
       'no listener is made for it',
     resource: service.source,
-    path: ['spec', 'ports'],
+    path: portPath(service, port),
   };
 }
 
@@ -356,6 +357,6 @@ function served(service: Service, port: ServicePort): Problem {
       `port ${port.number} of ${service.hostname} has no listener: a Sidecar has the workload served there ` +
       '(ingress bind)',
     resource: service.source,
-    path: ['spec', 'ports'],
+    path: portPath(service, port),
   };
 }

@@ -176,10 +176,10 @@ t.test('Sidecars', async (t) => {
   ]);
   t.strictSame(findings(a, one, sidecar('x'), sidecar('y', { app: 'a' })), []);
   t.strictSame(findings(a, one, sidecar('x', { version: 'v1' }), sidecar('y', { app: 'a' })), [
-    'warning sidecar-conflict IST0110 Sidecar/y spec.workloadSelector',
+    'warning sidecar-conflict IST0110 Sidecar/y spec.workloadSelector.labels',
   ]);
   t.strictSame(findings(a, one, sidecar('x', { app: 'b' })), [
-    'info unmatched-selector IST0101 Sidecar/x spec.workloadSelector',
+    'info unmatched-selector IST0101 Sidecar/x spec.workloadSelector.labels',
   ]);
   const hosts = [
     './*.com',
@@ -274,7 +274,7 @@ t.test('selectors of rules', async (t) => {
   const selecting = (app: string) => rule('r', 'a', { workloadSelector: { matchLabels: { app } } });
   t.strictSame(findings(a, one, selecting('a')), []);
   t.strictSame(findings(a, one, selecting('b')), [
-    'info unmatched-selector IST0127 DestinationRule/r spec.workloadSelector',
+    'info unmatched-selector IST0127 DestinationRule/r spec.workloadSelector.matchLabels',
   ]);
 });
 
@@ -323,7 +323,7 @@ t.test("a workload's port behind two services", async (t) => {
     'info workload-conflict IST0137 Service/b spec.ports[0]',
   ]);
   t.strictSame(findings(a, one, other({ ...same, name: 'tcp' })), [
-    'warning protocol-conflict IST0116 Service/b spec.ports',
+    'warning protocol-conflict IST0116 Service/b spec.ports[0]',
   ]);
   t.strictSame(findings(a, one, other({ ...same, name: 'tcp', targetPort: 9091 })), []);
 });

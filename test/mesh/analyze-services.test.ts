@@ -41,6 +41,20 @@ t.test('a destination that only a wildcard covers', async (t) => {
   t.strictSame(findings(wild, routeTo('v', '*.example.com')), []);
 });
 
+t.test('what may have been meant', async (t) => {
+  const far = service('a', {}, { namespace: 'prod' });
+  const message = (...resources: Resource[]) =>
+    problemsOf(...resources).find(({ code }) => code.startsWith('unknown-'))?.message;
+  t.match(message(far, routeTo('v', 'a')), 'a.default.svc.cluster.local; there is a.prod.svc');
+  t.notMatch(message(far, routeTo('v', 'b')), 'there is');
+  t.notMatch(message(far, routeTo('v', 'a.com')), 'there is');
+  const a = service('a');
+  const gateway = make('Gateway', 'gw', { servers: [] }, { namespace: 'edge' });
+  const bound = (name: string) => routeTo('v', 'a', {}, { gateways: [name] });
+  t.match(message(a, gateway, bound('gw')), 'there is no Gateway default/gw; there is edge/gw');
+  t.notMatch(message(a, gateway, bound('other')), ';');
+});
+
 t.test('a rule that is exported further than its destination', async (t) => {
   const near = { annotations: { 'networking.istio.io/exportTo': '.,friend' } };
   const a = service('a', {}, near);

@@ -61,7 +61,7 @@ t.test('destinations', async (t) => {
     ],
     [
       { host: 'a', port: { number: 1 } },
-      ['error unknown-port VirtualService/v spec.http[0].route[0].destination.port'],
+      ['error unknown-port VirtualService/v spec.http[0].route[0].destination.port.number'],
     ],
     [{ host: 'two', port: { number: 81 } }, []],
     [
@@ -181,7 +181,7 @@ t.test('connections by server name', async (t) => {
 t.test('DestinationRules', async (t) => {
   const subsets = [{ name: 'v9', labels: { version: 'v9' } }, { name: 'all' }];
   t.strictSame(findings(a, one, rule('r', 'a', { subsets })), [
-    'warning empty-subset DestinationRule/r spec.subsets[0]',
+    'warning empty-subset DestinationRule/r spec.subsets[0].labels',
   ]);
   t.strictSame(findings(a, one, rule('r', 'b'), rule('w', '*.com'), rule('ok', '*.local')), [
     'warning unknown-host DestinationRule/r spec.host',
@@ -236,7 +236,7 @@ t.test('instances of a WorkloadGroup may come', async (t) => {
   t.strictSame(findings(a, group), [], 'its labels are those of the selector');
   t.strictSame(findings(a, one, group, rule('r', 'a', { subsets: subsets('v2') })), []);
   t.strictSame(findings(a, one, group, rule('r', 'a', { subsets: subsets('v9') })), [
-    'warning empty-subset DestinationRule/r spec.subsets[0]',
+    'warning empty-subset DestinationRule/r spec.subsets[0].labels',
   ]);
   const other = make('WorkloadGroup', 'g', { template: { labels: { app: 'b' } } });
   t.strictSame(findings(a, other), ['info no-endpoints Service/a spec.selector']);
