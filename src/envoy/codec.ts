@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import protojson from 'protobufjs/ext/protojson.js';
 import protobuf from 'protobufjs/light.js';
 import { encodePlain } from './encode-plain.js';
-import type { EnvoyMessage } from './resource.js';
+import { type EnvoyMessage, MessageOnDemand } from './resource.js';
 import { verifyMessage } from './verify.js';
 
 let loaded: protobuf.Root | undefined;
@@ -67,7 +67,7 @@ export function requireType(typeUrl: string): protobuf.Type {
  * order of their keys, also inside an Any. Unknown fields are dropped without a word; `verify` finds them.
  */
 export function encode(typeUrl: string, message: EnvoyMessage): Buffer {
-  return encodePlain(requireType(typeUrl), message, lookup);
+  return encodePlain(requireType(typeUrl), made(message), lookup);
 }
 
 /**
@@ -84,7 +84,8 @@ export function decode<Message = object>(typeUrl: string, bytes: Uint8Array): Me
  */
 export function toJson(typeUrl: string, message: Uint8Array | EnvoyMessage): unknown {
   const type = requireType(typeUrl);
-  const decoded = message instanceof Uint8Array ? type.decode(message) : type.fromObject(message);
+  const decoded =
+    message instanceof Uint8Array ? type.decode(message) : type.fromObject(made(message));
   return protojson.toJson(type, decoded);
 }
 
@@ -104,8 +105,11 @@ export function encodeJson(typeUrl: string, json: unknown): Buffer {
  * two fields of one oneof. One line each, with the path. Looks into every Any. Empty when all is well.
  */
 export function verify(typeUrl: string, message: EnvoyMessage): string[] {
-  return verifyMessage(requireType(typeUrl), message, findType);
+  return verifyMessage(requireType(typeUrl), made(message), findType);
 }
+
+const made = (message: EnvoyMessage) =>
+  message instanceof MessageOnDemand ? message.make() : message;
 
 function loadRoot(): protobuf.Root {
   const root = protobuf.Root.fromJSON(readGenerated('root.json'));

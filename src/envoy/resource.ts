@@ -40,6 +40,14 @@ export const typeShortName: Readonly<Record<string, string>> = {
 /** One message to be encoded. The object is immutable: the encoder remembers bytes by its identity. */
 export type EnvoyMessage = object;
 
+/**
+ * A message that is made each time it is read, and kept by nobody: the messages of all endpoints would be a quarter of
+ * what a mesh holds, and are read once. What it is made of is as immutable as a message.
+ */
+export abstract class MessageOnDemand {
+  abstract make(): EnvoyMessage;
+}
+
 /** What translation gives for one proxy view: messages by type and name. Insertion order is the order sent. */
 export type ResourcesByType = ReadonlyMap<TypeUrl, ReadonlyMap<ResourceName, EnvoyMessage>>;
 

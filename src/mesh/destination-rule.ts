@@ -57,7 +57,7 @@ export const destinationRules = memoize(
     const byNamespace = new Map<string, NamespaceRules>();
     const namespaces = new Set<string>();
     for (const [namespace, resources] of groups) {
-      byNamespace.set(namespace, namespaceRules(resources, settings));
+      byNamespace.set(namespace, namespaceRules(settings, resources));
       namespaces.add(namespace);
       for (const { spec } of resources as readonly Resource<DestinationRuleSpec>[]) {
         for (const entry of spec.exportTo ?? []) namespaces.add(entry);
@@ -142,7 +142,7 @@ function exportedRule(
 }
 
 const namespaceRules = memoize(
-  (resources: readonly Resource[], settings: MeshSettings): NamespaceRules => {
+  (settings: MeshSettings, resources: readonly Resource[]): NamespaceRules => {
     const local = new Map<string, ExportedRule[]>();
     const exported = new Map<string, ExportedRule[]>();
     const privateOnly = new Map<string, ExportedRule[]>();

@@ -84,11 +84,11 @@ export function askedByService(
     zoneAwareLbSetting === undefined &&
     defaultTrafficPolicy?.outlierDetection === undefined &&
     settings.config.localityLbSetting?.distribute === undefined;
-  return plain ? undefined : askedByRules(view, settings);
+  return plain ? undefined : askedByRules(settings, view);
 }
 
 const askedByRules = memoize(
-  (view: ServiceView, { config }: MeshSettings): readonly string[] | undefined => {
+  ({ config }: MeshSettings, view: ServiceView): readonly string[] | undefined => {
     const { service, destinationRule: rule } = view;
     const policies = [rule, ...(rule?.subsets ?? [])].flatMap((level) => sections(level));
     const balancers = policies.map(({ loadBalancer }) => loadBalancer);

@@ -55,7 +55,7 @@ function amend(
     return clusters ? loadAssignments(service, clusters, endpoints.get(service), place) : [];
   });
   const changes = assignments
-    .map((assignment) => [assignment.cluster_name ?? '', assignment] as const)
+    .map((assignment) => [assignment.clusterName, assignment] as const)
     .filter(([name, assignment]) => made.get(name) !== assignment);
   return patched(made, new Map(changes));
 }
@@ -73,7 +73,7 @@ function makeAll(
   const all = new Map<ResourceName, EnvoyMessage>();
   for (const { service, clusters } of outbound) {
     for (const assignment of loadAssignments(service, clusters, endpoints.get(service), place)) {
-      all.set(assignment.cluster_name ?? '', assignment);
+      all.set(assignment.clusterName, assignment);
     }
   }
   return all;

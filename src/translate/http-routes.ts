@@ -43,12 +43,12 @@ export function httpRoutes(rule: VirtualService, client: RouteClient): readonly 
   const relevant = rule.http.flatMap((http) => (http.match ?? []).map((m) => isFor(m, client)));
   const key = relevant.map((each) => (each ? '1' : '0')).join('');
   const destinations = destinationHosts(rule).map((host) => client.findService(host));
-  return routesOf(rule, settings, listenerPort, key, client.tls === true, ...destinations);
+  return routesOf(settings, listenerPort, key, client.tls === true, rule, ...destinations);
 }
 
 /** The one route of a service that no VirtualService covers. */
 export const defaultRoutes = memoize(
-  (view: ServiceView, settings: MeshSettings, port: number): readonly Route[] => {
+  (settings: MeshSettings, port: number, view: ServiceView): readonly Route[] => {
     const { hostname } = view.service;
     const hash = consistentHashOf(view.destinationRule, port);
     return [
@@ -64,11 +64,11 @@ export const defaultRoutes = memoize(
 
 const routesOf = memoize(
   (
-    rule: VirtualService,
     settings: MeshSettings,
     listenerPort: number,
     relevant: string,
     tls: boolean,
+    rule: VirtualService,
     ...destinations: readonly (ServiceView | undefined)[]
   ): readonly Route[] => {
     const found = new Map(destinationHosts(rule).map((host, i) => [host, destinations[i]]));

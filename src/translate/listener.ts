@@ -48,7 +48,7 @@ const outboundOf = memoize(
     ipv6: boolean,
     names: readonly DnsName[] | undefined,
   ): readonly Listener[] => {
-    const planned = listeners.map((plan) => outboundListener(plan, settings));
+    const planned = listeners.map((plan) => outboundListener(settings, plan));
     if (mode === 'NONE') return planned;
     return [
       ...planned,

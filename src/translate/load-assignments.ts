@@ -1,6 +1,7 @@
 // The endpoints of every cluster that learns them by EDS. A change of a service's endpoints makes new messages for
 // the ports that changed and leaves all others, and every cluster, the same objects.
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
+import { MessageOnDemand } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
 import type { Endpoint, ServiceEndpoints } from '../mesh/endpoint.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
@@ -11,8 +12,6 @@ import { LOCAL_CLUSTER } from './names.js';
 import type { OutboundCluster } from './outbound-cluster.js';
 import { isZoneOnly, type Placement } from './placement.js';
 
-const none: readonly Endpoint[] = [];
-
 /**
  * The assignments of one service's clusters, in their order. They are the same for all clients where nothing in the
  * service's rules asks for the client's place, and for clients of places that come to the same.
@@ -22,9 +21,11 @@ export function loadAssignments(
   clusters: readonly OutboundCluster[],
   endpoints: ServiceEndpoints | undefined,
   place?: ProxyPlace,
-): readonly ClusterLoadAssignment[] {
-  const where = hasLocality(clusters) ? place : undefined;
-  return assignmentsAt(service, clusters, endpoints, where);
+): readonly Assignment[] {
+  if (place === undefined || !hasLocality(clusters)) {
+    return assignmentsAnywhere(service, clusters, endpoints);
+  }
+  return assignmentsAt(service, clusters, endpoints, place);
 }
 
 /**
@@ -46,46 +47,86 @@ export const hasLocality = memoize((clusters: readonly OutboundCluster[]): boole
   clusters.some(({ assignment }) => assignment?.locality !== undefined),
 );
 
-const assignmentsAt = memoize(
-  (
-    service: Service,
-    clusters: readonly OutboundCluster[],
-    endpoints: ServiceEndpoints | undefined,
-    place: ProxyPlace | undefined,
-  ): readonly ClusterLoadAssignment[] => {
-    const assignments: ClusterLoadAssignment[] = [];
-    for (const { name, assignment } of clusters) {
-      if (assignment === undefined) continue;
-      const listed = endpoints?.byPort.get(assignment.port) ?? none;
-      const placement = place && placementAt(assignment.locality, place);
-      const filter = filterText(assignment);
-      const seen = placement === undefined ? '' : JSON.stringify(placement);
-      assignments.push(oneAssignment(service, listed, name, filter, seen));
-    }
-    return assignments;
-  },
-);
+/** The last of clusters that are the same everywhere: a source of equal objects, and of what need not be made again. */
+interface Last {
+  endpoints?: ServiceEndpoints | undefined;
+  made?: readonly Assignment[];
+}
+
+const lastOf = memoize((_clusters: readonly OutboundCluster[]): Last => ({}));
+
+function assignmentsAnywhere(
+  service: Service,
+  clusters: readonly OutboundCluster[],
+  endpoints: ServiceEndpoints | undefined,
+): readonly Assignment[] {
+  const last = lastOf(clusters);
+  if (last.made === undefined || last.endpoints !== endpoints) {
+    last.made = assignmentsAt(service, clusters, endpoints);
+    last.endpoints = endpoints;
+  }
+  return last.made;
+}
+
+function assignmentsAt(
+  service: Service,
+  clusters: readonly OutboundCluster[],
+  endpoints: ServiceEndpoints | undefined,
+  place?: ProxyPlace,
+): readonly Assignment[] {
+  const assignments: Assignment[] = [];
+  for (const { name, assignment } of clusters) {
+    if (assignment === undefined) continue;
+    const listed = endpoints?.byPort.get(assignment.port) ?? noneOf(service);
+    const placement = place && placementAt(assignment.locality, place);
+    const seen = placement === undefined ? '' : JSON.stringify(placement);
+    assignments.push(oneAssignment(listed, name, filterText(assignment), seen));
+  }
+  return assignments;
+}
+
+/** A list of its own for each service, as what is made of a list is remembered for as long as the list lives. */
+const noneOf = memoize((_service: Service): readonly Endpoint[] => []);
 
 /** Keyed on texts: an edit of a rule that leaves labels and placement alone changes no endpoints. */
 const oneAssignment = memoize(
-  (
-    _service: Service,
+  (endpoints: readonly Endpoint[], name: string, filter: string, placement: string): Assignment =>
+    new Assignment(name, endpoints, filter, placement),
+);
+
+/** The assignment of one cluster. */
+export class Assignment extends MessageOnDemand {
+  readonly #endpoints: readonly Endpoint[];
+  readonly #filter: string;
+  readonly #placement: string;
+
+  constructor(
+    readonly clusterName: string,
     endpoints: readonly Endpoint[],
-    name: string,
     filter: string,
     placement: string,
-  ): ClusterLoadAssignment => {
-    const [labels, unhealthy] = JSON.parse(filter) as [Labels, boolean];
-    return loadAssignment(name, endpoints, {
+  ) {
+    super();
+    this.#endpoints = endpoints;
+    this.#filter = filter;
+    this.#placement = placement;
+  }
+
+  make(): ClusterLoadAssignment {
+    const [labels, unhealthy] = JSON.parse(this.#filter) as [Labels, boolean];
+    const placement = this.#placement === '' ? undefined : JSON.parse(this.#placement);
+    return loadAssignment(this.clusterName, this.#endpoints, {
       filter: { labels, unhealthy },
-      ...(placement !== '' && { placement: JSON.parse(placement) as Placement }),
+      placement: placement as Placement | undefined,
     });
-  },
-);
+  }
+}
 
 /** Most clusters have no labels. */
 function filterText({ labels, unhealthy }: EndpointFilter): string {
-  return JSON.stringify([Object.keys(labels).length < 2 ? labels : sorted(labels), unhealthy]);
+  const count = Object.keys(labels).length;
+  if (count === 0) return unhealthy ? '[{},true]' : '[{},false]';
+  return JSON.stringify([count < 2 ? labels : sorted(labels), unhealthy]);
 }
 
 function sorted(labels: Labels): Labels {

@@ -69,7 +69,7 @@ export function outboundClusters(
   const family = dnsLookupFamily({ ipv4, ipv6 });
   const isRouter = type === 'router';
   const held = credentialKey(view.destinationRule, { isRouter, secrets: options.secrets });
-  const own = build(view, settings, inline, place, type, intercepted, family, held);
+  const own = build(settings, type, intercepted, family, inline, place, held, view);
   return options.passthrough ? withPassthrough(own) : own;
 }
 
@@ -93,14 +93,14 @@ interface Context {
 
 const build = memoize(
   (
-    view: ServiceView,
     settings: MeshSettings,
-    endpoints: ServiceEndpoints | undefined,
-    place: ProxyPlace | undefined,
     proxyType: ProxyType,
     intercepted: boolean,
     family: DnsLookupFamily,
+    endpoints: ServiceEndpoints | undefined,
+    place: ProxyPlace | undefined,
     held: string | undefined,
+    view: ServiceView,
   ): readonly OutboundCluster[] => {
     const { service, destinationRule: rule } = view;
     const client = { place, proxyType, intercepted, family, held };

@@ -15,7 +15,7 @@ import { tcpFilters, tcpProxyFilter, unknownTarget } from './tcp-proxy.js';
 
 /** The listener of a plan. The same object for the same plan and settings. */
 export const outboundListener = memoize(
-  (plan: OutboundListenerPlan, settings: MeshSettings): Listener => {
+  (settings: MeshSettings, plan: OutboundListenerPlan): Listener => {
     const { chains, defaultChain } = outboundChains(plan, settings);
     const inspectors = inspectorsFor(chains);
     const sniffs = inspectors.includes(HTTP_INSPECTOR);

@@ -209,7 +209,7 @@ function routes(view: ProxyView): ByName {
   const { services, virtualServices, listeners } = view.outbound;
   const proxy = traitsOf(view);
   const seen = listeners ?? services;
-  const place = routePlace(plan, services, seen, virtualServices, view.settings, proxy);
+  const place = routePlace(view.settings, proxy, plan, services, seen, virtualServices);
   if (place.made === undefined) {
     const made = byName(plan.routes.map((planned) => routeConfiguration(view, planned)));
     place.made = kept(view.settings, proxy, ROUTE).same(made);
@@ -338,18 +338,18 @@ function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConf
   const { services } = outbound;
   const { virtualServices } = seenByRoute(outbound, plan);
   const proxy = traitsOf(view);
-  return route(plan.services, services, virtualServices, settings, proxy, plan.name, plan.port);
+  return route(services, virtualServices, settings, proxy, plan.name, plan.port, plan.services);
 }
 
 const route = memoize(
   (
-    services: readonly ServiceView[],
     outbound: readonly ServiceView[],
     virtualServices: readonly VirtualService[],
     settings: MeshSettings,
     proxy: ProxyTraits,
     name: string,
     port: number,
+    services: readonly ServiceView[],
   ): RouteConfiguration => {
     const request = { name, port, services, outbound, virtualServices, proxy, settings };
     // Most edits of DestinationRules and services leave most routes equal.

@@ -1,6 +1,7 @@
 // The names under which clients of one namespace call a service: the domains of its virtual host. Ports are not
 // part of them, since Envoy ignores the port of the Host header here (ignore_port_in_host_matching).
 import { isIP, isIPv6 } from 'node:net';
+import { interner } from '../lib/intern.js';
 import { memoize } from '../lib/memo.js';
 import type { Service } from '../mesh/service.js';
 import { addressesOf } from './service-address.js';
@@ -26,8 +27,7 @@ export interface DomainClient {
  * (its endpoints have names of their own), and virtual IPs of the families that the client has.
  */
 export function serviceDomains(service: Service, client: DomainClient): ServiceDomains {
-  const { dnsDomain, ipv4, ipv6, dnsCapture = false } = client;
-  return domainsOf(service, dnsDomain, ipv4, ipv6, dnsCapture);
+  return domainsOf(domainClient(client), service);
 }
 
 /** The domains of one alias of a service, for a rule that is for this name only. */
@@ -42,13 +42,20 @@ export function hostDomain(host: string): string {
   return host.includes(':') && isIPv6(host) ? `[${host}]` : host;
 }
 
+const internClient = interner<DomainClient>();
+
+/** One object for all clients that have the same domains. */
+const domainClient = memoize(
+  ({ dnsDomain, ipv4, ipv6, dnsCapture = false }: DomainClient): DomainClient => {
+    const client = { dnsDomain, ipv4, ipv6, dnsCapture };
+    return internClient(JSON.stringify(client), client);
+  },
+);
+
 const domainsOf = memoize(
   (
+    { dnsDomain, ipv4, ipv6, dnsCapture = false }: DomainClient,
     service: Service,
-    dnsDomain: string,
-    ipv4: boolean,
-    ipv6: boolean,
-    dnsCapture: boolean,
   ): ServiceDomains => {
     // ExternalName services that point here are other names of the same service.
     const hostnames = [service.hostname, ...(service.aliases ?? [])].map((h) => h.toLowerCase());

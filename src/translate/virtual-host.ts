@@ -63,17 +63,17 @@ interface BuiltHost {
 /** `registry` stands for the hostnames of all visible services that have the port. */
 const lastBuilt = memoize(
   (
-    _registry: ReadonlySet<string>,
-    _port: number,
     _settings: MeshSettings,
     _proxy: ProxyTraits,
+    _registry: ReadonlySet<string>,
+    _port: number,
   ): LastBuilt => ({}),
 );
 
 /** All virtual hosts of a port, sorted by name, the catch-all last. */
 export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
   const { services, outbound, registry, port, client, virtualServices } = hosts;
-  const last = lastBuilt(registry, port, client.settings, client.proxy);
+  const last = lastBuilt(client.settings, client.proxy, registry, port);
   const built = amended(last, hosts) ?? buildAll(hosts);
   Object.assign(last, { built, services, outbound, virtualServices });
   return built.map(({ host }) => host);
@@ -123,7 +123,7 @@ function madeAnew(
   of: { rule: VirtualService } | { view: ServiceView },
 ): BuiltHost {
   const routes =
-    'rule' in of ? httpRoutes(of.rule, client) : defaultRoutes(of.view, client.settings, port);
+    'rule' in of ? httpRoutes(of.rule, client) : defaultRoutes(client.settings, port, of.view);
   const attempts = countsAttempts(client.settings);
   return { ...of, host: virtualHost(routes, name, domains.join(' '), attempts) };
 }
@@ -158,7 +158,7 @@ function buildAll(hosts: PortHosts): readonly BuiltHost[] {
 export function sniffedVirtualHost(view: ServiceView, hosts: PortHosts): VirtualHost {
   const { hostname } = view.service;
   const { settings } = hosts.client;
-  const routes = ruleInForce(view, hosts)?.routes ?? defaultRoutes(view, settings, hosts.port);
+  const routes = ruleInForce(view, hosts)?.routes ?? defaultRoutes(settings, hosts.port, view);
   const name = virtualHostName(hostDomain(hostname), hosts.port);
   return virtualHost(routes, name, '*', countsAttempts(settings));
 }
@@ -174,7 +174,7 @@ function candidates(hosts: PortHosts): Candidate[] {
     const domains = serviceDomains(view.service, client.proxy);
     const found = ruleInForce(view, hosts);
     if (found === undefined) {
-      plain.push({ host, domains, view, routes: defaultRoutes(view, client.settings, port) });
+      plain.push({ host, domains, view, routes: defaultRoutes(client.settings, port, view) });
     } else {
       const covered = byRule.get(found.rule) ?? [];
       byRule.set(found.rule, covered);

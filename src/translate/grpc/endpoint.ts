@@ -2,11 +2,12 @@
 import type { ClusterLoadAssignment } from '../../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
 import type { LocalityLbEndpoints } from '../../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
+import type { EnvoyMessage } from '../../envoy/resource.js';
 import { memoize } from '../../lib/memo.js';
 import type { ServiceEndpoints } from '../../mesh/endpoint.js';
 import type { ProxyPlace } from '../../mesh/proxy.js';
 import type { Service } from '../../mesh/service.js';
-import { loadAssignments } from '../load-assignments.js';
+import { type Assignment, loadAssignments } from '../load-assignments.js';
 import type { OutboundCluster } from '../outbound-cluster.js';
 
 /** The assignments of one service's clusters; the same objects while its endpoints are. */
@@ -15,12 +16,16 @@ export function grpcAssignments(
   clusters: readonly OutboundCluster[],
   endpoints: ServiceEndpoints | undefined,
   place?: ProxyPlace,
-): readonly ClusterLoadAssignment[] {
-  return loadAssignments(service, clusters, endpoints, place).map(withoutRefused);
+): readonly { name: string; assignment: EnvoyMessage }[] {
+  return loadAssignments(service, clusters, endpoints, place).map((made) => ({
+    name: made.clusterName,
+    assignment: withoutRefused(made),
+  }));
 }
 
 /** gRPC has no unix sockets in EDS and takes an address once (validation of EDS in gRFC A27 and after). */
-const withoutRefused = memoize((assignment: ClusterLoadAssignment): ClusterLoadAssignment => {
+const withoutRefused = memoize((whole: Assignment): Assignment | ClusterLoadAssignment => {
+  const assignment = whole.make();
   const seen = new Set<string>();
   const isFine = ({ endpoint }: LbEndpoint) => {
     const socket = endpoint?.address?.socket_address;
@@ -39,7 +44,7 @@ const withoutRefused = memoize((assignment: ClusterLoadAssignment): ClusterLoadA
     })
     .filter(({ lb_endpoints }) => lb_endpoints && lb_endpoints.length > 0);
   if (groups.length === before.length && groups.every((group, i) => group === before[i])) {
-    return assignment;
+    return whole;
   }
   const { endpoints: _, ...rest } = assignment;
   return { ...rest, ...(groups.length > 0 && { endpoints: withoutGaps(groups) }) };

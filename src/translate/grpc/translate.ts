@@ -72,7 +72,7 @@ const assignments = memoize(
           place,
         ),
       );
-    return new Map(all.map((each) => [each.cluster_name ?? '', each]));
+    return new Map(all.map(({ name, assignment }) => [name, assignment]));
   },
 );
 
