@@ -4,7 +4,8 @@
 import { readFileSync } from 'node:fs';
 import protojson from 'protobufjs/ext/protojson.js';
 import protobuf from 'protobufjs/light.js';
-import { encodePlain } from './encode-plain.js';
+import { encodePlain, writePlain } from './encode-plain.js';
+import type { PlainWriter } from './plain-writer.js';
 import { type EnvoyMessage, MessageOnDemand } from './resource.js';
 import { verifyMessage } from './verify.js';
 
@@ -67,7 +68,12 @@ export function requireType(typeUrl: string): protobuf.Type {
  * order of their keys, also inside an Any. Unknown fields are dropped without a word; `verify` finds them.
  */
 export function encode(typeUrl: string, message: EnvoyMessage): Buffer {
-  return encodePlain(requireType(typeUrl), made(message), lookup);
+  return encodePlain(requireType(typeUrl), message, lookup);
+}
+
+/** Writes the bytes that `encode` gives to what is being written. */
+export function writeMessage(writer: PlainWriter, typeUrl: string, message: EnvoyMessage): void {
+  writePlain(writer, { type: requireType(typeUrl), message, lookup });
 }
 
 /**

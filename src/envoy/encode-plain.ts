@@ -2,6 +2,7 @@
 // work of encoding a mesh; the bytes are the same. What plain objects look like is in resource.ts.
 import protobuf from 'protobufjs/light.js';
 import { PlainWriter } from './plain-writer.js';
+import { MessageOnDemand } from './resource.js';
 
 /** Writes a value that is there, with its tag. */
 type Put = (writer: PlainWriter, value: unknown) => void;
@@ -24,8 +25,17 @@ type Fields = Record<string, unknown>;
 /** The bytes of a message of the type; fields that the type does not have are left out. */
 export function encodePlain(type: protobuf.Type, message: object, lookup: Lookup): Buffer {
   writer.begin();
-  write(writer, planOf(type, lookup), message as Fields, lookup);
+  if (message instanceof MessageOnDemand) message.write(writer);
+  else write(writer, planOf(type, lookup), message as Fields, lookup);
   return writer.finish();
+}
+
+/** The same into something that is being written. */
+export function writePlain(
+  writer: PlainWriter,
+  { type, message, lookup }: { type: protobuf.Type; message: object; lookup: Lookup },
+): void {
+  write(writer, planOf(type, lookup), message as Fields, lookup);
 }
 
 /** Nothing that is called while it writes encodes anything itself. */

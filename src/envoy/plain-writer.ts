@@ -136,6 +136,13 @@ export class PlainWriter {
     this.pos += value.length;
   }
 
+  /** Writes again what was written from a position on. */
+  repeat(start: number, length: number): void {
+    this.#reserve(length);
+    this.#buf.copyWithin(this.pos, start, start + length);
+    this.pos += length;
+  }
+
   /** Begins something that its length goes before; what it gives, `endDelimited` takes. */
   startDelimited(): number {
     this.#reserve(1);

@@ -1,6 +1,7 @@
 // The Envoy resources that fairlead makes: a type URL, a name, and a message in the shape that the codec takes
 // (proto field names in snake_case, enums by name, durations as {seconds, nanos}, wrappers as {value}, an Any as
 // {'@type': typeUrl, ...fields}). Types come from src/envoy/gen, which `npm run gen` makes from Envoy's protos.
+import type { PlainWriter } from './plain-writer.js';
 
 declare const brand: unique symbol;
 type Brand<T, B> = T & { readonly [brand]: B };
@@ -45,7 +46,10 @@ export type EnvoyMessage = object;
  * what a mesh holds, and are read once. What it is made of is as immutable as a message.
  */
 export abstract class MessageOnDemand {
+  /** The message. */
   abstract make(): EnvoyMessage;
+  /** Writes the bytes that the message has, without making it. */
+  abstract write(writer: PlainWriter): void;
 }
 
 /** What translation gives for one proxy view: messages by type and name. Insertion order is the order sent. */

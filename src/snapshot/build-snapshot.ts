@@ -74,8 +74,8 @@ function amended(
     const encoded = encodeResource(typeUrl, name, next);
     if (encoded === old) continue;
     changes.set(name, encoded);
-    addPrint(print, fingerprint(encoded));
-    subtractPrint(print, fingerprint(old));
+    addPrint(print, printOfDigest(digestOf(encoded)));
+    subtractPrint(print, printOfDigest(digestOf(old)));
   }
   if (changes.size === 0) return previous;
   return finished(patched(previous.resources, changes), print);
@@ -221,7 +221,7 @@ function printOf(type: TypeSnapshot): Uint32Array {
 
 function sumOfPrints(resources: ReadonlyMap<ResourceName, EncodedResource>): Uint32Array {
   const sum = new Uint32Array(4);
-  for (const resource of resources.values()) addPrint(sum, fingerprint(resource));
+  for (const resource of resources.values()) addDigest(sum, digestOf(resource));
   return sum;
 }
 
@@ -234,23 +234,42 @@ function subtractPrint(sum: Uint32Array, print: Uint32Array): void {
   for (let lane = 0; lane < 4; lane++) sum[lane] = sum[lane]! - print[lane]!;
 }
 
-const fingerprints = new WeakMap<EncodedResource, Uint32Array>();
+/** A quarter of the size that the numbers have. */
+const digests = new WeakMap<EncodedResource, string>();
 
-function fingerprint(resource: EncodedResource): Uint32Array {
-  let print = fingerprints.get(resource);
-  if (print === undefined) {
-    print = printOfText(resource.name, resource.version);
-    fingerprints.set(resource, print);
+function digestOf(resource: EncodedResource): string {
+  let digest = digests.get(resource);
+  if (digest === undefined) {
+    digest = digestOfText(resource.name, resource.version);
+    digests.set(resource, digest);
   }
-  return print;
+  return digest;
 }
 
 /** What a resource of that name and version adds to the sum of its type. */
 export function printOfText(name: ResourceName, version: string): Uint32Array {
-  const digest = hash('sha256', `${name}\n${version}`, 'buffer');
+  return printOfDigest(digestOfText(name, version));
+}
+
+/** A character each byte; a Buffer of it would take longer to make than the hash. */
+function digestOfText(name: ResourceName, version: string): string {
+  return hash('sha256', `${name}\n${version}`, 'binary');
+}
+
+function printOfDigest(digest: string): Uint32Array {
   const print = new Uint32Array(4);
-  for (let lane = 0; lane < 4; lane++) print[lane] = digest.readUInt32LE(lane * 4);
+  addDigest(print, digest);
   return print;
+}
+
+/** The first 128 bits, as four numbers, the lowest byte first. */
+function addDigest(sum: Uint32Array, digest: string): void {
+  for (let lane = 0; lane < 4; lane++) {
+    const at = lane * 4;
+    const low = digest.charCodeAt(at) | (digest.charCodeAt(at + 1) << 8);
+    const high = digest.charCodeAt(at + 2) | (digest.charCodeAt(at + 3) << 8);
+    sum[lane] = sum[lane]! + (low | (high << 16));
+  }
 }
 
 /** The type with no resources; its version is that of any empty type. */

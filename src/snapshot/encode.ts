@@ -18,8 +18,8 @@ export const encodeCounters = {
   sameBytes: 0,
 };
 
-// Nearly every message stands under one name of one type, so a list beats a map with made-up keys.
-const byMessage = new WeakMap<EnvoyMessage, EncodedResource[]>();
+// Nearly every message stands under one name of one type: no list, and no map with made-up keys.
+const byMessage = new WeakMap<EnvoyMessage, EncodedResource | EncodedResource[]>();
 const interned = new ResourceIntern();
 
 /**
@@ -32,7 +32,7 @@ export function encodeResource(
   message: EnvoyMessage,
 ): EncodedResource {
   const known = byMessage.get(message);
-  const before = known?.find((it) => it.name === name && it.typeUrl === typeUrl);
+  const before = known && find(known, typeUrl, name);
   if (before !== undefined) {
     encodeCounters.sameMessage++;
     return before;
@@ -42,9 +42,20 @@ export function encodeResource(
   encodingsByType.set(typeUrl, (encodingsByType.get(typeUrl) ?? 0) + 1);
   const { bytes, version } = encodeInParts(typeUrl, message);
   const resource = encodedResource(typeUrl, name, bytes, version);
-  if (known === undefined) byMessage.set(message, [resource]);
-  else known.push(resource);
+  if (known === undefined) byMessage.set(message, resource);
+  else if (Array.isArray(known)) known.push(resource);
+  else byMessage.set(message, [known, resource]);
   return resource;
+}
+
+function find(
+  known: EncodedResource | EncodedResource[],
+  typeUrl: string,
+  name: ResourceName,
+): EncodedResource | undefined {
+  const isIt = (it: EncodedResource) => it.name === name && it.typeUrl === typeUrl;
+  if (Array.isArray(known)) return known.find(isIt);
+  return isIt(known) ? known : undefined;
 }
 
 /** A resource from bytes that exist already, with a version of the caller's or the hash of the bytes. */

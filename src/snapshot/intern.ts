@@ -37,15 +37,22 @@ class TypeIntern {
   readonly #finished = new FinalizationRegistry<string>((name) => this.#clean(name));
 
   find(name: string, version: string): EncodedResource | undefined {
-    const entry = entriesOf(this.#byName.get(name)).find((each) => each.version === version);
+    const known = this.#byName.get(name);
+    if (known === undefined) return undefined;
+    const entry = entriesOf(known).find((each) => each.version === version);
     return entry?.ref.deref();
   }
 
   /** In place of one of the same name and version. */
   add(resource: EncodedResource): void {
     const { name, version } = resource;
-    const others = entriesOf(this.#byName.get(name)).filter((each) => each.version !== version);
-    this.#set(name, [...others, { version, ref: new WeakRef(resource) }]);
+    const known = this.#byName.get(name);
+    const entry: Entry = { version, ref: new WeakRef(resource) };
+    if (known === undefined) this.#byName.set(name, entry);
+    else {
+      const others = entriesOf(known).filter((each) => each.version !== version);
+      this.#set(name, [...others, entry]);
+    }
     this.#finished.register(resource, name);
   }
 

@@ -2,7 +2,6 @@
 // that resolve names. Weights and priorities by the client's place are placement.ts.
 
 import type { Locality as EnvoyLocality } from '../envoy/gen/types/envoy/config/core/v3/Locality.js';
-import type { Metadata } from '../envoy/gen/types/envoy/config/core/v3/Metadata.js';
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../envoy/gen/types/envoy/config/endpoint/v3/LbEndpoint.js';
 import type { LocalityLbEndpoints } from '../envoy/gen/types/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
@@ -10,7 +9,7 @@ import type { Endpoint } from '../mesh/endpoint.js';
 import { isIp } from '../mesh/make-endpoint.js';
 import { labelOf } from '../mesh/place.js';
 import type { Locality } from '../mesh/proxy.js';
-import { group, type Placement, placed, weightOf } from './placement.js';
+import { type Group, group, type Placement, placed, weightOf } from './placement.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -28,10 +27,18 @@ export function loadAssignment(
   endpoints: readonly Endpoint[],
   options: { filter: EndpointFilter; placement?: Placement | undefined },
 ): ClusterLoadAssignment {
+  const groups = assignedGroups(endpoints, options).map(messageOf);
+  return { cluster_name: clusterName, ...(groups.length > 0 && { endpoints: groups }) };
+}
+
+/** The endpoints of an assignment by locality and priority, in their order. */
+export function assignedGroups(
+  endpoints: readonly Endpoint[],
+  { filter, placement }: { filter: EndpointFilter; placement?: Placement | undefined },
+): readonly Group[] {
   // Envoy resolves no names in EDS: it would refuse the whole assignment.
   const usable = endpoints.filter(({ address, unixSocket }) => unixSocket || isIp(address));
-  const groups = localityLbEndpoints(usable, options.filter, options.placement);
-  return { cluster_name: clusterName, ...(groups.length > 0 && { endpoints: groups }) };
+  return groupsOf(usable, filter, placement);
 }
 
 /**
@@ -43,6 +50,14 @@ export function localityLbEndpoints(
   filter: EndpointFilter,
   placement?: Placement,
 ): LocalityLbEndpoints[] {
+  return groupsOf(endpoints, filter, placement).map(messageOf);
+}
+
+function groupsOf(
+  endpoints: readonly Endpoint[],
+  filter: EndpointFilter,
+  placement: Placement | undefined,
+): readonly Group[] {
   const byLocality = new Map<string, Endpoint[]>();
   const wanted = Object.entries(filter.labels);
   let members: Endpoint[] = [];
@@ -59,12 +74,21 @@ export function localityLbEndpoints(
   const groups = [...byLocality]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, members]) => group((members[0] as Endpoint).locality, members));
-  return (placement ? placed(groups, placement) : groups).map((each) => ({
-    locality: envoyLocality(each.locality),
-    lb_endpoints: lbEndpoints(each.endpoints),
-    load_balancing_weight: { value: each.weight },
-    ...(each.priority > 0 && { priority: each.priority }),
-  }));
+  return placement ? placed(groups, placement) : groups;
+}
+
+function messageOf(of: Group): LocalityLbEndpoints {
+  const { locality, ...rest } = groupFields(of);
+  return { locality, lb_endpoints: lbEndpoints(of.endpoints), ...rest };
+}
+
+/** The message of a group but for its endpoints. */
+export function groupFields({ locality, weight, priority }: Group) {
+  return {
+    locality: envoyLocality(locality),
+    load_balancing_weight: { value: weight },
+    ...(priority > 0 && { priority }),
+  };
 }
 
 /** Whether an endpoint has all labels wanted; those of its locality count too. */
@@ -78,27 +102,33 @@ export function envoyAddress(endpoint: Pick<Endpoint, 'address' | 'port' | 'unix
   return { socket_address: { address: endpoint.address, port_value: endpoint.port } };
 }
 
-/** There are ten times as many as of anything else, so what follows one another and is equal is one object. */
 function lbEndpoints(endpoints: readonly Endpoint[]): LbEndpoint[] {
-  let text: string | undefined;
-  let metadata: Metadata = {};
-  return endpoints.map((endpoint) => {
-    const own = workloadText(endpoint);
-    if (own !== text) {
-      const fields = { workload: { stringValue: own } };
-      metadata = { filter_metadata: { istio: { fields } } };
-    }
-    text = own;
-    return {
-      endpoint: { address: envoyAddress(endpoint) },
-      health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
-      metadata,
-      load_balancing_weight: weightOf(endpoint) === 1 ? one : { value: weightOf(endpoint) },
-    };
-  });
+  return endpoints.map((endpoint) => ({
+    endpoint: { address: envoyAddress(endpoint) },
+    ...memberFields(endpoint),
+  }));
 }
 
-const one = { value: 1 };
+/** The message of an endpoint but for its address. */
+export function memberFields(endpoint: Endpoint) {
+  const fields = { workload: { stringValue: workloadText(endpoint) } };
+  return {
+    health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
+    metadata: { filter_metadata: { istio: { fields } } },
+    load_balancing_weight: { value: weightOf(endpoint) },
+  } as const;
+}
+
+/** Whether two endpoints certainly have the same memberFields. */
+export function isAlike(a: Endpoint, b: Endpoint): boolean {
+  return (
+    a.healthy === b.healthy &&
+    a.weight === b.weight &&
+    a.namespace === b.namespace &&
+    a.labels === b.labels &&
+    a.workloadName === b.workloadName
+  );
+}
 
 /**
  * `name;namespace;canonical service;canonical revision;cluster`, what Istio's telemetry reads of the peer when it

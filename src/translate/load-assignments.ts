@@ -1,12 +1,14 @@
 // The endpoints of every cluster that learns them by EDS. A change of a service's endpoints makes new messages for
 // the ports that changed and leaves all others, and every cluster, the same objects.
 import type { ClusterLoadAssignment } from '../envoy/gen/types/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
+import type { PlainWriter } from '../envoy/plain-writer.js';
 import { MessageOnDemand } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
 import type { Endpoint, ServiceEndpoints } from '../mesh/endpoint.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
-import { type EndpointFilter, type Labels, loadAssignment } from './endpoint.js';
+import { writeAssignment } from './encode-assignment.js';
+import { assignedGroups, type EndpointFilter, type Labels, loadAssignment } from './endpoint.js';
 import { placementAt } from './locality.js';
 import { LOCAL_CLUSTER } from './names.js';
 import type { OutboundCluster } from './outbound-cluster.js';
@@ -113,12 +115,18 @@ export class Assignment extends MessageOnDemand {
   }
 
   make(): ClusterLoadAssignment {
+    return loadAssignment(this.clusterName, this.#endpoints, this.#options());
+  }
+
+  write(writer: PlainWriter): void {
+    const groups = assignedGroups(this.#endpoints, this.#options());
+    writeAssignment(writer, this.clusterName, groups);
+  }
+
+  #options(): { filter: EndpointFilter; placement: Placement | undefined } {
     const [labels, unhealthy] = JSON.parse(this.#filter) as [Labels, boolean];
     const placement = this.#placement === '' ? undefined : JSON.parse(this.#placement);
-    return loadAssignment(this.clusterName, this.#endpoints, {
-      filter: { labels, unhealthy },
-      placement: placement as Placement | undefined,
-    });
+    return { filter: { labels, unhealthy }, placement: placement as Placement | undefined };
   }
 }
 
