@@ -12,10 +12,11 @@ import { memoize } from './lib/memo.js';
 import { analyzeMesh } from './mesh/analyze.js';
 import type { Mesh } from './mesh/build-mesh.js';
 import { type RouterFacts, statusOf } from './mesh/gateway-api/status.js';
-import type { RegisteredWorkloads } from './mesh/workload-group.js';
+import type { Health, RegisteredWorkloads } from './mesh/workload-group.js';
 import { routerFacts } from './router-facts.js';
 import type { ServedViews } from './served-views.js';
 import { ConditionTimes } from './status/condition-times.js';
+import type { RegisteredHealth } from './status/metrics.js';
 import {
   collectProblems,
   distinctProblems,
@@ -72,7 +73,7 @@ export class Answers implements ControlPlaneState {
     const generation = this.#from.generation();
     const wanted = (value: string, filtered?: string) =>
       filtered === undefined || value === filtered;
-    const { entries, owners } = this.#from.registered();
+    const { entries, owners, health } = this.#from.registered();
     const facts = routerFacts(this.#from.proxies.values());
     return [...generation.resources.values(), ...entries]
       .filter(
@@ -85,7 +86,11 @@ export class Answers implements ControlPlaneState {
         const proxy = entries.includes(resource as never)
           ? owners.get(`${resource.namespace}/${resource.name}`)
           : undefined;
-        const status = this.#statusOf(resource, facts);
+        const key = `${resource.namespace}/${resource.name}`;
+        const status =
+          proxy !== undefined && health.has(key)
+            ? { conditions: [healthCondition(health.get(key))] }
+            : this.#statusOf(resource, facts);
         return {
           apiVersion: resource.apiVersion,
           ...locateResource(resource, generation),
@@ -185,6 +190,16 @@ export class Answers implements ControlPlaneState {
     return counts;
   }
 
+  /** Sidecars that are registered, by how they are. */
+  registeredCounts(): Record<RegisteredHealth, number> {
+    const { owners, health } = this.#from.registered();
+    const counts = { healthy: 0, unhealthy: 0, unknown: 0, unprobed: owners.size - health.size };
+    for (const found of health.values()) {
+      counts[found === undefined ? 'unknown' : found.healthy ? 'healthy' : 'unhealthy']++;
+    }
+    return counts;
+  }
+
   problemCounts(): { code: string; severity: string; count: number }[] {
     const counts = new Map<string, { code: string; severity: string; count: number }>();
     for (const { code, severity } of this.problems()) {
@@ -219,6 +234,21 @@ export class Answers implements ControlPlaneState {
     }
     return distinctProblems(problems);
   }
+}
+
+/** The condition that Istio writes into the status of a WorkloadEntry. */
+function healthCondition(health: Health | undefined) {
+  if (health === undefined) {
+    const message = 'its probe has not succeeded yet';
+    return { type: 'Healthy', status: 'Unknown', message };
+  }
+  const { healthy, sinceMs, message } = health;
+  return {
+    type: 'Healthy',
+    status: healthy ? 'True' : 'False',
+    lastTransitionTime: new Date(sinceMs).toISOString(),
+    ...(message && { message }),
+  };
 }
 
 // Placing a problem parses its document again, and every scrape of the metrics asks: once for each state is enough.

@@ -8,14 +8,17 @@ import { errorMessage } from './lib/error.js';
 import { memoize, sameOr } from './lib/memo.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
 import { parseProxy } from './mesh/parse-proxy.js';
+import { probeOf } from './mesh/probe.js';
 import type { Proxy } from './mesh/proxy.js';
 import type { ProxyView } from './mesh/proxy-view.js';
 import {
   type RegisteredWorkloads,
+  registeredName,
   registeredWorkloads,
   withRegistered,
+  groupOf as workloadGroupOf,
 } from './mesh/workload-group.js';
-import { type RegistrationMemory, Registrations } from './registrations.js';
+import { RETURN_MS, type RegistrationMemory, Registrations } from './registrations.js';
 import { ServedViews } from './served-views.js';
 import { Slice } from './slice.js';
 import { encodeCounters } from './snapshot/encode.js';
@@ -27,6 +30,7 @@ import type { ControlPlaneState, Nack } from './status/state.js';
 import type { Acceptance } from './store/generation.js';
 import { Store } from './store/store.js';
 import type { Translation } from './translate/translate.js';
+import { WorkloadHealth } from './workload-health.js';
 import {
   type Authenticate,
   createXdsServer,
@@ -95,6 +99,7 @@ export class ControlPlane {
   readonly #newcomers: ((slice: Slice) => Promise<void>)[] = [];
   #welcoming = false;
   readonly #registrations: Registrations;
+  readonly #health: WorkloadHealth;
   readonly #verifies: boolean;
   #registered: RegisteredWorkloads = registeredWorkloads([], { byKind: () => [] });
   #mesh: Mesh = buildMesh({ byKind: () => [] });
@@ -116,6 +121,7 @@ export class ControlPlane {
       memory: options.registrationMemory,
       groupOf,
     });
+    this.#health = this.#newHealth();
     this.#views = new ServedViews(translateView);
     this.#problemLog = new ProblemLog(log);
     this.#answers = new Answers({
@@ -137,6 +143,7 @@ export class ControlPlane {
       problemCounts: () => this.#answers.problemCounts(),
       connectedProxies: () => this.#proxies.size,
       distinctViews: () => this.#views.size,
+      registeredWorkloads: () => this.#answers.registeredCounts(),
       builtResources: () => builtResources(),
       heldBack: () => countHeld(this.#xds.heldBack()),
       xds: () => this.#xds.stats(),
@@ -152,6 +159,12 @@ export class ControlPlane {
         authenticate: checks.authenticate,
         authorize: (identity, node) => checks.authorize(identity, proxyOf(node)),
       }),
+      healthChecks: {
+        onNode: (stream, node) => this.#health.open(stream, proxyOf(node)),
+        onReport: (stream, endpoints) =>
+          this.#health.report(stream, proxyOf(stream.node!), endpoints),
+        onClosed: (stream) => this.#health.close(stream, proxyOf(stream.node!)),
+      },
       callbacks: {
         onNode: (stream, node) => this.#onNode(stream, node),
         onStreamClosed: (stream) => this.#onStreamClosed(stream),
@@ -164,6 +177,11 @@ export class ControlPlane {
         },
         onAck: (stream, typeUrl) => this.#onAck(stream, typeUrl),
         onNack: (stream, typeUrl, nack) => this.#onNack(stream, typeUrl as TypeUrl, nack),
+        onHealthInformation: (stream, error) => {
+          const proxy = stream.node && proxyOf(stream.node, stream.variant);
+          if (proxy?.healthFrom !== 'agent') return;
+          this.#registrations.tell(proxy, error === undefined, error ?? '');
+        },
         onHeldBack: (held) => this.#onHeldBack(held),
         onReleased: (held, reason) => this.#onReleased(held, reason),
       },
@@ -201,6 +219,7 @@ export class ControlPlane {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#registrations.close();
+    this.#health.stop();
     const [closed] = await Promise.allSettled([this.#source.close(), this.#xds.close()]);
     await this.#turning;
     if (closed.status === 'rejected') throw closed.reason;
@@ -225,6 +244,7 @@ export class ControlPlane {
     const state = await this.#source.read();
     const startMs = performance.now();
     const accepted = this.#store.accept(state, Date.now());
+    if (accepted.resourcesChanged) this.#health.update();
     const changed = this.#register(accepted) || accepted.resourcesChanged;
     if (changed && this.#buildMesh(accepted)) {
       await this.#serveAll();
@@ -250,7 +270,38 @@ export class ControlPlane {
     for (const [key, proxy] of before.owners) {
       if (!now.owners.has(key)) this.#log.info({ workload: key, proxy }, 'registered no more');
     }
+    this.#logHealth(before, now);
     return sameOr(before.entries, now.entries) !== before.entries;
+  }
+
+  #logHealth(before: RegisteredWorkloads, now: RegisteredWorkloads): void {
+    for (const [workload, health] of now.health) {
+      if (health === undefined || health.healthy === before.health.get(workload)?.healthy) continue;
+      const proxy = now.owners.get(workload);
+      const { message } = health;
+      if (health.healthy) this.#log.info({ workload, proxy }, 'healthy');
+      else this.#log.warn({ workload, proxy, message }, 'unhealthy; it is not called');
+    }
+  }
+
+  #newHealth(): WorkloadHealth {
+    return new WorkloadHealth({
+      probeOf: (proxy) => {
+        if (proxy.healthFrom !== 'envoy' || proxy.workloadGroup === '') return undefined;
+        const group = workloadGroupOf(this.#store.current, proxy);
+        return group && probeOf(group, proxy);
+      },
+      known: (proxy) => this.#registrations.known(proxy),
+      isServed: (proxy) =>
+        this.#registered.owners.get(`${proxy.namespace}/${registeredName(proxy)}`) === proxy.id,
+      tell: (proxy, healthy, message) => this.#registrations.tell(proxy, healthy, message),
+      now: Date.now,
+      later: (ms, job) => {
+        const timer = setTimeout(job, ms).unref();
+        return () => clearTimeout(timer);
+      },
+      newcomersFromMs: Date.now() + RETURN_MS,
+    });
   }
 
   /** A bug of ours here must not stop the reports of what users can mend: the mesh of before stays, and that is said. */
@@ -345,6 +396,7 @@ export class ControlPlane {
     }
     connected.streams.set(stream, new Map());
     this.#registrations.join(connected, this.#verifies);
+    this.#health.renew(proxy);
     return new Promise((resolve) => {
       this.#newcomers.push(async (slice) => {
         // It may go while it waits, and its group with it.

@@ -1,9 +1,9 @@
 // Who is registered: the sidecars that name a WorkloadGroup and are connected, or were a moment ago. A sidecar that
 // comes back within the grace time was never away, so that a stream that is renewed empties no endpoints. What a
 // registration comes to is mesh/workload-group.ts. One who comes for the first time is not called before it says that it
-// is ready, or has had the time for it.
+// is ready, or has had the time for it. How somebody is who is probed (workload-health.ts) is remembered as long as they.
 import type { Proxy } from './mesh/proxy.js';
-import { type Registration, registeredName } from './mesh/workload-group.js';
+import { type Health, type Registration, registeredName } from './mesh/workload-group.js';
 
 /** A proxy, and what tells it from others: equal ones describe themselves alike. */
 interface Comer {
@@ -12,13 +12,18 @@ interface Comer {
 }
 
 /** One who has come and does not count yet. */
-interface Arrival {
-  group: string;
+interface Arrival extends Known {
   counts: () => void;
   timer: NodeJS.Timeout;
 }
 
-interface Place extends Registration, Comer {
+interface Known extends Comer {
+  /** Epoch ms. */
+  joinedMs: number;
+  health?: Health;
+}
+
+interface Place extends Registration, Known {
   connected: boolean;
   /** Set while nobody is connected. */
   leaving?: NodeJS.Timeout;
@@ -34,7 +39,7 @@ const AWAY_MAX = 10_000;
 const ARRIVAL_MS = 2_000;
 
 /** How long those that a memory knows may take to come back: Envoy tries at least every 30 s. */
-const RETURN_MS = 45_000;
+export const RETURN_MS = 45_000;
 
 /** Changes within this time are written together. */
 const WRITE_MS = 200;
@@ -69,8 +74,10 @@ export class Registrations {
     this.#onChange = onChange;
     this.#graceMs = options.graceMs ?? REGISTRATION_GRACE_MS;
     this.#memory = options.memory;
-    for (const { proxy, verified } of this.#memory?.read() ?? []) {
-      const place = { group: options.groupOf(proxy), proxy, verified, connected: false };
+    for (const registration of this.#memory?.read() ?? []) {
+      const { proxy } = registration;
+      const group = options.groupOf(proxy);
+      const place = { ...registration, group, joinedMs: Date.now(), connected: false };
       this.#places.set(placeOf(proxy), place);
       this.#awaitReturn(placeOf(proxy), place, RETURN_MS);
       this.#list = undefined;
@@ -81,7 +88,7 @@ export class Registrations {
   list(): readonly Registration[] {
     this.#list ??= [...this.#places]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, { proxy, verified }]) => ({ proxy, verified }));
+      .map(([, { proxy, verified, health }]) => ({ proxy, verified, ...(health && { health }) }));
     return this.#list;
   }
 
@@ -95,11 +102,39 @@ export class Registrations {
       return;
     }
     const counts = () => {
+      const { health } = this.#arrivals.get(key) ?? {};
       this.#forgetArrival(key);
-      this.#count(key, comer, verified);
+      this.#count(key, comer, verified, health);
     };
     const timer = setTimeout(counts, ARRIVAL_MS).unref();
-    this.#arrivals.set(key, { group: comer.group, counts, timer });
+    const { group, proxy } = comer;
+    this.#arrivals.set(key, { group, proxy, joinedMs: Date.now(), counts, timer });
+  }
+
+  /** What is known of a proxy that has come, or is away for a moment. */
+  known(proxy: Proxy): { joinedMs: number; health?: Health } | undefined {
+    const found = this.#find(proxy);
+    return found && { joinedMs: found.joinedMs, ...(found.health && { health: found.health }) };
+  }
+
+  /** How a workload is that has come; of others nothing is noted. `message`: why it is not well. */
+  tell(proxy: Proxy, healthy: boolean, message: string): void {
+    const found = this.#find(proxy);
+    const before = found?.health;
+    if (found === undefined) return;
+    if (before?.healthy === healthy && before.message === message) return;
+    const sinceMs = before?.healthy === healthy ? before.sinceMs : Date.now();
+    found.health = { healthy, sinceMs, message };
+    if ('connected' in found) this.#changed();
+  }
+
+  /** Another one at the same address is told of by itself only. */
+  #find(proxy: Proxy): Place | Arrival | undefined {
+    if (proxy.workloadGroup === '') return undefined;
+    const key = placeOf(proxy);
+    return [this.#arrivals.get(key), this.#places.get(key)].find(
+      (found) => found?.proxy.id === proxy.id,
+    );
   }
 
   /** Whether a proxy has come, and was not ready yet. */
@@ -116,14 +151,18 @@ export class Registrations {
     if (this.isArriving(comer)) this.#arrivals.get(placeOf(comer.proxy))?.counts();
   }
 
-  #count(key: string, { group, proxy }: Comer, verified: boolean): void {
+  #count(key: string, { group, proxy }: Comer, verified: boolean, told?: Health): void {
     const before = this.#places.get(key);
     this.#stay(before);
     if (before?.group === group && before.verified === verified) {
       before.connected = true;
       return;
     }
-    this.#places.set(key, { group, proxy, verified, connected: true });
+    const same = before?.proxy.id === proxy.id ? before : undefined;
+    const health = told ?? same?.health;
+    const joinedMs = same?.joinedMs ?? Date.now();
+    const known = { joinedMs, ...(health && { health }) };
+    this.#places.set(key, { group, proxy, verified, connected: true, ...known });
     this.#changed();
   }
 

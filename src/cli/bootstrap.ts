@@ -36,7 +36,7 @@ export interface BootstrapOptions {
   /** `Kubernetes` where absent, as in Istio. */
   clusterId?: string;
   network?: string;
-  /** The WorkloadGroup that the workload registers itself in. */
+  /** The WorkloadGroup that the workload registers itself in, and whose probe its Envoy runs. */
   workloadGroup?: string;
   /** DNS queries of the workload are sent to the sidecar. */
   dnsCapture?: boolean;
@@ -109,6 +109,7 @@ export function buildBootstrap(options: BootstrapOptions): Json {
     node: buildNode(options),
     admin: { address: toEnvoyAddress(admin) },
     dynamic_resources: dynamicResources(options),
+    ...(options.workloadGroup !== undefined && { hds_config: healthDiscovery(options) }),
     static_resources: { clusters, ...(listeners.length > 0 ? { listeners } : {}) },
     ...(Object.keys(manager).length > 0 && { cluster_manager: manager }),
     stats_config: statsConfig(),
@@ -154,7 +155,7 @@ export function buildNode(options: BootstrapOptions): Json {
     ...(sidecar ? { INTERCEPTION_MODE: options.interceptionMode ?? 'REDIRECT' } : {}),
     ...(plain ? {} : { ISTIO_VERSION: followedIstioVersion }),
     ...(options.network === undefined ? {} : { NETWORK: options.network }),
-    ...(options.workloadGroup === undefined ? {} : { AUTO_REGISTER_GROUP: options.workloadGroup }),
+    ...(options.workloadGroup === undefined ? {} : registered(options.workloadGroup)),
     ...(options.dnsCapture ? { DNS_CAPTURE: 'true' } : {}),
     ...(options.peers && peersMetadata),
     ...options.metadata,
@@ -209,8 +210,8 @@ function toLocality(text: string | undefined): Json | undefined {
 // of only then.
 const reconnect = { retry_back_off: { base_interval: '0.5s', max_interval: '5s' } };
 
-function dynamicResources({ xdsProtocol = 'delta', xdsTls = {} }: BootstrapOptions): Json {
-  const initial_metadata = xdsInitialMetadata(xdsTls);
+function dynamicResources(options: BootstrapOptions): Json {
+  const { xdsProtocol = 'delta' } = options;
   // A time-out of 0 waits for the control plane: an Envoy never starts serving with half its
   // configuration.
   const ads = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
@@ -219,16 +220,33 @@ function dynamicResources({ xdsProtocol = 'delta', xdsTls = {} }: BootstrapOptio
       api_type: xdsProtocol === 'delta' ? 'DELTA_GRPC' : 'GRPC',
       transport_api_version: 'V3',
       set_node_on_first_message_only: true,
-      grpc_services: [
-        {
-          envoy_grpc: { cluster_name: xdsCluster, retry_policy: reconnect },
-          ...(initial_metadata && { initial_metadata }),
-        },
-      ],
+      grpc_services: [xdsService(options)],
     },
     lds_config: ads,
     cds_config: ads,
   };
+}
+
+function xdsService({ xdsTls = {} }: BootstrapOptions): Json {
+  const initial_metadata = xdsInitialMetadata(xdsTls);
+  return {
+    envoy_grpc: { cluster_name: xdsCluster, retry_policy: reconnect },
+    ...(initial_metadata && { initial_metadata }),
+  };
+}
+
+/** Where Envoy learns what to check of its workload, and tells what it finds (HDS). */
+function healthDiscovery(options: BootstrapOptions): Json {
+  return {
+    api_type: 'GRPC',
+    transport_api_version: 'V3',
+    grpc_services: [xdsService(options)],
+  };
+}
+
+/** The node's word that it is a workload of the group, and that it runs the group's probe. */
+function registered(workloadGroup: string): Json {
+  return { AUTO_REGISTER_GROUP: workloadGroup, HEALTH_DISCOVERY: 'true' };
 }
 
 function controlPlaneCluster({ xds, xdsTls = {} }: BootstrapOptions): Json {

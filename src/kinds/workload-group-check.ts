@@ -1,7 +1,9 @@
 // The rules of WorkloadGroup beyond its schema, after Istio's validation.
 import type { Check, Findings } from './finding.js';
-import { isAnyCaseLabel } from './names.js';
-import { checkLabels, checkOneOf } from './value-check.js';
+import { headerTextProblem } from './header-check.js';
+import { isAddress, isAnyCaseLabel } from './names.js';
+import type { FieldPath } from './problem.js';
+import { checkLabels, checkOneOf, report } from './value-check.js';
 import type { WorkloadGroupSpec } from './workload-group.js';
 
 const seconds = [
@@ -22,13 +24,26 @@ function checkProbe(probe: NonNullable<WorkloadGroupSpec['probe']>, findings: Fi
   if (probe.exec?.command.length === 0) {
     findings.missing(['probe', 'exec', 'command'], 'the command must not be empty');
   }
-  for (const [index, { name = '' }] of (probe.httpGet?.httpHeaders ?? []).entries()) {
-    if (/^[-_A-Za-z0-9]+$/.test(name)) continue;
-    findings.invalid(
-      ['probe', 'httpGet', 'httpHeaders', index, 'name'],
-      'not the name of a header',
-    );
+  if (probe.grpc && probe.grpc.port === undefined) {
+    findings.missing(['probe', 'grpc', 'port'], 'port must be given');
   }
+  checkHost(findings, ['probe', 'httpGet', 'host'], probe.httpGet?.host);
+  checkHost(findings, ['probe', 'tcpSocket', 'host'], probe.tcpSocket?.host);
+  for (const [index, { name = '', value = '' }] of (probe.httpGet?.httpHeaders ?? []).entries()) {
+    const at = ['probe', 'httpGet', 'httpHeaders', index];
+    if (!/^[-_A-Za-z0-9]+$/.test(name)) {
+      findings.invalid([...at, 'name'], 'not the name of a header');
+    }
+    report(findings, [...at, 'value'], headerTextProblem(value));
+  }
+}
+
+function checkHost(findings: Findings, path: FieldPath, host: string | undefined): void {
+  if (!host || host === 'localhost' || isAddress(host)) return;
+  findings.pending(
+    path,
+    'Envoy looks up no names for a probe: give an IP address or localhost. A workload of the group counts as without a probe',
+  );
 }
 
 /** Checks a WorkloadGroup beyond its schema. */

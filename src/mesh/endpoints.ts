@@ -19,7 +19,7 @@ import { compareText, groupBy, sameKeys } from './order.js';
 import type { Definition, RegistryEntry } from './registry-entry.js';
 import type { Service, ServicePort } from './service.js';
 import {
-  selectWorkloads,
+  selectEndpoints,
   type WorkloadEntry,
   type WorkloadIndex,
   workloadIndex,
@@ -129,7 +129,7 @@ function endpointRecord(inputs: Inputs, before: EndpointRecord | undefined): End
 function usedWorkloads({ entry, slices, endpoints, workloads }: Inputs): readonly WorkloadEntry[] {
   const used = new Set(
     entry.definitions.flatMap(({ service: { selector } }) =>
-      selector ? selectWorkloads(workloads, selector) : [],
+      selector ? selectEndpoints(workloads, selector) : [],
     ),
   );
   const use = (address: string) => {
@@ -180,7 +180,7 @@ function kubernetesEndpoints(inputs: Inputs, port: ServicePort): Endpoint[] {
   const { entry, slices, endpoints, workloads } = inputs;
   const { service } = entry;
   if (service.externalName !== undefined) return [hostEndpoint(service, port, service.name)];
-  const selected = service.selector ? selectWorkloads(workloads, service.selector) : [];
+  const selected = service.selector ? selectEndpoints(workloads, service.selector) : [];
   const out = selected
     .filter(({ spec }) => spec.address !== undefined && isIp(spec.address))
     .flatMap((workload) => workloadEndpoint(workload, service, port) ?? []);
@@ -202,7 +202,7 @@ function serviceEntryEndpoints(
 ): Endpoint[] {
   const { endpoints, workloadSelector } = (resource as Resource<ServiceEntrySpec>).spec;
   if (service.selector !== undefined) {
-    return selectWorkloads(workloads, service.selector).flatMap(
+    return selectEndpoints(workloads, service.selector).flatMap(
       (workload) => workloadEndpoint(workload, service, port) ?? [],
     );
   }

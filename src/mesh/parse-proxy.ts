@@ -50,6 +50,7 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
     virtualHostDiscovery: takesVirtualHosts(node, metadata.VIRTUAL_HOST_DISCOVERY),
     generator: text(metadata.GENERATOR),
     workloadGroup: text(metadata.AUTO_REGISTER_GROUP),
+    ...healthFrom(metadata),
     ...((metadata.LOCAL_CLUSTER === true || metadata.LOCAL_CLUSTER === 'true') && {
       localCluster: true,
     }),
@@ -60,6 +61,17 @@ export function parseProxy(node: ProxyNode): ConnectedProxy {
     ...(text(metadata.ISTIO_VERSION) !== '' && { istioVersion: text(metadata.ISTIO_VERSION) }),
     ...withStrings(node.metadata),
   };
+}
+
+/**
+ * HEALTH_DISCOVERY, which is fairlead's own: the bootstrap has `hds_config`. Istio's agents that have a probe say so in
+ * the proxy's configuration.
+ */
+function healthFrom(metadata: ProxyNode['metadata']): Pick<ConnectedProxy, 'healthFrom'> {
+  const { HEALTH_DISCOVERY: discovery, PROXY_CONFIG: config } = metadata;
+  if (discovery === true || discovery === 'true') return { healthFrom: 'envoy' };
+  const probe = (config as { readinessProbe?: unknown } | null | undefined)?.readinessProbe;
+  return typeof probe === 'object' && probe !== null ? { healthFrom: 'agent' } : {};
 }
 
 /** As the node has it, without what is no string; PROXY_CONFIG may be an object, and is its JSON then. */

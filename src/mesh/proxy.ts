@@ -45,6 +45,8 @@ export interface Proxy {
   generator: string;
   /** The WorkloadGroup that it is registered in; empty: none. */
   workloadGroup: string;
+  /** Who runs the probe of that group: its Envoy (over HDS), or Istio's agent beside it; absent: nobody. */
+  healthFrom?: 'envoy' | 'agent';
   /** Its bootstrap has a cluster of the workload's own peers. */
   localCluster?: boolean;
   /** DNS queries of its workload come to its listener on 15053. */

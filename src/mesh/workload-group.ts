@@ -5,22 +5,37 @@ import type { WorkloadEntrySpec } from '../kinds/workload-entry.js';
 import type { WorkloadGroupSpec } from '../kinds/workload-group.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshInput } from './mesh.js';
+import { isProbed } from './probe.js';
 import type { Proxy as ConnectedProxy, Locality } from './proxy.js';
 import type { Problem } from './rules.js';
+import { asUnhealthy, type WorkloadEntry } from './workload-index.js';
+
+/** What the probe of a workload last came to. */
+export interface Health {
+  healthy: boolean;
+  /** Since when, in epoch ms. */
+  sinceMs: number;
+  /** Why it is not well; empty when it is. */
+  message: string;
+}
 
 /** A sidecar that asks to be registered. */
 export interface Registration {
   proxy: ConnectedProxy;
   /** The service account was proven, so that the one of the group may be held against it. */
   verified: boolean;
+  /** Absent while nothing is known. */
+  health?: Health;
 }
 
 /** What registrations come to. */
 export interface RegisteredWorkloads {
   /** Sorted by namespace and name; the same objects while group and sidecar are. */
-  entries: readonly Resource<WorkloadEntrySpec>[];
+  entries: readonly WorkloadEntry[];
   /** By `namespace/name` of the entry: node.id of its sidecar. */
   owners: ReadonlyMap<string, string>;
+  /** By the same: the health of those that are probed; undefined while nothing is known, which counts as not well. */
+  health: ReadonlyMap<string, Health | undefined>;
   /** Sidecars that are not registered, and why. */
   problems: readonly { proxy: string; problem: Problem }[];
 }
@@ -54,25 +69,43 @@ export function registeredWorkloads(
   if (registrations.length === 0) return nobody;
   const groups = byName(resources.byKind('WorkloadGroup'));
   const written = byName(resources.byKind('WorkloadEntry'));
-  const entries = new Map<string, Resource<WorkloadEntrySpec>>();
+  const entries = new Map<string, WorkloadEntry>();
   const owners = new Map<string, string>();
+  const healths = new Map<string, Health | undefined>();
   const problems: { proxy: string; problem: Problem }[] = [];
-  for (const { proxy, verified } of registrations) {
+  for (const { proxy, verified, health } of registrations) {
     const name = registeredName(proxy);
-    const group = groups.get(`${proxy.namespace}/${proxy.workloadGroup}`);
+    const group = groups.get(`${proxy.namespace}/${proxy.workloadGroup}`) as Group | undefined;
     const problem = reason(proxy, verified, { name, group });
     if (problem !== undefined) problems.push({ proxy: proxy.id, problem });
     if (problem !== undefined || name === undefined || group === undefined) continue;
     const key = `${proxy.namespace}/${name}`;
     if (written.has(key)) continue;
-    entries.set(key, registeredEntry(proxy, group as Resource<WorkloadGroupSpec>));
+    const entry = registeredEntry(proxy, group);
+    const probed = isProbed(group, proxy);
+    // As in Istio, nobody is told of one that is not known to be well.
+    entries.set(key, probed && !health?.healthy ? asUnhealthy(entry) : entry);
+    if (probed) healths.set(key, health);
     owners.set(key, proxy.id);
   }
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { entries: sorted.map(([, entry]) => entry), owners, problems };
+  return { entries: sorted.map(([, entry]) => entry), owners, health: healths, problems };
 }
 
-const nobody: RegisteredWorkloads = { entries: [], owners: new Map(), problems: [] };
+type Group = Resource<WorkloadGroupSpec>;
+
+const nobody: RegisteredWorkloads = {
+  entries: [],
+  owners: new Map(),
+  health: new Map(),
+  problems: [],
+};
+
+/** The WorkloadGroup that a sidecar names, if it is there. */
+export function groupOf(resources: MeshInput, proxy: ConnectedProxy): Group | undefined {
+  const groups = byName(resources.byKind('WorkloadGroup'));
+  return groups.get(`${proxy.namespace}/${proxy.workloadGroup}`) as Group | undefined;
+}
 
 /** The resources with registered workloads among their WorkloadEntries. */
 export function withRegistered(

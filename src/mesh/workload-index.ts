@@ -5,7 +5,15 @@ import type { WorkloadEntrySpec } from '../kinds/workload-entry.js';
 import { memoize } from '../lib/memo.js';
 import { hasLabels } from './has-labels.js';
 
-export type WorkloadEntry = Resource<WorkloadEntrySpec>;
+export interface WorkloadEntry extends Resource<WorkloadEntrySpec> {
+  /** Its probe fails, or has not succeeded yet: it is no endpoint of what selects it. */
+  unhealthy?: true;
+}
+
+/** The entry while it is not well; the same object for the same entry. */
+export const asUnhealthy = memoize(
+  (entry: WorkloadEntry): WorkloadEntry => ({ ...entry, unhealthy: true }),
+);
 
 /** Index of one namespace's WorkloadEntries, oldest first. */
 export interface WorkloadIndex {
@@ -34,10 +42,14 @@ export const workloadIndex = memoize((entries: readonly Resource[]): WorkloadInd
 
 /** Labels that selectors and subsets see: those of the spec and of the metadata; the latter's win, as in Istio. */
 export function workloadLabels(entry: WorkloadEntry): Readonly<Record<string, string>> {
-  return labelsOf(entry);
+  return labelsOf(entry.spec, entry.labels);
 }
 
-const labelsOf = memoize((entry: WorkloadEntry) => ({ ...entry.spec.labels, ...entry.labels }));
+/** The same object whether the entry is well or not: its sidecar's view must not change with that. */
+const labelsOf = memoize((spec: WorkloadEntrySpec, own: WorkloadEntry['labels']) => ({
+  ...spec.labels,
+  ...own,
+}));
 
 /** The entries that have all labels of the selector; none for an empty selector. */
 export function selectWorkloads(
@@ -51,6 +63,14 @@ export function selectWorkloads(
     if (fewest === undefined || group.length < fewest.length) fewest = group;
   }
   return (fewest ?? []).filter((entry) => selects(selector, workloadLabels(entry)));
+}
+
+/** Those of them that are endpoints: not the ones whose probe fails, as in Istio. */
+export function selectEndpoints(
+  index: WorkloadIndex,
+  selector: Readonly<Record<string, string>>,
+): readonly WorkloadEntry[] {
+  return selectWorkloads(index, selector).filter(({ unhealthy }) => !unhealthy);
 }
 
 /** True when `labels` has every pair of a selector that is not empty. */

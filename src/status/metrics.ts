@@ -4,6 +4,9 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { XdsServerStats } from '../xds/server.js';
 import { xdsServerMetrics } from './xds-server-metrics.js';
 
+/** How a workload is that registered itself: `unknown` before its probe's first result, `unprobed` without a probe. */
+export type RegisteredHealth = 'healthy' | 'unhealthy' | 'unknown' | 'unprobed';
+
 /** What is read when somebody scrapes, rather than kept up to date. */
 export interface MetricSources {
   generation(): number;
@@ -11,6 +14,8 @@ export interface MetricSources {
   problemCounts(): readonly { code: string; severity: string; count: number }[];
   connectedProxies(): number;
   distinctViews(): number;
+  /** Workloads that registered themselves, by how they are. */
+  registeredWorkloads(): Readonly<Record<RegisteredHealth, number>>;
   /** Envoy resources made anew since the start, by type. */
   builtResources(): Readonly<Record<string, number>>;
   /** Resources that are held back as a proxy refused them, by type. */
@@ -84,6 +89,17 @@ function readAtScrape(sources: MetricSources, registers: Registry[]): void {
       this.reset();
       for (const [type, count] of Object.entries(sources.builtResources()))
         this.inc({ type }, count);
+    },
+  });
+  new Gauge({
+    name: 'fairlead_registered_workloads',
+    help: 'Workloads that registered themselves in WorkloadGroups, by health',
+    labelNames: ['health'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [health, count] of Object.entries(sources.registeredWorkloads()))
+        this.set({ health }, count);
     },
   });
   new Gauge({

@@ -15,6 +15,7 @@ export interface ResourceStatus extends ResourceId {
   spec: unknown;
   /**
    * Of kinds of the Gateway API: what Kubernetes' API has there. Of Istio's Gateway: `{ servers: GatewayServerStatus[] }`.
+   * Of a WorkloadEntry that is probed: the condition `Healthy`, as Istio writes it.
    */
   status?: object;
   /** node.id of the sidecar that registered itself as this WorkloadEntry; nobody wrote it. */

@@ -32,6 +32,11 @@ export function xdsServerMetrics(stats: () => XdsServerStats, registers: Registr
     });
   gauge('fairlead_xds_streams', 'Open discovery streams', ({ streams }) => streams);
   gauge(
+    'fairlead_xds_health_streams',
+    'Open streams of health checks',
+    ({ healthStreams }) => healthStreams,
+  );
+  gauge(
     'fairlead_xds_silent_streams',
     'Open streams without a first request',
     ({ silentStreams }) => silentStreams,

@@ -65,6 +65,9 @@ export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 /** The cluster of a workload's own peers, in the bootstrap; over xDS its endpoints. */
 export const LOCAL_CLUSTER = 'local_cluster';
 
+/** What an Envoy is told to check of its own workload (HDS); it is in no other cluster's statistics. */
+export const PROBE_CLUSTER = 'workload_probe';
+
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
 export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
 

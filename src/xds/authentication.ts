@@ -85,6 +85,24 @@ export function identify(
   );
 }
 
+/** Asks a hook that may refuse, by an exception whose message is given to `no`, or by a promise that comes to one. */
+export function consult(
+  question: () => void | Promise<void>,
+  answers: { yes: () => void; no: (reason: string) => void },
+): void {
+  const no = (error: unknown) => answers.no(errorMessage(error));
+  let answer: void | Promise<void>;
+  try {
+    answer = question();
+  } catch (error) {
+    no(error);
+    return;
+  }
+  // A function that gives some other value is none that has to be waited for.
+  if (isPromise(answer)) answer.then(answers.yes, no);
+  else answers.yes();
+}
+
 /** Also those of other libraries. */
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Partial<Promise<T>> | undefined)?.then === 'function';

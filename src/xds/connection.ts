@@ -4,7 +4,7 @@
 import * as grpc from '@grpc/grpc-js';
 import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { errorMessage } from '../lib/error.js';
-import { identify, type XdsIdentity } from './authentication.js';
+import { consult, identify, type XdsIdentity } from './authentication.js';
 import { readNode, type XdsNode } from './node.js';
 import type { XdsServerOptions } from './options.js';
 import { Outlet } from './outlet.js';
@@ -15,6 +15,9 @@ import type { ResourceStatus, StreamStatus, TypeStatus, XdsStream } from './stat
 import { ProtocolStream, type StreamSettings, type Transport } from './stream.js';
 import type { Turns } from './turns.js';
 import type { UnsentBytes } from './unsent-bytes.js';
+
+/** By this Istio's agents tell how their workload is; it asks for nothing. */
+const HEALTH_INFORMATION = 'type.googleapis.com/istio.v1.HealthInformation';
 
 /** A request that took longer than this, in ms, makes its stream wait before the next one is read. */
 const costlyMs = 5;
@@ -53,6 +56,8 @@ export class Connection implements XdsStream, Transport {
   private goalDue = false;
   private pumpDue = false;
   private halfClosed = false;
+  /** What the client told of its workload before it was let in. */
+  private health: { error: string | undefined } | undefined;
   /** Its client was authenticated and the program told of it. */
   private opened = false;
   private unwatch: (() => void) | undefined;
@@ -182,6 +187,11 @@ export class Connection implements XdsStream, Transport {
     if (this.ended) return;
     const startMs = performance.now();
     const request = readRequest(bytes, this.settings);
+    if (request.typeUrl === HEALTH_INFORMATION) {
+      this.noteHealth(request);
+      this.readOn(0);
+      return;
+    }
     if (this.node === undefined) this.meet(request);
     this.protocol.take(request);
     const tookMs = performance.now() - startMs;
@@ -190,6 +200,19 @@ export class Connection implements XdsStream, Transport {
     // Until it has joined, the timer is that of its coming.
     if (this.group !== undefined) this.setTimer(at);
     this.readOn(tookMs);
+  }
+
+  /** Istio ignores what comes before the first request; the agent says it again after that. */
+  private noteHealth({ error }: DiscoveryRequest): void {
+    if (this.node === undefined) return;
+    this.health = { error: error?.message };
+    if (this.group !== undefined) this.tellHealth();
+  }
+
+  private tellHealth(): void {
+    const { health } = this;
+    this.health = undefined;
+    if (health) this.options.callbacks?.onHealthInformation?.(this, health.error);
   }
 
   private readOn(tookMs: number): void {
@@ -232,18 +255,10 @@ export class Connection implements XdsStream, Transport {
 
   /** Asks the embedding program, which may take its time; an exception is a no. */
   private ask(question: () => void | Promise<void>, next: () => void): void {
-    const denied = (error: unknown) =>
-      this.finish(grpc.status.PERMISSION_DENIED, errorMessage(error));
-    let answer: void | Promise<void>;
-    try {
-      answer = question();
-    } catch (error) {
-      denied(error);
-      return;
-    }
-    // A function that gives some other value is none that has to be waited for.
-    if (typeof answer?.then !== 'function') next();
-    else answer.then(() => this.ended || this.guarded(next), denied);
+    consult(question, {
+      yes: () => this.ended || this.guarded(next),
+      no: (reason) => this.finish(grpc.status.PERMISSION_DENIED, reason),
+    });
   }
 
   private join(node: XdsNode): void {
@@ -251,6 +266,8 @@ export class Connection implements XdsStream, Transport {
     if (this.ended) return;
     this.group = group;
     this.setTimer(undefined);
+    this.tellHealth();
+    if (this.ended) return;
     // Not within the caller's `set`: a thousand streams would hold the event loop. Several sets merge on the way.
     this.unwatch = this.options.cache.watch(group, () => {
       this.goalDue = true;

@@ -3,6 +3,8 @@
 import * as grpc from '@grpc/grpc-js';
 import { Admission, type AdmissionCounts } from './admission.js';
 import { Connection } from './connection.js';
+import type { HealthChecks } from './health-checks.js';
+import { HealthConnection } from './health-connection.js';
 import type { XdsServerOptions } from './options.js';
 import type { BytesCall } from './services.js';
 import type { StreamSettings } from './stream.js';
@@ -14,8 +16,9 @@ const silentGraceMs = 1_000;
 
 /** What goes on in a server; counts are since its start, the rest is of this moment. */
 export interface XdsServerStats extends AdmissionCounts {
-  /** Open streams, and those of them whose first request has not come. */
+  /** Open discovery streams, those of health checks (HDS), and those of both whose first request has not come. */
   readonly streams: number;
+  readonly healthStreams: number;
   readonly silentStreams: number;
   /** New streams that wait to be served. */
   readonly queuedStreams: number;
@@ -33,7 +36,8 @@ export interface XdsServerStats extends AdmissionCounts {
 /** All streams of one server. */
 export class OpenStreams {
   readonly connections = new Set<Connection>();
-  private readonly silent = new Set<Connection>();
+  private readonly health = new Set<HealthConnection>();
+  private readonly silent = new Set<Connection | HealthConnection>();
   private readonly turns = new Turns();
   private readonly unsent: UnsentBytes;
   private readonly admission: Admission;
@@ -51,9 +55,18 @@ export class OpenStreams {
 
   /** Takes a call in, now or when its turn has come; until then nothing of it is read. */
   open(call: BytesCall, settings: StreamSettings): void {
+    this.enter(call, (leave) => this.start(call, settings, leave));
+  }
+
+  /** The same for a stream of health checks. */
+  openHealth(call: BytesCall, checks: HealthChecks): void {
+    this.enter(call, (leave) => this.startHealth(call, checks, leave));
+  }
+
+  private enter(call: BytesCall, admit: (leave: () => void) => void): void {
     const takeBack = this.admission.enter({
       address: addressOf(call.getPeer()),
-      admit: (leave) => this.start(call, settings, leave),
+      admit,
       refuse: (status, details) => call.emit('error', { code: grpc.status[status], details }),
     });
     call.on('cancelled', takeBack);
@@ -63,7 +76,7 @@ export class OpenStreams {
   close(reason: string): void {
     clearInterval(this.watch);
     this.admission.close();
-    for (const connection of [...this.connections]) connection.end(reason);
+    for (const connection of [...this.connections, ...this.health]) connection.end(reason);
   }
 
   stats(): XdsServerStats {
@@ -74,6 +87,7 @@ export class OpenStreams {
       admitted,
       refused: { ...refused },
       streams: this.connections.size,
+      healthStreams: this.health.size,
       silentStreams: this.silent.size,
       queuedStreams: this.admission.queued,
       unsentBytes,
@@ -99,6 +113,25 @@ export class OpenStreams {
       },
     });
     this.connections.add(connection);
+    this.begin(connection);
+  }
+
+  private startHealth(call: BytesCall, checks: HealthChecks, leave: () => void): void {
+    const { options, turns, bounds } = this;
+    const connection = new HealthConnection(call, {
+      ...{ checks, options, turns, limits: bounds.limits, times: bounds.times },
+      onHeard: (heard) => this.silent.delete(heard),
+      onEnd: (ended) => {
+        leave();
+        this.silent.delete(ended);
+        this.health.delete(ended);
+      },
+    });
+    this.health.add(connection);
+    this.begin(connection);
+  }
+
+  private begin(connection: Connection | HealthConnection): void {
     this.silent.add(connection);
     this.watchStalled();
     connection.start();

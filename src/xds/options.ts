@@ -1,5 +1,6 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
 import type { Authenticate, Authorize, AuthorizeClientStatus } from './authentication.js';
+import type { HealthChecks } from './health-checks.js';
 import type { XdsNode } from './node.js';
 import type { HeldBack, ReleaseReason } from './quarantine.js';
 import type { XdsCache } from './snapshot-cache.js';
@@ -24,6 +25,11 @@ export interface XdsCallbacks {
   onResponse?(stream: XdsStream, typeUrl: string, sent: SentResponse): void;
   onAck?(stream: XdsStream, typeUrl: string, version: string): void;
   onNack?(stream: XdsStream, typeUrl: string, nack: NackEvent): void;
+  /**
+   * The client is or has an agent that told how its workload is (a request of type istio.v1.HealthInformation): `error`
+   * says why it is not well. Told when it changes, and again on each stream.
+   */
+  onHealthInformation?(stream: XdsStream, error: string | undefined): void;
   /** A resource that a client refused is held back from now on, alone. */
   onHeldBack?(held: HeldBack): void;
   /** It is not any more: it changed, a client accepted it, or nobody is to have it. */
@@ -123,6 +129,8 @@ export interface XdsServerOptions {
    */
   readonly clientStatus?: boolean | AuthorizeClientStatus;
   readonly callbacks?: XdsCallbacks;
+  /** Health checks that clients run (HDS); absent: the service is not there. */
+  readonly healthChecks?: HealthChecks;
   /**
    * Whether a refused resource is found and held back alone (default), its last good version being served in its
    * place; else a refused response as a whole waits until its content changes.

@@ -4,6 +4,7 @@ import * as grpc from '@grpc/grpc-js';
 import { ControlPlaneError } from '../lib/error.js';
 import { addClientStatus, clientStatusService } from './csds.js';
 import { addHealth, healthService } from './health.js';
+import { healthDiscoveryService } from './health-checks.js';
 import { OpenStreams, type XdsServerStats } from './open-streams.js';
 import {
   defaultLimits,
@@ -24,6 +25,7 @@ import { TypeRules } from './type-rules.js';
 import { VersionAliases } from './version-aliases.js';
 
 export type * from './authentication.js';
+export type * from './health-checks.js';
 export type { XdsNode } from './node.js';
 export type { XdsServerStats } from './open-streams.js';
 export type * from './options.js';
@@ -114,6 +116,19 @@ class Server implements XdsServer {
     addHealth(server, () => !this.closing);
     const services = discoveryServices.map(({ service }) => service);
     services.push(healthService, ...reflectionServices);
+    const { healthChecks } = this.options;
+    if (healthChecks !== undefined) {
+      const method = bytesMethod(healthDiscoveryService, 'StreamHealthCheck');
+      const open = (call: BytesCall) => this.open.openHealth(call, healthChecks);
+      server.register(
+        method.path,
+        open,
+        method.responseSerialize,
+        method.requestDeserialize,
+        'bidi',
+      );
+      services.push(healthDiscoveryService);
+    }
     const { authenticate, clientStatus = authenticate === undefined } = this.options;
     if (clientStatus !== false) {
       const authorize = clientStatus === true ? undefined : clientStatus;

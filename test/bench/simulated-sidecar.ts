@@ -58,6 +58,12 @@ export class SimulatedSidecar {
     this.#send({ type_url: LISTENER });
   }
 
+  /** As Istio's agent tells how the workload is; `error` says why it is not well. */
+  tellHealth(error?: string): void {
+    const type_url = 'type.googleapis.com/istio.v1.HealthInformation';
+    this.#send({ type_url, ...(error && { error_detail: { code: 13, message: error } }) });
+  }
+
   /** Ends the stream and its connection. */
   close(): void {
     this.#stream.cancel();

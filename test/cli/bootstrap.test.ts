@@ -130,6 +130,22 @@ t.test("a cluster of the workload's own peers", async (t) => {
   t.notOk('cluster_manager' in buildBootstrap(sidecar), 'only where it is asked for');
 });
 
+t.test('a workload of a group runs its probe, by the same way to the control plane', async (t) => {
+  const xdsTls = { caFile: '/ca.pem', token: 'secret' };
+  const built = buildBootstrap({ ...sidecar, workloadGroup: 'backends', xdsTls });
+  t.match(built, {
+    node: { metadata: { AUTO_REGISTER_GROUP: 'backends', HEALTH_DISCOVERY: 'true' } },
+    hds_config: { api_type: 'GRPC', transport_api_version: 'V3' },
+  });
+  const { hds_config, dynamic_resources } = built as unknown as {
+    hds_config: { grpc_services: object[] };
+    dynamic_resources: { ads_config: { grpc_services: object[] } };
+  };
+  t.same(hds_config.grpc_services, dynamic_resources.ads_config.grpc_services);
+  t.match(JSON.stringify(hds_config), /secret/, 'its token, too');
+  t.notOk('hds_config' in buildBootstrap(sidecar), 'no other one does');
+});
+
 t.test('delta unless sotw is asked for', async (t) => {
   const apiType = (xdsProtocol?: 'delta' | 'sotw') => {
     const { dynamic_resources } = buildBootstrap({ ...sidecar, xdsProtocol });

@@ -91,6 +91,8 @@ export class LiveMesh {
       /** Where it is, and whether it asks for its peers. */
       locality?: string;
       peers?: boolean;
+      /** Where it registers itself, and whose probe it runs. */
+      workloadGroup?: string;
       /** More node metadata. */
       metadata?: Readonly<Record<string, unknown>>;
     } = {},
@@ -107,6 +109,7 @@ export class LiveMesh {
       metricsPort: 0,
       healthPort: 0,
       ...(options.metadata && { metadata: options.metadata }),
+      ...(options.workloadGroup && { workloadGroup: options.workloadGroup }),
       ...(options.locality && { locality: options.locality }),
       ...(options.peers && { peers: options.peers }),
     });

@@ -379,8 +379,23 @@ export const workloadGroups: unknown[] = [
       weight: 2,
       serviceAccount: 'web',
     },
-    probe: { periodSeconds: 5, httpGet: { path: '/health', port: 8080, scheme: 'HTTP' } },
+    probe: {
+      initialDelaySeconds: 3,
+      periodSeconds: 5,
+      timeoutSeconds: 2,
+      successThreshold: 2,
+      failureThreshold: 3,
+      httpGet: {
+        path: '/health',
+        port: 8080,
+        scheme: 'HTTP',
+        host: 'localhost',
+        httpHeaders: [{ name: 'Host', value: 'web.example' }],
+      },
+    },
   },
+  { template: {}, probe: { tcpSocket: { port: 8080, host: '127.0.0.1' } } },
+  { template: {}, probe: { grpc: { port: 8080, service: 'web' } } },
 ];
 
 export const services: unknown[] = [

@@ -100,3 +100,15 @@ t.test('any other node', async (t) => {
   };
   t.match(parseProxy(broken), { name: 'sidecar~10.0.0.1~x', namespace: 'default', ips: [] });
 });
+
+t.test('who runs the probe of its group', async (t) => {
+  const healthFrom = (metadata: object) =>
+    parseProxy({ id: 'a', cluster: 'a', metadata: metadata as Record<string, unknown> }).healthFrom;
+  t.equal(healthFrom({}), undefined);
+  t.equal(healthFrom({ HEALTH_DISCOVERY: 'true' }), 'envoy');
+  t.equal(healthFrom({ HEALTH_DISCOVERY: true, PROXY_CONFIG: { readinessProbe: {} } }), 'envoy');
+  t.equal(healthFrom({ PROXY_CONFIG: { readinessProbe: {} } }), 'agent');
+  for (const config of [null, 'x', {}, { readinessProbe: null }, { readinessProbe: 'x' }]) {
+    t.equal(healthFrom({ HEALTH_DISCOVERY: 'no', PROXY_CONFIG: config }), undefined);
+  }
+});

@@ -65,7 +65,10 @@ export function addBootstrap(program: Command): void {
     )
     .option('--service-account <name>', 'its service account', 'default')
     .option('--workload <name>', 'the name that instances of the workload share')
-    .option('--workload-group <name>', 'the WorkloadGroup that the workload registers itself in')
+    .option(
+      '--workload-group <name>',
+      'the WorkloadGroup that the workload registers itself in, and whose probe its Envoy runs',
+    )
     .option('--network <name>', 'the network that it is in')
     .option('--dns-capture', 'its DNS queries are sent to the sidecar (interception --dns)')
     .option('--interception <mode>', 'REDIRECT, TPROXY or NONE', 'REDIRECT')
