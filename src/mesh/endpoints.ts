@@ -164,15 +164,20 @@ function serviceEndpoints(inputs: Inputs, before: ServiceEndpoints | undefined):
 }
 
 function endpointsOfPort(inputs: Inputs, port: ServicePort): Endpoint[] {
+  const ofService = inputs.entry.service.registry === 'kubernetes';
   return inputs.entry.definitions.flatMap((definition) => {
-    // A service may have a number twice, once for UDP, as the cluster's DNS has 53.
+    const isService = definition.resource.kind === 'Service';
     const own = definition.service.ports.find(
-      ({ number, protocol }) => number === port.number && protocol !== 'UDP',
+      ({ number, name, protocol }) =>
+        // A ServiceEntry beside a Service has numbers of its own; only the name says which port it means.
+        (ofService && !isService ? name === port.name : number === port.number) &&
+        // A service may have a number twice, once for UDP, as the cluster's DNS has 53.
+        protocol !== 'UDP',
     );
     if (own === undefined) return [];
-    return definition.resource.kind === 'Service'
-      ? kubernetesEndpoints(inputs, own)
-      : serviceEntryEndpoints(definition, inputs.workloads, own);
+    if (isService) return kubernetesEndpoints(inputs, own);
+    const found = serviceEntryEndpoints(definition, inputs.workloads, own);
+    return ofService ? found.filter((each) => each.unixSocket || isIp(each.address)) : found;
   });
 }
 

@@ -146,13 +146,14 @@ function specEndpoint(
 ): Endpoint | undefined {
   const { address } = spec;
   if (!address) return undefined;
+  const byName = service.resolution === 'dns' || service.resolution === 'dns-round-robin';
   if (isUnix(address)) {
+    // A cluster that resolves names has no sockets.
+    if (byName) return undefined;
     return endpointAt(owner, address.slice(unixPrefix.length), 0, { unixSocket: true });
   }
   // Only Envoy's DNS clusters can resolve names.
-  if (!isIp(address) && service.resolution !== 'dns' && service.resolution !== 'dns-round-robin') {
-    return undefined;
-  }
+  if (!isIp(address) && !byName) return undefined;
   const number = workloadPort(spec.ports, port);
   return number === undefined ? undefined : endpointAt(owner, address, number);
 }

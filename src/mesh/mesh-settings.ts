@@ -38,7 +38,10 @@ export function meshSettings(resource?: Resource): MeshSettings {
 
 const settingsOf = memoize((config: MeshConfigSpec): MeshSettings => {
   return {
-    outboundTrafficPolicy: config.outboundTrafficPolicy?.mode ?? 'ALLOW_ANY',
+    // REGISTRY_ONLY is the zero value of the message, ALLOW_ANY the default of the field that holds it.
+    outboundTrafficPolicy: config.outboundTrafficPolicy
+      ? (config.outboundTrafficPolicy.mode ?? 'REGISTRY_ONLY')
+      : 'ALLOW_ANY',
     inboundTrafficPolicy: config.inboundTrafficPolicy?.mode ?? 'PASSTHROUGH',
     proxyListenPort: config.proxyListenPort ?? 15001,
     proxyInboundListenPort: config.proxyInboundListenPort ?? 15006,

@@ -84,6 +84,8 @@ export interface InboundPort {
   listener?: InboundListenerSettings;
   /** Limits that a Sidecar sets; those of the service's DestinationRule when absent. */
   connectionPool?: ConnectionPool;
+  /** Of Sidecar.ingress: the service that leads to this port as well, whose DestinationRule counts here. */
+  selectedBy?: Service;
 }
 
 /** How one port is served, where a Sidecar says so. */

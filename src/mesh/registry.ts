@@ -86,14 +86,16 @@ function sameEntries(change: Replacement<Resource>, before: Registry): Amended[]
   return changed;
 }
 
-/** One entry for each host of a namespace, in the order of its oldest definition. */
+/** One entry for each host of a namespace. v1 Services come first, whatever their age. */
 function joined(
   resources: readonly Resource[],
   settings: MeshSettings,
   previous: Registry | undefined,
 ): RegistryEntry[] {
   const hosts = new Map<string, RegistryEntry>();
-  for (const resource of resources) {
+  const isService = ({ kind }: Resource) => kind === 'Service';
+  const others = resources.filter((resource) => !isService(resource));
+  for (const resource of [...resources.filter(isService), ...others]) {
     for (const next of entriesOf(resource, settings, previous)) {
       const key = `${resource.namespace}/${next.service.hostname}`;
       const existing = hosts.get(key);
@@ -145,12 +147,12 @@ function equalBefore(made: Service, previous: Registry | undefined): Service | u
 /**
  * The older of two definitions counts, but a v1 Service counts before a ServiceEntry, so that nobody takes a host
  * away from a Service. The endpoints of ServiceEntries of one resolution come together, whatever else they differ in
- * (Istio's endpoint index is by host and namespace); ports and addresses only where they are alike.
+ * (Istio's endpoint index is by host and namespace), and so do those of a ServiceEntry and a Service; ports only where
+ * ServiceEntries are alike, addresses also where all ports are known.
  */
 const join = memoize((existing: RegistryEntry, next: RegistryEntry): RegistryEntry => {
   const [a, b] = [existing.service, next.service];
-  if (a.registry === 'kubernetes') return existing;
-  if (b.registry === 'kubernetes') return next;
+  if (a.registry === 'kubernetes') return withEndpointsOf(existing, next);
   if (a.resolution !== b.resolution) return existing;
   const alike =
     visibilityKey(a) === visibilityKey(b) &&
@@ -158,8 +160,9 @@ const join = memoize((existing: RegistryEntry, next: RegistryEntry): RegistryEnt
     sameLabels(a.selector, b.selector);
   const numbers = new Set(a.ports.map(({ number }) => number));
   const added = alike ? b.ports.filter(({ number }) => !numbers.has(number)) : [];
+  const known = alike || b.ports.every(({ number }) => numbers.has(number));
   // One without addresses stands at the wildcard, which must not be lost.
-  const called = alike && a.addresses.length > 0 ? b.addresses : [];
+  const called = known && a.addresses.length > 0 ? b.addresses : [];
   const addresses = [...new Set([...a.addresses, ...called])];
   const same = added.length === 0 && addresses.length === a.addresses.length;
   return {
@@ -167,6 +170,12 @@ const join = memoize((existing: RegistryEntry, next: RegistryEntry): RegistryEnt
     definitions: [...existing.definitions, ...next.definitions],
   };
 });
+
+/** A v1 Service with the ServiceEntries of its host; they add nothing but endpoints, as workloads outside Kubernetes. */
+function withEndpointsOf(service: RegistryEntry, other: RegistryEntry): RegistryEntry {
+  if (service.service.resolution !== 'static') return service;
+  return { ...service, definitions: [...service.definitions, ...other.definitions] };
+}
 
 function visibilityKey({ visibility }: Service): string {
   return visibility === '*' ? '*' : [...visibility].sort(compareText).join(',');

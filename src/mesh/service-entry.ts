@@ -19,7 +19,8 @@ const resolutions: Readonly<Record<string, Resolution>> = {
 export const serviceEntryServices = memoize(
   (settings: MeshSettings, resource: Resource): readonly Service[] => {
     const spec = resource.spec as ServiceEntrySpec;
-    const selector = spec.workloadSelector?.labels;
+    // Without labels it selects all of the namespace.
+    const selector = spec.workloadSelector && (spec.workloadSelector.labels ?? {});
     const { namespace } = resource;
     const shared = {
       registry: 'external' as const,
@@ -29,7 +30,7 @@ export const serviceEntryServices = memoize(
       // The default of the API.
       resolution: resolutions[spec.resolution ?? 'NONE'] ?? 'none',
       meshExternal: spec.location !== 'MESH_INTERNAL',
-      ...(selector !== undefined && Object.keys(selector).length > 0 ? { selector } : {}),
+      ...(selector && { selector }),
       ...(spec.subjectAltNames?.length && { subjectAltNames: spec.subjectAltNames }),
       visibility: resolveVisibility(spec.exportTo, namespace, settings.defaultServiceVisibility),
       labels: resource.labels,

@@ -53,7 +53,7 @@ export interface Service {
   resolution: Resolution;
   /** ServiceEntry location MESH_EXTERNAL. */
   meshExternal: boolean;
-  /** Labels that select its workloads; absent when endpoints are given by hand. */
+  /** Labels that select its workloads, all of the namespace when there are none; absent: endpoints are given by hand. */
   selector?: Readonly<Record<string, string>>;
   /** endpoints count as ready whatever they say (v1 Service publishNotReadyAddresses). */
   publishNotReady?: boolean;

@@ -35,6 +35,21 @@ export const ingressPorts = memoize((sidecar: Sidecar): readonly InboundPort[] |
   return ports.sort((a, b) => a.targetPort - b.targetPort);
 });
 
+/** Ports of a Sidecar with the services that lead to them, the oldest of each; `served` is sorted by age. */
+export function withServices(
+  ports: readonly InboundPort[],
+  served: readonly InboundPort[],
+): readonly InboundPort[] {
+  return ports.map((port) => {
+    const found = served.find(({ targetPort }) => targetPort === port.targetPort);
+    return found === undefined ? port : selectedPort(port, found.service);
+  });
+}
+
+const selectedPort = memoize(
+  (port: InboundPort, selectedBy: Service): InboundPort => ({ ...port, selectedBy }),
+);
+
 /** What the application speaks behind a sidecar that terminates TLS. */
 function withoutTls(protocol: Protocol): Protocol {
   if (protocol === 'HTTPS') return 'HTTP';

@@ -28,7 +28,7 @@ import type { VirtualService } from './rules.js';
 import { type KeyedScope, outboundScope, untouchedScope } from './scope.js';
 import { type Secrets, secretsOf, withGranted } from './secret.js';
 import { type Sidecar, sidecarOf } from './sidecar.js';
-import { ingressPorts } from './sidecar-ingress.js';
+import { ingressPorts, withServices } from './sidecar-ingress.js';
 import { settingsOfSidecar } from './sidecar-settings.js';
 
 /** A view that was made, and what of the mesh it was made of. */
@@ -231,8 +231,8 @@ function inboundScope(
 ): InboundScope {
   if (proxy.type === 'router') return last ?? { ports: [], ips: proxy.ips };
   const own = sidecar && ingressPorts(sidecar);
-  const served = own === undefined || proxy.localCluster ? inboundPorts(mesh, proxy) : [];
-  const ports = sameOr(last?.ports, own ?? served);
+  const served = inboundPorts(mesh, proxy);
+  const ports = sameOr(last?.ports, own ? withServices(own, served) : served);
   const peers = proxy.localCluster ? peersOf(mesh, served) : undefined;
   const pool = own === undefined ? sidecar?.inboundConnectionPool : undefined;
   const same =
@@ -271,6 +271,7 @@ function patchKey({ source: { kind, namespace, name }, index }: EnvoyFilterPatch
   return `${kind}/${namespace}/${name}#${index}`;
 }
 
-function portKey({ service, port, targetPort }: InboundPort): string {
-  return `${service.namespace}/${service.hostname}:${port.number}:${targetPort}`;
+function portKey({ service, port, targetPort, selectedBy }: InboundPort): string {
+  const by = selectedBy === undefined ? '' : `:${selectedBy.hostname}`;
+  return `${service.namespace}/${service.hostname}:${port.number}:${targetPort}${by}`;
 }

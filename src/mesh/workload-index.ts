@@ -17,6 +17,7 @@ export const asUnhealthy = memoize(
 
 /** Index of one namespace's WorkloadEntries, oldest first. */
 export interface WorkloadIndex {
+  all: readonly WorkloadEntry[];
   /** `key=value` -> entries with that label. */
   byLabel: ReadonlyMap<string, readonly WorkloadEntry[]>;
   /** The oldest entry of each address. */
@@ -37,7 +38,7 @@ export const workloadIndex = memoize((entries: readonly Resource[]): WorkloadInd
       else group.push(entry);
     }
   }
-  return { byLabel, byAddress };
+  return { all: entries as readonly WorkloadEntry[], byLabel, byAddress };
 });
 
 /** Labels that selectors and subsets see: those of the spec and of the metadata; the latter's win, as in Istio. */
@@ -51,18 +52,18 @@ const labelsOf = memoize((spec: WorkloadEntrySpec, own: WorkloadEntry['labels'])
   ...own,
 }));
 
-/** The entries that have all labels of the selector; none for an empty selector. */
+/** The entries that have all labels of the selector. */
 export function selectWorkloads(
   index: WorkloadIndex,
   selector: Readonly<Record<string, string>>,
 ): readonly WorkloadEntry[] {
-  let fewest: readonly WorkloadEntry[] | undefined;
+  let fewest = index.all;
   for (const [key, value] of Object.entries(selector)) {
     const group = index.byLabel.get(`${key}=${value}`);
     if (group === undefined) return [];
-    if (fewest === undefined || group.length < fewest.length) fewest = group;
+    if (group.length < fewest.length) fewest = group;
   }
-  return (fewest ?? []).filter((entry) => selects(selector, workloadLabels(entry)));
+  return fewest.filter((entry) => hasLabels(workloadLabels(entry), selector));
 }
 
 /** Those of them that are endpoints: not the ones whose probe fails, as in Istio. */

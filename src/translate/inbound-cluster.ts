@@ -30,8 +30,8 @@ export function inboundClusters(view: ProxyView): readonly Cluster[] {
     else same.push(port);
   }
   return [...byPort.values()].map((ports) => {
-    const host = ports[0]?.service.hostname;
-    const rule = rulesByHost(outbound.services).get(host ?? '');
+    const { service, selectedBy } = ports[0] as InboundPort;
+    const rule = rulesByHost(outbound.services).get((selectedBy ?? service).hostname);
     const bound = isBound(ports[0] as InboundPort, proxy.interceptionMode);
     const local = bound || settings.inboundTrafficPolicy === 'LOCALHOST';
     const own = bound ? inbound.ips[0] : undefined;
@@ -63,6 +63,7 @@ const inboundCluster = memoize(
   ): Cluster => {
     const first = ports[0] as InboundPort;
     const name = inboundClusterName(first.targetPort);
+    const service = first.selectedBy ?? first.service;
     const pool =
       first.connectionPool ??
       ofSidecar ??
@@ -77,7 +78,10 @@ const inboundCluster = memoize(
     });
     return {
       name,
-      alt_stat_name: clusterStatName(name, settings.config.inboundClusterStatName, first),
+      alt_stat_name: clusterStatName(name, settings.config.inboundClusterStatName, {
+        ...first,
+        service,
+      }),
       ...whereTo(name, first, { local, ipv4, ipv6, own }),
       connect_timeout: toDuration(pool?.tcp?.connectTimeout ?? settings.connectTimeoutMs),
       common_lb_config: {},
@@ -85,7 +89,7 @@ const inboundCluster = memoize(
       ...(keepalive && { upstream_connection_options: keepalive }),
       ...(http && { typed_extension_protocol_options: http }),
       metadata: istioMetadata({
-        services: servicesOf(first, ports),
+        services: first.selectedBy ? [service] : servicesOf(first, ports),
         rule: rule?.trafficPolicy && rule,
       }),
     };
@@ -128,8 +132,10 @@ function targetAddress(
   endpoint: { address: string } | undefined,
   { local, ipv4, ipv6, own }: Way,
 ): string {
-  const loopback = local ? (ipv4 || !ipv6 ? '127.0.0.1' : '::1') : '';
-  return endpoint === undefined ? loopback : endpoint.address || own || '';
+  const loopback = ipv4 || !ipv6 ? '127.0.0.1' : '::1';
+  if (endpoint === undefined) return local ? loopback : '';
+  if (endpoint.address === '') return own ?? '';
+  return endpoint.address === '::1' && ipv6 ? '::1' : loopback;
 }
 
 /** Where the application of a bound port is called; undefined for a Unix socket. */
