@@ -6,7 +6,7 @@ import type { NamespaceChoice, ParentRef } from './gateway-api-values.js';
 import type { KubernetesGatewaySpec, Listener } from './kubernetes-gateway.js';
 import { hostProblem, isAddress, isDnsSubdomain, wildcardHostProblem } from './names.js';
 import type { FieldPath } from './problem.js';
-import { report } from './value-check.js';
+import { checkSelector, report } from './value-check.js';
 
 /** Checks a Gateway of the Gateway API. */
 export const checkKubernetesGateway: Check<KubernetesGatewaySpec> = (spec, findings) => {
@@ -58,16 +58,7 @@ function checkNamespaces(findings: Findings, path: FieldPath, choice?: Namespace
   if (choice?.from === 'Selector' && !choice.selector) {
     findings.missing([...path, 'selector'], 'from: Selector needs a selector');
   }
-  for (const [i, { operator, values = [] }] of (
-    choice?.selector?.matchExpressions ?? []
-  ).entries()) {
-    const at = [...path, 'selector', 'matchExpressions', i];
-    if (operator === 'In' || operator === 'NotIn') {
-      if (values.length === 0) findings.missing([...at, 'values'], `${operator} needs values`);
-    } else if (operator !== 'Exists' && operator !== 'DoesNotExist') {
-      findings.invalid([...at, 'operator'], 'In, NotIn, Exists or DoesNotExist');
-    }
-  }
+  checkSelector(findings, [...path, 'selector'], choice?.selector);
 }
 
 /** A host with or without `*.` before it; no address. */

@@ -12,7 +12,7 @@ import {
   checkTcpKeepalive,
   checkTls,
 } from './traffic-policy-check.js';
-import { checkDuration, checkOneOf, report } from './value-check.js';
+import { checkDuration, checkOneOf, checkSelector, report } from './value-check.js';
 
 const providers = [
   'envoyExtAuthzHttp',
@@ -104,6 +104,15 @@ function textsIn(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
+function checkVisibility({ serviceEntryVisibility }: MeshConfigSpec, findings: Findings): void {
+  for (const [i, { matchingRules = [] }] of (serviceEntryVisibility?.policies ?? []).entries()) {
+    const path = ['serviceEntryVisibility', 'policies', i, 'matchingRules'];
+    for (const [j, { namespaceSelector }] of matchingRules.entries()) {
+      checkSelector(findings, [...path, j, 'namespaceSelector'], namespaceSelector);
+    }
+  }
+}
+
 /** Checks MeshConfig beyond its schema. */
 export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
   checkLogFormat(spec, findings);
@@ -145,4 +154,5 @@ export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
   checkConnectionPool(findings, ['defaultTrafficPolicy', 'connectionPool'], connectionPool);
   checkOutlierDetection(findings, ['defaultTrafficPolicy', 'outlierDetection'], outlierDetection);
   checkProviders(spec, findings);
+  checkVisibility(spec, findings);
 };

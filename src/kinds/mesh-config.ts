@@ -27,15 +27,19 @@ const tlsParameters = message({
   cipherSuites: strings,
 });
 
+const visibility = enumeration(['VISIBILITY_UNSPECIFIED', 'NONE', 'NAMESPACE', 'PUBLIC']);
+
 const serviceEntryVisibility = message({
-  defaultVisibility: enumeration(['VISIBILITY_UNSPECIFIED', 'NONE', 'NAMESPACE', 'PUBLIC']),
-  applyToSidecars: bool,
+  defaultVisibility: visibility.describe('where no policy matches'),
+  applyToSidecars: bool.describe('without it nothing here has an effect on sidecars and gateways'),
   policies: list(
     message({
-      visibility: enumeration(['VISIBILITY_UNSPECIFIED', 'NONE', 'NAMESPACE', 'PUBLIC']),
-      matchingRules: list(message({ namespaceSelector: labelSelector })),
+      visibility: visibility.describe('nobody, the own namespace, or whom exportTo says'),
+      matchingRules: list(
+        message({ namespaceSelector: labelSelector.describe('labels of the Namespace') }),
+      ).describe('all of them must match'),
     }),
-  ),
+  ).describe('the first that matches counts'),
 });
 
 /** Listeners, policies and defaults that fairlead acts on. */
@@ -67,6 +71,9 @@ const traffic = {
   defaultServiceExportTo: strings.describe('exportTo of Services and ServiceEntries without one'),
   defaultVirtualServiceExportTo: strings.describe('exportTo of VirtualServices without one'),
   defaultDestinationRuleExportTo: strings.describe('exportTo of DestinationRules without one'),
+  serviceEntryVisibility: serviceEntryVisibility.describe(
+    'how far ServiceEntries of a namespace are seen, whatever their exportTo',
+  ),
   rootNamespace: string.describe('namespace whose rules hold for the mesh (istio-system)'),
   dnsRefreshRate: duration.describe('dns_refresh_rate of DNS clusters (60s)'),
   h2UpgradePolicy: enumeration(['DO_NOT_UPGRADE', 'UPGRADE']).describe(
@@ -194,14 +201,7 @@ const ignored = {
     ),
     oneCluster,
   ),
-  discoverySelectors: noEffect(
-    list(labelSelector),
-    'They go by the labels of Namespaces, which are not read; what is in the directory is the mesh.',
-  ),
-  serviceEntryVisibility: noEffect(
-    serviceEntryVisibility,
-    'It goes by the labels of Namespaces, which are not read; exportTo of ServiceEntries counts.',
-  ),
+  discoverySelectors: noEffect(list(labelSelector), 'What is in the directory is the mesh.'),
   enablePrometheusMerge: noEffect(bool, agent),
   verifyCertificateAtClient: noEffect(bool, 'Istio has given it up.'),
   certificates: noEffect(

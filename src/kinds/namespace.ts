@@ -6,8 +6,9 @@ import { bool, stringMap, strings } from './values.js';
 
 /** Opening of the page in docs/kinds/. */
 export const namespaceDoc = [
-  'A Namespace of Kubernetes: its labels are what selectors of Gateways look at. Namespaces need not be declared; all have',
-  'the label `kubernetes.io/metadata.name`.',
+  'A Namespace of Kubernetes: its labels are what selectors of Gateways and MeshConfig look at. Namespaces need not be',
+  'declared; all have the label `kubernetes.io/metadata.name`. The annotation `networking.istio.io/traffic-distribution`',
+  'holds for Services and ServiceEntries of the namespace that say nothing of it themselves.',
 ].join('\n');
 
 /** The spec of a Namespace. */

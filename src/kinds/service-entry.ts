@@ -21,7 +21,9 @@ const servicePort = message(
 /** Opening of the page in docs/kinds/. */
 export const serviceEntryDoc = [
   'Services that no other registry has: hosts outside the mesh, or workloads on machines.',
-  'Endpoints stand in the entry itself, or are WorkloadEntries that it selects.',
+  'Endpoints stand in the entry itself, or are WorkloadEntries that it selects. Annotations: that of',
+  '`networking.istio.io/traffic-distribution` (PreferSameZone, PreferSameNode) makes near endpoints preferred;',
+  '`istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT` races connections to all addresses of a DNS name.',
 ].join('\n');
 
 /** The spec of a ServiceEntry. */

@@ -88,3 +88,24 @@ export function checkOneOf<T extends object>(
   }
   return set;
 }
+
+interface Expression {
+  operator?: string | undefined;
+  values?: readonly string[] | undefined;
+}
+
+/** Checks the expressions of a selector of Kubernetes. */
+export function checkSelector(
+  findings: Findings,
+  path: FieldPath,
+  selector: { matchExpressions?: readonly Expression[] | undefined } | undefined,
+): void {
+  for (const [i, { operator, values = [] }] of (selector?.matchExpressions ?? []).entries()) {
+    const at = [...path, 'matchExpressions', i];
+    if (operator === 'In' || operator === 'NotIn') {
+      if (values.length === 0) findings.missing([...at, 'values'], `${operator} needs values`);
+    } else if (operator !== 'Exists' && operator !== 'DoesNotExist') {
+      findings.invalid([...at, 'operator'], 'In, NotIn, Exists or DoesNotExist');
+    }
+  }
+}

@@ -70,11 +70,14 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
   const sorted = sortKinds(resources, before?.sorted);
   // The last in path order counts (DESIGN.md), which is the youngest here.
   const settings = meshSettings(sorted.MeshConfig.sorted.at(-1));
+  const namespaces = sorted.Namespace.sorted;
   const registryResources = sameOr(before?.registryResources, mergeByAge(sorted));
   const registry =
-    before?.registryResources === registryResources && previous?.settings === settings
+    before?.registryResources === registryResources &&
+    previous?.settings === settings &&
+    before.registry.namespaces === namespaces
       ? before.registry
-      : buildRegistry(registryResources, settings, before?.registry);
+      : buildRegistry(registryResources, { settings, namespaces }, before?.registry);
   const gatewayApi = buildGatewayApi(
     gatewayApiInput(sorted, settings, registry),
     previous?.gatewayApi,

@@ -156,7 +156,10 @@ function serviceEndpoints(inputs: Inputs, before: ServiceEndpoints | undefined):
   for (const port of inputs.entry.service.ports) {
     if (port.protocol === 'UDP') continue;
     const old = before?.byPort.get(port.number);
-    const next = keepEqual(old, distinct(endpointsOfPort(inputs, port)));
+    const found = endpointsOfPort(inputs, port);
+    // Envoy takes one name in such a cluster: that of the oldest definition, as in Istio.
+    const one = inputs.entry.service.resolution === 'dns-round-robin';
+    const next = keepEqual(old, distinct(one ? found.slice(0, 1) : found));
     if (next !== old) same = false;
     byPort.set(port.number, next);
   }

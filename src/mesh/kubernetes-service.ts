@@ -4,53 +4,51 @@ import type { ServiceSpec } from '../kinds/service.js';
 import { memoize } from '../lib/memo.js';
 import { serviceHostName } from './host-name.js';
 import type { MeshSettings } from './mesh-settings.js';
+import type { NamespaceDefaults } from './namespace-defaults.js';
 import { kubernetesProtocol } from './protocol.js';
 import type { Service, ServicePort } from './service.js';
+import { trafficDistribution } from './traffic-distribution.js';
 import { resolveVisibility } from './visibility.js';
 
 /** Comma-separated exportTo of a v1 Service (Istio, annotation reference). */
 const exportToAnnotation = 'networking.istio.io/exportTo';
 
-/** Istio's form of trafficDistribution from before Kubernetes had the field. */
-const distributionAnnotation = 'networking.istio.io/traffic-distribution';
-
-/** PreferClose is the older name of the first. */
-const distributions = new Map<string, NonNullable<Service['trafficDistribution']>>([
-  ['preferclose', 'PreferSameZone'],
-  ['prefersamezone', 'PreferSameZone'],
-  ['prefersamenode', 'PreferSameNode'],
-]);
-
-/** The service that a v1 Service is; the same object for the same resource and settings. */
-export const kubernetesService = memoize((settings: MeshSettings, resource: Resource): Service => {
-  const spec = resource.spec as ServiceSpec;
-  const headless = spec.clusterIP === 'None';
-  const external = spec.type === 'ExternalName' ? spec.externalName : undefined;
-  return {
-    hostname: serviceHostName(resource.name, resource.namespace, settings.domainSuffix),
-    namespace: resource.namespace,
-    name: resource.name,
-    registry: 'kubernetes',
-    addresses: external !== undefined || headless ? [] : addressesOf(spec),
-    headless,
-    ports: (spec.ports ?? []).map(servicePort),
-    // Istio's Passthrough: the client has chosen the endpoint by DNS.
-    resolution: external !== undefined ? 'dns' : headless ? 'none' : 'static',
-    meshExternal: external !== undefined,
-    ...(hasKeys(spec.selector) && external === undefined ? { selector: spec.selector } : {}),
-    ...(spec.publishNotReadyAddresses ? { publishNotReady: true } : {}),
-    ...trafficDistribution(resource as Resource<ServiceSpec>),
-    ...(external === undefined ? {} : { externalName: external.replace(/\.$/, '') }),
-    visibility: resolveVisibility(
-      annotated(resource.annotations[exportToAnnotation]),
-      resource.namespace,
-      settings.defaultServiceVisibility,
-    ),
-    labels: resource.labels,
-    age: resource.age,
-    source: { kind: resource.kind, namespace: resource.namespace, name: resource.name },
-  };
-});
+/** The service that a v1 Service is; the same object for the same resource, settings and defaults of its namespace. */
+export const kubernetesService = memoize(
+  (settings: MeshSettings, resource: Resource, defaults: NamespaceDefaults): Service => {
+    const spec = resource.spec as ServiceSpec;
+    const headless = spec.clusterIP === 'None';
+    const external = spec.type === 'ExternalName' ? spec.externalName : undefined;
+    return {
+      hostname: serviceHostName(resource.name, resource.namespace, settings.domainSuffix),
+      namespace: resource.namespace,
+      name: resource.name,
+      registry: 'kubernetes',
+      addresses: external !== undefined || headless ? [] : addressesOf(spec),
+      headless,
+      ports: (spec.ports ?? []).map(servicePort),
+      // Istio's Passthrough: the client has chosen the endpoint by DNS.
+      resolution: external !== undefined ? 'dns' : headless ? 'none' : 'static',
+      meshExternal: external !== undefined,
+      ...(hasKeys(spec.selector) && external === undefined ? { selector: spec.selector } : {}),
+      ...(spec.publishNotReadyAddresses ? { publishNotReady: true } : {}),
+      ...trafficDistribution(
+        spec.trafficDistribution,
+        resource.annotations,
+        defaults.trafficDistribution,
+      ),
+      ...(external === undefined ? {} : { externalName: external.replace(/\.$/, '') }),
+      visibility: resolveVisibility(
+        annotated(resource.annotations[exportToAnnotation]),
+        resource.namespace,
+        settings.defaultServiceVisibility,
+      ),
+      labels: resource.labels,
+      age: resource.age,
+      source: { kind: resource.kind, namespace: resource.namespace, name: resource.name },
+    };
+  },
+);
 
 function addressesOf(spec: ServiceSpec): readonly string[] {
   if (spec.clusterIPs !== undefined && spec.clusterIPs.length > 0) return spec.clusterIPs;
@@ -65,14 +63,6 @@ function servicePort(port: NonNullable<ServiceSpec['ports']>[number]): ServicePo
     // Kubernetes writes 0 or "" for "the same as port".
     ...(port.targetPort ? { targetPort: port.targetPort } : {}),
   };
-}
-
-/** The field, else the annotation; an unknown value is none. */
-function trafficDistribution({ spec, annotations }: Resource<ServiceSpec>) {
-  const ofField = distributions.get(spec.trafficDistribution?.toLowerCase() ?? '');
-  const ofAnnotation = distributions.get(annotations[distributionAnnotation]?.toLowerCase() ?? '');
-  const chosen = ofField ?? ofAnnotation;
-  return chosen === undefined ? {} : { trafficDistribution: chosen };
 }
 
 function annotated(value: string | undefined): readonly string[] | undefined {

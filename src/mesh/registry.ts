@@ -7,6 +7,7 @@ import { type Replacement, regrouped, replaceAll, replacements } from '../lib/re
 import { withAutoAddresses } from './auto-addresses.js';
 import { kubernetesService } from './kubernetes-service.js';
 import type { MeshSettings } from './mesh-settings.js';
+import { type NamespaceDefaults, namespaceDefaults } from './namespace-defaults.js';
 import { byAge, compareText, groupBy } from './order.js';
 import type { RegistryEntry } from './registry-entry.js';
 import type { Service } from './service.js';
@@ -16,6 +17,7 @@ import { serviceEntryServices } from './service-entry.js';
 export interface Registry {
   /** What it was made with and of. */
   settings: MeshSettings;
+  namespaces: readonly Resource[];
   resources: readonly Resource[];
   /** Oldest first. */
   entries: readonly RegistryEntry[];
@@ -25,21 +27,25 @@ export interface Registry {
   byNamespace: ReadonlyMap<string, readonly RegistryEntry[]>;
 }
 
-/** Builds the registry from v1 Services and ServiceEntries, oldest first. */
+/** Builds the registry from v1 Services and ServiceEntries, oldest first, and the Namespaces that are written down. */
 export function buildRegistry(
   resources: readonly Resource[],
-  settings: MeshSettings,
+  { settings, namespaces }: Pick<Registry, 'settings' | 'namespaces'>,
   previous?: Registry,
 ): Registry {
   const before = previous?.settings === settings ? previous : undefined;
-  const amended = before && withSameServices(resources, before);
+  const amended =
+    before?.namespaces === namespaces ? withSameServices(resources, before) : undefined;
   if (amended !== undefined) return amended;
-  const named = withAliases(joined(resources, settings, before)).filter(mayBeCalled(settings));
+  const origin = originOf(settings, namespaces, before);
+  const defined = joined(resources, (resource) => entriesOf(resource, origin(resource)));
+  const named = withAliases(defined).filter(mayBeCalled(settings));
   const found = named.sort(byServiceAge);
   const entries = withAutoAddresses(found);
   const services = entries.map(({ service }) => service);
   return {
     settings,
+    namespaces,
     resources,
     entries,
     services,
@@ -71,7 +77,9 @@ function withSameServices(resources: readonly Resource[], before: Registry): Reg
 }
 
 function sameEntries(change: Replacement<Resource>, before: Registry): Amended[] | undefined {
-  const defined = entriesOf(change.after, before.settings, before);
+  const { settings, namespaces } = before;
+  const origin = originOf(settings, namespaces, before);
+  const defined = entriesOf(change.after, origin(change.after));
   const entries = (before.byNamespace.get(change.before.namespace) ?? []).filter(
     ({ definitions }) => definitions.some(({ resource }) => resource === change.before),
   );
@@ -89,14 +97,13 @@ function sameEntries(change: Replacement<Resource>, before: Registry): Amended[]
 /** One entry for each host of a namespace. v1 Services come first, whatever their age. */
 function joined(
   resources: readonly Resource[],
-  settings: MeshSettings,
-  previous: Registry | undefined,
+  entriesOf: (resource: Resource) => readonly RegistryEntry[],
 ): RegistryEntry[] {
   const hosts = new Map<string, RegistryEntry>();
   const isService = ({ kind }: Resource) => kind === 'Service';
   const others = resources.filter((resource) => !isService(resource));
   for (const resource of [...resources.filter(isService), ...others]) {
-    for (const next of entriesOf(resource, settings, previous)) {
+    for (const next of entriesOf(resource)) {
       const key = `${resource.namespace}/${next.service.hostname}`;
       const existing = hosts.get(key);
       const entry = existing === undefined ? next : join(existing, next);
@@ -110,29 +117,43 @@ interface Defined {
   entries?: readonly RegistryEntry[];
 }
 
-const definedBy = memoize((_settings: MeshSettings, _resource: Resource): Defined => ({}));
+const definedBy = memoize(
+  (_settings: MeshSettings, _resource: Resource, _defaults: NamespaceDefaults): Defined => ({}),
+);
+
+/** What the services of a resource are made with. */
+interface Origin {
+  settings: MeshSettings;
+  defaults: NamespaceDefaults;
+  previous: Registry | undefined;
+}
+
+function originOf(
+  settings: MeshSettings,
+  namespaces: readonly Resource[],
+  previous: Registry | undefined,
+): (resource: Resource) => Origin {
+  const defaults = namespaceDefaults(namespaces, settings);
+  return ({ namespace }) => ({ settings, defaults: defaults(namespace), previous });
+}
 
 /**
  * The services that a resource defines. An edit that leaves a service equal, as one of the endpoints of a ServiceEntry
  * does, leaves it the same object, so that nothing is made of it again.
  */
-function entriesOf(
-  resource: Resource,
-  settings: MeshSettings,
-  previous: Registry | undefined,
-): readonly RegistryEntry[] {
-  const defined = definedBy(settings, resource);
-  defined.entries ??= servicesOf(resource, settings).map((made) => {
-    const service = equalBefore(made, previous) ?? made;
+function entriesOf(resource: Resource, origin: Origin): readonly RegistryEntry[] {
+  const defined = definedBy(origin.settings, resource, origin.defaults);
+  defined.entries ??= servicesOf(resource, origin).map((made) => {
+    const service = equalBefore(made, origin.previous) ?? made;
     return { service, definitions: [{ service, resource }] };
   });
   return defined.entries;
 }
 
-function servicesOf(resource: Resource, settings: MeshSettings): readonly Service[] {
+function servicesOf(resource: Resource, { settings, defaults }: Origin): readonly Service[] {
   return resource.kind === 'Service'
-    ? [kubernetesService(settings, resource)]
-    : serviceEntryServices(settings, resource);
+    ? [kubernetesService(settings, resource, defaults)]
+    : serviceEntryServices(settings, resource, defaults);
 }
 
 function equalBefore(made: Service, previous: Registry | undefined): Service | undefined {

@@ -4,9 +4,11 @@ import type { Resource } from '../kinds/resource.js';
 import type { ServiceEntrySpec } from '../kinds/service-entry.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from './mesh-settings.js';
+import type { NamespaceDefaults } from './namespace-defaults.js';
 import { serviceEntryProtocol } from './protocol.js';
 import type { Resolution, Service, ServicePort } from './service.js';
-import { resolveVisibility } from './visibility.js';
+import { trafficDistribution } from './traffic-distribution.js';
+import { resolveVisibility, seenAtMost } from './visibility.js';
 
 const resolutions: Readonly<Record<string, Resolution>> = {
   STATIC: 'static',
@@ -15,9 +17,12 @@ const resolutions: Readonly<Record<string, Resolution>> = {
   DYNAMIC_DNS: 'dynamic-dns',
 };
 
-/** The services of a ServiceEntry, in the order of `hosts`; the same array for the same resource and settings. */
+/** Races connections to all addresses of a name (Istio, ServiceEntry). */
+const connectStrategy = 'istio.io/connect-strategy';
+
+/** The services of a ServiceEntry, in the order of `hosts`; the same array for the same resource, settings and defaults. */
 export const serviceEntryServices = memoize(
-  (settings: MeshSettings, resource: Resource): readonly Service[] => {
+  (settings: MeshSettings, resource: Resource, defaults: NamespaceDefaults): readonly Service[] => {
     const spec = resource.spec as ServiceEntrySpec;
     // Without labels it selects all of the namespace.
     const selector = spec.workloadSelector && (spec.workloadSelector.labels ?? {});
@@ -27,12 +32,16 @@ export const serviceEntryServices = memoize(
       addresses: (spec.addresses ?? []).map(withoutFullMask),
       headless: false,
       ports: (spec.ports ?? []).map(servicePort),
-      // The default of the API.
-      resolution: resolutions[spec.resolution ?? 'NONE'] ?? 'none',
+      ...resolutionOf(resource as Resource<ServiceEntrySpec>),
       meshExternal: spec.location !== 'MESH_INTERNAL',
       ...(selector && { selector }),
       ...(spec.subjectAltNames?.length && { subjectAltNames: spec.subjectAltNames }),
-      visibility: resolveVisibility(spec.exportTo, namespace, settings.defaultServiceVisibility),
+      ...trafficDistribution(undefined, resource.annotations, defaults.trafficDistribution),
+      visibility: seenAtMost(
+        resolveVisibility(spec.exportTo, namespace, settings.defaultServiceVisibility),
+        namespace,
+        defaults.entriesSeen,
+      ),
       labels: resource.labels,
       age: resource.age,
       source: { kind: resource.kind, namespace, name: resource.name },
@@ -42,6 +51,23 @@ export const serviceEntryServices = memoize(
     return hosts.map((host) => ({ hostname: host, namespace, name: host, ...shared }));
   },
 );
+
+/**
+ * How endpoints are found. Connections can only be raced to the addresses of one name, which Envoy then holds as one
+ * host (LOGICAL_DNS).
+ */
+function resolutionOf({
+  spec,
+  annotations,
+}: Resource<ServiceEntrySpec>): Pick<Service, 'resolution' | 'racesAddresses'> {
+  // NONE is the default of the API.
+  const resolution = resolutions[spec.resolution ?? 'NONE'] ?? 'none';
+  const isRaced = annotations[connectStrategy]?.toUpperCase() === 'RACE_FIRST_TCP_CONNECT';
+  const byName = resolution === 'dns' || resolution === 'dns-round-robin';
+  const isOne = (spec.endpoints?.length ?? 0) <= 1 && !spec.workloadSelector;
+  if (!isRaced || !byName || !isOne) return { resolution };
+  return { resolution: 'dns-round-robin', racesAddresses: true };
+}
 
 function servicePort(port: NonNullable<ServiceEntrySpec['ports']>[number]): ServicePort {
   return {

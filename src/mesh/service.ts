@@ -63,6 +63,8 @@ export interface Service {
   externalName?: string;
   /** Hosts of v1 Services of type ExternalName that stand for this one; domains of its virtual hosts, as in Istio. */
   aliases?: readonly string[];
+  /** Connections to all addresses of the name are raced, of both families (ServiceEntry, `istio.io/connect-strategy`). */
+  racesAddresses?: true;
   /** Names that the certificate of its servers may have (ServiceEntry subjectAltNames). */
   subjectAltNames?: readonly string[];
   visibility: Visibility;

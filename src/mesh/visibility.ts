@@ -22,6 +22,16 @@ export function resolveVisibility(
   return new Set(entries.map((entry) => (entry === '.' ? namespace : entry)));
 }
 
+/** What is left of it where MeshConfig.serviceEntryVisibility lets see no more than `limit`. */
+export function seenAtMost(
+  visibility: Visibility,
+  namespace: string,
+  limit: 'PUBLIC' | 'NAMESPACE' | 'NONE',
+): Visibility {
+  if (limit === 'PUBLIC') return visibility;
+  return limit === 'NAMESPACE' && isVisible(visibility, namespace) ? new Set([namespace]) : nobody;
+}
+
 /** True when a client of `namespace` may see it. */
 export function isVisible(visibility: Visibility, namespace: string): boolean {
   return visibility === '*' || visibility.has(namespace);

@@ -329,7 +329,7 @@ function dnsFields(
   const one = { ...first, lb_endpoints: first.lb_endpoints?.slice(0, 1) ?? [] };
   return {
     type,
-    dns_lookup_family: context.family,
+    dns_lookup_family: context.service.racesAddresses ? 'ALL' : context.family,
     dns_refresh_rate: toDuration(context.settings.dnsRefreshRateMs),
     respect_dns_ttl: true,
     load_assignment: { cluster_name: name, endpoints: type === 'LOGICAL_DNS' ? [one] : groups },

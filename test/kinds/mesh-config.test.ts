@@ -65,6 +65,19 @@ const cases: [string, unknown, string[]][] = [
     ['error invalid-value spec.outboundTrafficPolicy.mode'],
   ],
   [
+    'an operator of no selector',
+    mesh({
+      serviceEntryVisibility: {
+        policies: [
+          { matchingRules: [{ namespaceSelector: { matchExpressions: [{ operator: 'Is' }] } }] },
+        ],
+      },
+    }),
+    [
+      'error invalid-value spec.serviceEntryVisibility.policies[0].matchingRules[0].namespaceSelector.matchExpressions[0].operator',
+    ],
+  ],
+  [
     'TLS of another mode',
     mesh({ outboundTrafficPolicy: { mode: 'ALLOW_ANY', tls: { mode: 'SIMPLE' } } }),
     ['warning invalid-value spec.outboundTrafficPolicy.tls'],

@@ -8,6 +8,7 @@ import { type SecretSpec, secretParts } from '../../kinds/secret.js';
 import { certificatesProblem } from '../../lib/certificate.js';
 import { memoize } from '../../lib/memo.js';
 import type { MeshSettings } from '../mesh-settings.js';
+import { namespaceLabels, selectsLabels } from '../namespace-labels.js';
 import type { Service } from '../service.js';
 
 export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
@@ -99,37 +100,10 @@ export function isAllowedNamespace(
     case 'None':
       return false;
     case 'Selector':
-      return isSelected(choice?.selector, labelsOf(namespaces, namespace));
+      return selectsLabels(choice?.selector, namespaceLabels(namespaces, namespace));
     default:
       return namespace === own;
   }
-}
-
-const namespacesByName = memoize(
-  (namespaces: readonly Resource[]) => new Map(namespaces.map((each) => [each.name, each])),
-);
-
-/** Kubernetes gives each namespace the label of its name. */
-function labelsOf(namespaces: readonly Resource[], name: string): Readonly<Record<string, string>> {
-  const labels = namespacesByName(namespaces).get(name)?.labels;
-  return { ...labels, 'kubernetes.io/metadata.name': name };
-}
-
-function isSelected(
-  selector: NamespaceChoice['selector'],
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const { matchLabels = {}, matchExpressions = [] } = selector ?? {};
-  return (
-    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-      if (operator === 'Exists') return value !== undefined;
-      if (operator === 'DoesNotExist') return value === undefined;
-      const isOne = value !== undefined && values.includes(value);
-      return operator === 'In' ? isOne : !isOne;
-    })
-  );
 }
 
 /** Whether a Secret has a certificate with its key. */
