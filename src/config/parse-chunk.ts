@@ -181,6 +181,7 @@ function pathOf(problem: Problem): FieldPath {
 function endOf(problem: Problem): FieldEnd {
   switch (problem.code) {
     case 'unknown-field':
+    case 'unknown-annotation':
     case 'missing-field':
     case 'not-implemented':
     case 'no-effect':
