@@ -89,14 +89,19 @@ export class CapturedPod {
     writeFileSync(join(this.#etc, 'hosts'), lines.join('\n'));
   }
 
-  /** Starts the sidecar, with its xDS on a unix socket, which crosses namespaces. */
-  async startSidecar(xds: string, labels: Record<string, string>): Promise<void> {
+  /** Starts the sidecar, with its xDS on a unix socket, which crosses namespaces; it may register itself in a group. */
+  async startSidecar(
+    xds: string,
+    labels: Record<string, string>,
+    workloadGroup?: string,
+  ): Promise<void> {
     const bootstrap = buildBootstrap({
       type: 'sidecar',
       name: 'pod',
       ips: [this.ip],
       labels,
       xds,
+      ...(workloadGroup !== undefined && { workloadGroup }),
       ...(this.#asUser ? {} : { mark: MARK }),
       ...(this.#nameServer !== undefined && { dnsCapture: true }),
       ...(this.#tproxy && { interceptionMode: 'TPROXY' as const }),
