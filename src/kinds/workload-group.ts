@@ -18,6 +18,8 @@ const host = string.describe(
   'IP address to connect to, or localhost; by default the first address of the workload',
 );
 
+const asked = port.describe('port to connect to');
+
 const noCommands =
   'A workload of the group counts as without a probe. The probe is run by Envoy, which runs no commands.';
 
@@ -34,20 +36,26 @@ const probe = message({
   httpGet: message(
     {
       path: string.describe('/ where absent'),
-      port,
+      port: asked,
       host,
       scheme: enumeration(['HTTP', 'HTTPS']).describe(
         'HTTP; of HTTPS the certificate is not verified',
       ),
-      httpHeaders: list(message({ name: string, value: string })).describe(
-        'headers of the request; Host is the authority',
-      ),
+      httpHeaders: list(
+        message({
+          name: string.describe('name of the header'),
+          value: string.describe('its value, as it is'),
+        }),
+      ).describe('headers of the request; Host is the authority'),
     },
     'port',
   ).describe('well with a status from 200 to 399; redirects are not followed'),
-  tcpSocket: message({ host, port }, 'port').describe('well when it takes a connection'),
+  tcpSocket: message({ host, port: asked }, 'port').describe('well when it takes a connection'),
   exec: notImplemented(message({ command: strings }, 'command'), noCommands),
-  grpc: message({ port, service: string.describe('of the question; none where absent') }).describe(
+  grpc: message({
+    port: asked,
+    service: string.describe('of the question; none where absent'),
+  }).describe(
     'well when grpc.health.v1.Health/Check says SERVING; any other answer counts at once',
   ),
 });
