@@ -25,6 +25,8 @@ type Fields = Record<string, unknown>;
 /** The bytes of a message of the type; fields that the type does not have are left out. */
 export function encodePlain(type: protobuf.Type, message: object, lookup: Lookup): Buffer {
   writer.begin();
+  // Where the one before threw.
+  top = 0;
   if (message instanceof MessageOnDemand) message.write(writer);
   else write(writer, planOf(type, lookup), message as Fields, lookup);
   return writer.finish();
@@ -57,43 +59,39 @@ function planOf(type: protobuf.Type, lookup: Lookup): TypePlan {
   return plan;
 }
 
+/** Fields and values that are being written, those of a message in the order of their numbers; shared, as it recurses. */
+const fields: FieldPlan[] = [];
+const values: unknown[] = [];
+let top = 0;
+
 function write(writer: PlainWriter, plan: TypePlan, message: Fields, lookup: Lookup): void {
   if (plan.isAny && writeAny(writer, message, lookup)) return;
-  const start = writer.pos;
-  let last = 0;
+  const start = top;
   for (const key of Object.keys(message)) {
     const value = message[key];
+    if (value === null || value === undefined) continue;
     const field = plan.fields.get(key);
-    if (field === undefined || value === null || value === undefined) continue;
-    if (field.id < last) {
-      writer.pos = start;
-      writeSorted(writer, plan, message);
-      break;
-    }
-    last = field.id;
-    field.put(writer, value);
+    if (field !== undefined) push(start, field, value);
   }
+  const end = top;
+  for (let i = start; i < end; i++) {
+    fields[i]!.put(writer, values[i]);
+    values[i] = undefined;
+  }
+  top = start;
   // A decoded message keeps what its type does not have.
   if (message instanceof protobuf.Message) writeUnknown(writer, message);
 }
 
-/** For a message whose fields do not stand in the order of their numbers. */
-function writeSorted(writer: PlainWriter, plan: TypePlan, message: Fields): void {
-  const values: unknown[] = [];
-  const order: FieldPlan[] = [];
-  for (const key of Object.keys(message)) {
-    const value = message[key];
-    const field = plan.fields.get(key);
-    if (field === undefined || value === null || value === undefined) continue;
-    let at = order.length;
-    for (; at > 0 && order[at - 1]!.id > field.id; at--) {
-      order[at] = order[at - 1]!;
-      values[at] = values[at - 1];
-    }
-    order[at] = field;
-    values[at] = value;
+/** Where it belongs among those from `start` on; nearly always at the end. */
+function push(start: number, field: FieldPlan, value: unknown): void {
+  let at = top++;
+  for (; at > start && fields[at - 1]!.id > field.id; at--) {
+    fields[at] = fields[at - 1]!;
+    values[at] = values[at - 1];
   }
-  for (let i = 0; i < order.length; i++) order[i]!.put(writer, values[i]);
+  fields[at] = field;
+  values[at] = value;
 }
 
 function writeUnknown(writer: PlainWriter, message: { $unknowns?: Uint8Array[] }): void {

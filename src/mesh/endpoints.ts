@@ -227,14 +227,13 @@ function serviceEntryEndpoints(
 
 /** Without duplicates of address and port (the first counts), in the order of these. */
 function distinct(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const byAddress = new Map<string, Endpoint>();
-  for (const endpoint of endpoints) {
-    const key = `${endpoint.address}|${endpoint.port}`;
-    if (!byAddress.has(key)) byAddress.set(key, endpoint);
-  }
-  return [...byAddress.values()].sort(
-    (a, b) => compareText(a.address, b.address) || a.port - b.port,
-  );
+  // Equal ones keep their order.
+  const sorted = [...endpoints].sort(compareEndpoints);
+  return sorted.filter((each, i) => i === 0 || compareEndpoints(sorted[i - 1]!, each) !== 0);
+}
+
+function compareEndpoints(a: Endpoint, b: Endpoint): number {
+  return compareText(a.address, b.address) || a.port - b.port;
 }
 
 /** The old objects in place of equal new ones, and the old list when all are. */

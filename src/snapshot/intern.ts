@@ -31,16 +31,21 @@ interface Entry {
   ref: WeakRef<EncodedResource>;
 }
 
-/** By name, as nearly every name has one version in use: keys of all three would be most of the table. */
+type Entries = Map<string, Entry>;
+
+/**
+ * By name, as nearly every name has one version in use: keys of all three would be most of the table. Others, such as
+ * the listener of a port, have one for each Sidecar: these are by version.
+ */
 class TypeIntern {
-  readonly #byName = new Map<string, Entry | Entry[]>();
+  readonly #byName = new Map<string, Entry | Entries>();
   readonly #finished = new FinalizationRegistry<string>((name) => this.#clean(name));
 
   find(name: string, version: string): EncodedResource | undefined {
     const known = this.#byName.get(name);
     if (known === undefined) return undefined;
-    const entry = entriesOf(known).find((each) => each.version === version);
-    return entry?.ref.deref();
+    if (known instanceof Map) return known.get(version)?.ref.deref();
+    return known.version === version ? known.ref.deref() : undefined;
   }
 
   /** In place of one of the same name and version. */
@@ -49,10 +54,9 @@ class TypeIntern {
     const known = this.#byName.get(name);
     const entry: Entry = { version, ref: new WeakRef(resource) };
     if (known === undefined) this.#byName.set(name, entry);
-    else {
-      const others = entriesOf(known).filter((each) => each.version !== version);
-      this.#set(name, [...others, entry]);
-    }
+    else if (known instanceof Map) known.set(version, entry);
+    else if (known.version === version) this.#byName.set(name, entry);
+    else this.#byName.set(name, new Map([known, entry].map((each) => [each.version, each])));
     this.#finished.register(resource, name);
   }
 
@@ -61,22 +65,14 @@ class TypeIntern {
   }
 
   #clean(name: string): void {
-    const entries = entriesOf(this.#byName.get(name));
-    this.#set(
-      name,
-      entries.filter(({ ref }) => ref.deref() !== undefined),
-    );
-  }
-
-  #set(name: string, entries: readonly Entry[]): void {
-    if (entries.length === 0) this.#byName.delete(name);
-    else this.#byName.set(name, entries.length === 1 ? entries[0]! : [...entries]);
+    const left = entriesOf(this.#byName.get(name)).filter(({ ref }) => ref.deref() !== undefined);
+    if (left.length === 0) this.#byName.delete(name);
+    else if (left.length === 1) this.#byName.set(name, left[0]!);
+    else this.#byName.set(name, new Map(left.map((each) => [each.version, each])));
   }
 }
 
-const none: readonly Entry[] = [];
-
-function entriesOf(entries: Entry | Entry[] | undefined): readonly Entry[] {
-  if (entries === undefined) return none;
-  return Array.isArray(entries) ? entries : [entries];
+function entriesOf(known: Entry | Entries | undefined): readonly Entry[] {
+  if (known === undefined) return [];
+  return known instanceof Map ? [...known.values()] : [known];
 }

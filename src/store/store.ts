@@ -103,21 +103,22 @@ function nextResources(
 ): { resources: Resources; changes: Changes | undefined } {
   const byKey = new Map<string, Resource>();
   for (const { key, resource } of held.bySlot.values()) byKey.set(key, resource);
+  const removed = [...before.keys()].filter((key) => !byKey.has(key));
+  const moved = removed.length > 0 || byKey.size !== before.size;
   const added: string[] = [];
   const updated: string[] = [];
-  for (const [key, resource] of byKey) {
+  const resources = new Map<string, Resource>();
+  for (const key of moved ? [...byKey.keys()].sort() : before.keys()) {
+    const resource = byKey.get(key)!;
+    resources.set(key, resource);
     const standing = before.get(key);
     if (standing === undefined) added.push(key);
     else if (standing !== resource) updated.push(key);
   }
-  const removed = [...before.keys()].filter((key) => !byKey.has(key));
   if (added.length + updated.length + removed.length === 0) {
     return { resources: before, changes: undefined };
   }
-  const moved = added.length + removed.length > 0;
-  const keys = moved ? [...byKey.keys()].sort() : [...before.keys()];
-  const resources = new Map(keys.map((key) => [key, byKey.get(key)!]));
-  return { resources, changes: { added: added.sort(), updated: updated.sort(), removed } };
+  return { resources, changes: { added, updated, removed } };
 }
 
 interface Update {

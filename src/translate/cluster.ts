@@ -3,6 +3,7 @@
 import type { Cluster } from '../envoy/gen/types/envoy/config/cluster/v3/Cluster.js';
 import type { Metadata } from '../envoy/gen/types/envoy/config/core/v3/Metadata.js';
 import type { Secret } from '../envoy/gen/types/envoy/extensions/transport_sockets/tls/v3/Secret.js';
+import type { Value } from '../envoy/gen/types/google/protobuf/Value.js';
 import { memoize } from '../lib/memo.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { DestinationRule, TrafficPolicy } from '../mesh/rules.js';
@@ -18,7 +19,7 @@ import {
   PASSTHROUGH_CLUSTER,
   statName,
 } from './names.js';
-import { type Json, struct } from './struct.js';
+import { toValue } from './struct.js';
 import { checksEachName, upstreamSecrets, upstreamTransport } from './upstream-tls.js';
 
 /** Sources that interception rules let pass: what a sidecar sends to its own application (Istio's magic addresses). */
@@ -54,22 +55,23 @@ export interface IstioMetadata {
  * rebuilt by Envoy and loses its connections (DESIGN.md, invariant 10).
  */
 export function istioMetadata({ services, rule, subset, external }: IstioMetadata): Metadata {
-  const istio: Record<string, Json> = {
-    services: services.map(({ hostname, name, namespace }) => ({
-      host: hostname,
-      name,
-      namespace,
-    })),
-  };
+  const fields: Record<string, Value> = { services: servicesValue(...services) };
   const source = rule?.sources[0];
   if (source !== undefined) {
-    istio['config'] =
-      `/apis/networking.istio.io/v1/namespaces/${source.namespace}/destination-rule/${source.name}`;
+    fields['config'] = toValue(
+      `/apis/networking.istio.io/v1/namespaces/${source.namespace}/destination-rule/${source.name}`,
+    );
   }
-  if (subset !== undefined) istio['subset'] = subset;
-  if (external) istio['external'] = true;
-  return { filter_metadata: { istio: struct(istio) } };
+  if (subset !== undefined) fields['subset'] = toValue(subset);
+  if (external) fields['external'] = toValue(true);
+  return { filter_metadata: { istio: { fields } } };
 }
+
+/** One object for all clusters of a service. */
+const servicesValue = memoize(
+  (...services: readonly Service[]): Value =>
+    toValue(services.map(({ hostname, name, namespace }) => ({ host: hostname, name, namespace }))),
+);
 
 /** No endpoints: what routes and chains use to refuse traffic. */
 export const blackHoleCluster = memoize(

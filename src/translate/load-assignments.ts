@@ -124,7 +124,7 @@ export class Assignment extends MessageOnDemand {
   }
 
   #options(): { filter: EndpointFilter; placement: Placement | undefined } {
-    const [labels, unhealthy] = JSON.parse(this.#filter) as [Labels, boolean];
+    const [labels, unhealthy] = parsedFilter(this.#filter);
     const placement = this.#placement === '' ? undefined : JSON.parse(this.#placement);
     return { filter: { labels, unhealthy }, placement: placement as Placement | undefined };
   }
@@ -133,8 +133,17 @@ export class Assignment extends MessageOnDemand {
 /** Most clusters have no labels. */
 function filterText({ labels, unhealthy }: EndpointFilter): string {
   const count = Object.keys(labels).length;
-  if (count === 0) return unhealthy ? '[{},true]' : '[{},false]';
+  if (count === 0) return unhealthy ? anyEndpoint : anyHealthy;
   return JSON.stringify([count < 2 ? labels : sorted(labels), unhealthy]);
+}
+
+const anyEndpoint = '[{},true]';
+const anyHealthy = '[{},false]';
+
+function parsedFilter(text: string): [Labels, boolean] {
+  if (text === anyEndpoint) return [{}, true];
+  if (text === anyHealthy) return [{}, false];
+  return JSON.parse(text) as [Labels, boolean];
 }
 
 function sorted(labels: Labels): Labels {

@@ -12,7 +12,8 @@ export function struct(object: { readonly [key: string]: Json }): Struct {
   return { fields };
 }
 
-function toValue(json: Json): Value {
+/** A JSON value as a Value. */
+export function toValue(json: Json): Value {
   if (typeof json === 'string') return { stringValue: json };
   if (typeof json === 'number') return { numberValue: json };
   if (typeof json === 'boolean') return { boolValue: json };
