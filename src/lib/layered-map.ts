@@ -57,12 +57,21 @@ export function layered<K, V>(layers: readonly ReadonlyMap<K, V>[]): ReadonlyMap
   return new Map(filled.flatMap((layer) => [...layer]));
 }
 
+/** A look at so few keys costs no more than to remember what it found. */
+const smallMax = 16;
+
 /** Whether no two of the maps have a key in common. */
 export function areDisjoint<K>(maps: readonly ReadonlyMap<K, unknown>[]): boolean {
-  return disjoint(...(maps.map(keysId) as ReadonlyMap<K, unknown>[]));
+  const sizes = maps.map(({ size }) => size);
+  const small = sizes.reduce((sum, size) => sum + size, 0) - Math.max(...sizes) <= smallMax;
+  return small ? disjoint(maps) : knownDisjoint(...(maps.map(keysId) as typeof maps));
 }
 
-const disjoint = memoize((...maps: readonly ReadonlyMap<unknown, unknown>[]): boolean => {
+const knownDisjoint = memoize((...maps: readonly ReadonlyMap<unknown, unknown>[]) =>
+  disjoint(maps),
+);
+
+function disjoint(maps: readonly ReadonlyMap<unknown, unknown>[]): boolean {
   const bySize = [...maps].sort((a, b) => a.size - b.size);
   return bySize.every((map, i) => {
     const larger = bySize.slice(i + 1);
@@ -70,7 +79,7 @@ const disjoint = memoize((...maps: readonly ReadonlyMap<unknown, unknown>[]): bo
     for (const key of map.keys()) if (larger.some((other) => other.has(key))) return false;
     return true;
   });
-});
+}
 
 /** The maps that a map is made of; itself when it is not layered. */
 export function layersOf<K, V>(map: ReadonlyMap<K, V>): readonly ReadonlyMap<K, V>[] {

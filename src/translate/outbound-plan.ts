@@ -3,6 +3,7 @@
 // data, and equal plans are the same object, so that a listener is built again only when something in it changes.
 import { interner } from '../lib/intern.js';
 import { memoize } from '../lib/memo.js';
+import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem } from '../mesh/rules.js';
 import { seenAtPort, seenByRoute } from './egress-listener.js';
@@ -64,20 +65,32 @@ export function outboundPlan(view: ProxyView): OutboundPlan {
   if (view.proxy.type !== 'sidecar') return nothing;
   const { services, virtualServices, listeners } = view.outbound;
   const rules = connectionRules(virtualServices);
-  const last = lastPlan(listeners ?? services, services, rules, view.settings, traitsKey(view));
+  const { settings } = view;
+  const last = lastPlan(listeners ?? services, traitsKey(view));
   // Only addresses of headless services make listeners, so other changes of endpoints do not come this far.
   const headless = headlessKey(view.outbound);
-  if (last.plan === undefined || last.headless !== headless) {
+  const same =
+    last.services === services &&
+    last.rules === rules &&
+    last.settings === settings &&
+    last.headless === headless;
+  if (last.plan === undefined || !same) {
     last.plan = makePlan(view);
-    last.headless = headless;
+    Object.assign(last, { services, rules, settings, headless });
   }
   return last.plan;
 }
 
-const lastPlan = memoize((..._key: [object, object, object, object, string]) => {
-  const last: { headless?: string; plan?: OutboundPlan } = {};
-  return last;
-});
+/** The plan made last for what proxies of some traits see, and of what. */
+interface LastPlan {
+  services?: readonly ServiceView[];
+  rules?: object;
+  settings?: MeshSettings;
+  headless?: string;
+  plan?: OutboundPlan;
+}
+
+const lastPlan = memoize((_seen: object, _traits: string): LastPlan => ({}));
 
 /** What the plan reads of the proxy. Without interception two proxies share a plan only at equal addresses. */
 function traitsKey(view: ProxyView): string {

@@ -49,7 +49,7 @@ import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
 import { hasLocality, peerAssignments } from './load-assignments.js';
 import { isDns, outboundClusters } from './outbound-cluster.js';
-import { type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
+import { type OutboundPlan, type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
 import { secretsFor } from './server-secrets.js';
 import { missingCredential } from './upstream-credentials.js';
@@ -122,7 +122,7 @@ const ownMap = memoize((...messages: readonly { name?: string }[]): ByName => by
 
 /** Endpoints are part of clusters only where clustersByService says so, which gives another array then. */
 function clusters(view: ProxyView): ByName {
-  const outbound = outboundClusterMap(clustersByService(view), view.settings, traitsOf(view));
+  const outbound = outboundClusterMap(view.settings, traitsOf(view), clustersByService(view));
   return together(outbound, ownMap(...ownClusters(view)));
 }
 
@@ -186,12 +186,12 @@ const byPlace = memoize((all: readonly ServiceClusters[]) => ({
 
 /** Endpoints come into listeners by the plan only. */
 function listeners(view: ProxyView): ByName {
-  const outbound = outboundListenerMap(outboundListeners(view), view.settings, traitsOf(view));
+  const outbound = outboundListenerMap(view.settings, traitsOf(view), outboundListeners(view));
   return together(outbound, ownMap(...ownListeners(view)));
 }
 
 const outboundListenerMap = memoize(
-  (made: readonly Listener[], settings: MeshSettings, proxy: ProxyTraits): ByName =>
+  (settings: MeshSettings, proxy: ProxyTraits, made: readonly Listener[]): ByName =>
     kept(settings, proxy, LISTENER).same(byName(made)),
 );
 
@@ -209,12 +209,20 @@ function routes(view: ProxyView): ByName {
   const { services, virtualServices, listeners } = view.outbound;
   const proxy = traitsOf(view);
   const seen = listeners ?? services;
-  const place = routePlace(view.settings, proxy, plan, services, seen, virtualServices);
-  if (place.made === undefined) {
-    const made = byName(plan.routes.map((planned) => routeConfiguration(view, planned)));
-    place.made = kept(view.settings, proxy, ROUTE).same(made);
+  const { settings } = view;
+  const last = lastRoutes(proxy, plan);
+  const same =
+    last.settings === settings &&
+    last.services === services &&
+    last.seen === seen &&
+    last.virtualServices === virtualServices;
+  if (last.made === undefined || !same) {
+    const all = byName(plan.routes.map((planned) => routeConfiguration(view, planned)));
+    const made = kept(settings, proxy, ROUTE).same(all);
+    Object.assign(last, { settings, services, seen, virtualServices, made });
+    return made;
   }
-  return place.made;
+  return last.made;
 }
 
 /** The routes of a router; the same map while none of them changed. */
@@ -250,8 +258,16 @@ const gatewayRoute = memoize(
   },
 );
 
-/** Where the routes made of these are, as making them needs the view that they come from. */
-const routePlace = memoize((..._key: readonly object[]): { made?: ByName } => ({}));
+/** The routes made last of a plan, and of what. */
+interface LastRoutes {
+  settings?: MeshSettings;
+  services?: readonly ServiceView[];
+  seen?: object;
+  virtualServices?: readonly VirtualService[];
+  made?: ByName;
+}
+
+const lastRoutes = memoize((_proxy: ProxyTraits, _plan: OutboundPlan): LastRoutes => ({}));
 
 function byName(messages: readonly { name?: string }[]): ByName {
   return new Map(messages.map((message) => [message.name ?? '', message]));
@@ -270,8 +286,8 @@ function clustersByService(view: ProxyView): readonly ServiceClusters[] {
   const place = dns.length > 0 ? placeOf(view) : undefined;
   const { secrets } = view;
   const passthrough = passesThrough(view.gateway?.gateways);
-  const client = [settings, traitsOf(view), place, secrets, passthrough] as const;
-  return clustersOfScope(outbound.services, ...client, ...dns);
+  const proxy = traitsOf(view);
+  return clustersOfScope(settings, proxy, outbound.services, place, secrets, passthrough, ...dns);
 }
 
 /** Clusters that are dead for want of a Secret. */
@@ -290,9 +306,9 @@ const dnsServices = memoize((services: readonly ServiceView[]) =>
 
 const clustersOfScope = memoize(
   (
-    services: readonly ServiceView[],
     settings: MeshSettings,
     proxy: ProxyTraits,
+    services: readonly ServiceView[],
     place: ProxyPlace | undefined,
     secrets: Secrets | undefined,
     passthrough: boolean,
@@ -315,7 +331,7 @@ function ownClusters(view: ProxyView): Cluster[] {
 }
 
 const outboundClusterMap = memoize(
-  (byService: readonly ServiceClusters[], settings: MeshSettings, proxy: ProxyTraits): ByName => {
+  (settings: MeshSettings, proxy: ProxyTraits, byService: readonly ServiceClusters[]): ByName => {
     const all = new Map<ResourceName, EnvoyMessage>();
     for (const { clusters: ofService } of byService) {
       for (const { name, cluster } of ofService) all.set(name, cluster);
@@ -338,7 +354,7 @@ function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConf
   const { services } = outbound;
   const { virtualServices } = seenByRoute(outbound, plan);
   const proxy = traitsOf(view);
-  return route(services, virtualServices, settings, proxy, plan.name, plan.port, plan.services);
+  return route(services, virtualServices, settings, proxy, plan.services, plan.name, plan.port);
 }
 
 const route = memoize(
@@ -347,9 +363,9 @@ const route = memoize(
     virtualServices: readonly VirtualService[],
     settings: MeshSettings,
     proxy: ProxyTraits,
+    services: readonly ServiceView[],
     name: string,
     port: number,
-    services: readonly ServiceView[],
   ): RouteConfiguration => {
     const request = { name, port, services, outbound, virtualServices, proxy, settings };
     // Most edits of DestinationRules and services leave most routes equal.
