@@ -4,8 +4,7 @@
 import { readFileSync } from 'node:fs';
 import protojson from 'protobufjs/ext/protojson.js';
 import protobuf from 'protobufjs/light.js';
-import { encodePlain, writePlain } from './encode-plain.js';
-import type { PlainWriter } from './plain-writer.js';
+import { encodePlain } from './encode-plain.js';
 import { type EnvoyMessage, MessageOnDemand } from './resource.js';
 import { verifyMessage } from './verify.js';
 
@@ -71,9 +70,9 @@ export function encode(typeUrl: string, message: EnvoyMessage): Buffer {
   return encodePlain(requireType(typeUrl), message, lookup);
 }
 
-/** Writes the bytes that `encode` gives to what is being written. */
-export function writeMessage(writer: PlainWriter, typeUrl: string, message: EnvoyMessage): void {
-  writePlain(writer, { type: requireType(typeUrl), message, lookup });
+/** The bytes of a message as a field of another one: the tag of the field and the length before them. */
+export function encodeAsField(typeUrl: string, field: number, message: EnvoyMessage): Buffer {
+  return encodePlain(requireType(typeUrl), message, lookup, field);
 }
 
 /**

@@ -22,22 +22,32 @@ export type Lookup = (name: string) => protobuf.Type | undefined;
 
 type Fields = Record<string, unknown>;
 
-/** The bytes of a message of the type; fields that the type does not have are left out. */
-export function encodePlain(type: protobuf.Type, message: object, lookup: Lookup): Buffer {
-  writer.begin();
+/**
+ * The bytes of a message of the type; fields that the type does not have are left out. `field`: with the tag of that
+ * field and the length before them.
+ */
+export function encodePlain(
+  type: protobuf.Type,
+  message: object,
+  lookup: Lookup,
+  field?: number,
+): Buffer {
   // Where the one before threw.
   top = 0;
-  if (message instanceof MessageOnDemand) message.write(writer);
-  else write(writer, planOf(type, lookup), message as Fields, lookup);
+  writer.begin();
+  if (field === undefined) writeTop(type, message, lookup);
+  else {
+    writer.uint32((field << 3) | 2);
+    const start = writer.startDelimited();
+    writeTop(type, message, lookup);
+    writer.endDelimited(start);
+  }
   return writer.finish();
 }
 
-/** The same into something that is being written. */
-export function writePlain(
-  writer: PlainWriter,
-  { type, message, lookup }: { type: protobuf.Type; message: object; lookup: Lookup },
-): void {
-  write(writer, planOf(type, lookup), message as Fields, lookup);
+function writeTop(type: protobuf.Type, message: object, lookup: Lookup): void {
+  if (message instanceof MessageOnDemand) message.write(writer);
+  else write(writer, planOf(type, lookup), message as Fields, lookup);
 }
 
 /** Nothing that is called while it writes encodes anything itself. */

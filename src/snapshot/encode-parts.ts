@@ -1,6 +1,6 @@
 // Messages of which most stays the same from one edit to the next are encoded part by part: a route table has a
 // thousand virtual hosts, and an edit makes one or two of them new objects. The bytes are those of encoding the whole.
-import { encode } from '../envoy/codec.js';
+import { encode, encodeAsField } from '../envoy/codec.js';
 import { type EnvoyMessage, ROUTE, type Version } from '../envoy/resource.js';
 import { contentVersion } from './content-version.js';
 
@@ -72,8 +72,7 @@ export function encodeInParts(typeUrl: string, message: EnvoyMessage): Encoded {
 function encodedPart({ number, type }: PartField, part: EnvoyMessage): EncodedPart {
   let known = encodedParts.get(part);
   if (known === undefined) {
-    const body = encode(type, part);
-    const bytes = Buffer.concat([Buffer.from([number * 8 + 2, ...varint(body.length)]), body]);
+    const bytes = encodeAsField(type, number, part);
     known = { in: bytes, start: 0, length: bytes.length, version: contentVersion(bytes) };
     encodedParts.set(part, known);
   }
@@ -100,12 +99,4 @@ function joined(before: Buffer, parts: readonly EncodedPart[], after: Buffer): B
   }
   after.copy(whole, at);
   return whole;
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
-  bytes.push(rest);
-  return bytes;
 }

@@ -1,26 +1,44 @@
 // The bytes of a ClusterLoadAssignment straight from endpoints. There are ten times as many endpoints as of anything
-// else, and their messages would be made only to be encoded. What differs from one to the next, the address, is written
-// here; all else as any message is, once for endpoints that follow one another and have it in common.
-import { writeMessage } from '../envoy/codec.js';
+// else, and their messages would be made only to be encoded. What the message is, is endpoint.ts.
 import type { PlainWriter } from '../envoy/plain-writer.js';
 import type { Endpoint } from '../mesh/endpoint.js';
-import { groupFields, isAlike, memberFields } from './endpoint.js';
-import type { Group } from './placement.js';
+import type { Locality } from '../mesh/proxy.js';
+import { isAlike, workloadText } from './endpoint.js';
+import { type Group, weightOf } from './placement.js';
 
-const GROUP = 'envoy.config.endpoint.v3.LocalityLbEndpoints';
-const MEMBER = 'envoy.config.endpoint.v3.LbEndpoint';
+/** The tag of a field that a length goes before: a string or a message. */
+const delimited = (field: number) => (field << 3) | 2;
+/** The tag of a number, a bool or an enum. */
+const varint = (field: number) => field << 3;
 
-/** Tags of Envoy's protos: the number of the field, and 2 for a length that goes before it or 0 for a number. */
+/** Tags by message, from Envoy's protos. */
 const tags = {
-  clusterName: (1 << 3) | 2,
-  /** ClusterLoadAssignment.endpoints, LocalityLbEndpoints.lb_endpoints. */
-  endpoints: (2 << 3) | 2,
-  /** LbEndpoint.endpoint, Endpoint.address, Address.socket_address, Pipe.path. */
-  first: (1 << 3) | 2,
-  pipe: (2 << 3) | 2,
-  address: (2 << 3) | 2,
-  port: 3 << 3,
+  assignment: { clusterName: delimited(1), endpoints: delimited(2) },
+  group: {
+    locality: delimited(1),
+    lbEndpoints: delimited(2),
+    loadBalancingWeight: delimited(3),
+    priority: varint(5),
+  },
+  locality: { region: delimited(1), zone: delimited(2), subZone: delimited(3) },
+  lbEndpoint: {
+    endpoint: delimited(1),
+    healthStatus: varint(2),
+    metadata: delimited(3),
+    loadBalancingWeight: delimited(4),
+  },
+  endpoint: { address: delimited(1) },
+  address: { socketAddress: delimited(1), pipe: delimited(2) },
+  pipe: { path: delimited(1) },
+  socketAddress: { address: delimited(2), portValue: varint(3) },
+  metadata: { filterMetadata: delimited(1) },
+  struct: { fields: delimited(1) },
+  value: { stringValue: delimited(3) },
+  uint32Value: { value: varint(1) },
+  map: { key: delimited(1), value: delimited(2) },
 } as const;
+
+const health = { healthy: 1, unhealthy: 2 } as const;
 
 /** Writes what `encode` gives for the message of these groups (endpoint.ts, loadAssignment). */
 export function writeAssignment(
@@ -28,17 +46,28 @@ export function writeAssignment(
   clusterName: string,
   groups: readonly Group[],
 ): void {
-  writer.uint32(tags.clusterName);
-  writer.string(clusterName);
+  writeText(writer, tags.assignment.clusterName, clusterName);
   for (const group of groups) {
-    const { locality, ...rest } = groupFields(group);
-    writer.uint32(tags.endpoints);
+    writer.uint32(tags.assignment.endpoints);
     const start = writer.startDelimited();
-    writeMessage(writer, GROUP, { locality });
+    writeLocality(writer, group.locality);
     writeMembers(writer, group.endpoints);
-    writeMessage(writer, GROUP, rest);
+    writeNumber(writer, tags.group.loadBalancingWeight, group.weight);
+    if (group.priority > 0) {
+      writer.uint32(tags.group.priority);
+      writer.uint32(group.priority);
+    }
     writer.endDelimited(start);
   }
+}
+
+function writeLocality(writer: PlainWriter, { region, zone, subzone }: Locality): void {
+  writer.uint32(tags.group.locality);
+  const start = writer.startDelimited();
+  writeText(writer, tags.locality.region, region);
+  writeText(writer, tags.locality.zone, zone);
+  writeText(writer, tags.locality.subZone, subzone);
+  writer.endDelimited(start);
 }
 
 function writeMembers(writer: PlainWriter, endpoints: readonly Endpoint[]): void {
@@ -46,14 +75,14 @@ function writeMembers(writer: PlainWriter, endpoints: readonly Endpoint[]): void
   let restLength = 0;
   for (const endpoint of endpoints) {
     const lastEnd = writer.pos;
-    writer.uint32(tags.endpoints);
+    writer.uint32(tags.group.lbEndpoints);
     const start = writer.startDelimited();
     writeAddress(writer, endpoint);
     if (last !== undefined && isAlike(last, endpoint)) {
       writer.repeat(lastEnd - restLength, restLength);
     } else {
       const restStart = writer.pos;
-      writeMessage(writer, MEMBER, memberFields(endpoint));
+      writeRest(writer, endpoint);
       restLength = writer.pos - restStart;
     }
     writer.endDelimited(start);
@@ -61,23 +90,67 @@ function writeMembers(writer: PlainWriter, endpoints: readonly Endpoint[]): void
   }
 }
 
-/** LbEndpoint.endpoint. */
 function writeAddress(writer: PlainWriter, { address, port, unixSocket }: Endpoint): void {
-  writer.uint32(tags.first);
+  writer.uint32(tags.lbEndpoint.endpoint);
   const endpoint = writer.startDelimited();
-  writer.uint32(tags.first);
+  writer.uint32(tags.endpoint.address);
   const either = writer.startDelimited();
-  writer.uint32(unixSocket ? tags.pipe : tags.first);
+  writer.uint32(unixSocket ? tags.address.pipe : tags.address.socketAddress);
   const place = writer.startDelimited();
-  if (address !== '') {
-    writer.uint32(unixSocket ? tags.first : tags.address);
-    writer.string(address);
-  }
+  writeText(writer, unixSocket ? tags.pipe.path : tags.socketAddress.address, address);
   if (!unixSocket) {
-    writer.uint32(tags.port);
+    // One of two ways to say it, so that 0 is written, too.
+    writer.uint32(tags.socketAddress.portValue);
     writer.uint32(port);
   }
   writer.endDelimited(place);
   writer.endDelimited(either);
   writer.endDelimited(endpoint);
+}
+
+/** All of an LbEndpoint but its address. */
+function writeRest(writer: PlainWriter, endpoint: Endpoint): void {
+  writer.uint32(tags.lbEndpoint.healthStatus);
+  writer.uint32(endpoint.healthy ? health.healthy : health.unhealthy);
+  writer.uint32(tags.lbEndpoint.metadata);
+  const metadata = writer.startDelimited();
+  const struct = startEntry(writer, tags.metadata.filterMetadata, 'istio');
+  const value = startEntry(writer, tags.struct.fields, 'workload');
+  writeText(writer, tags.value.stringValue, workloadText(endpoint));
+  endEntry(writer, value);
+  endEntry(writer, struct);
+  writer.endDelimited(metadata);
+  writeNumber(writer, tags.lbEndpoint.loadBalancingWeight, weightOf(endpoint));
+}
+
+/** An entry of a map, and in it its value. */
+function startEntry(writer: PlainWriter, tag: number, key: string): readonly [number, number] {
+  writer.uint32(tag);
+  const entry = writer.startDelimited();
+  writeText(writer, tags.map.key, key);
+  writer.uint32(tags.map.value);
+  return [entry, writer.startDelimited()];
+}
+
+function endEntry(writer: PlainWriter, [entry, value]: readonly [number, number]): void {
+  writer.endDelimited(value);
+  writer.endDelimited(entry);
+}
+
+/** Nothing for an empty one. */
+function writeText(writer: PlainWriter, tag: number, text: string): void {
+  if (text === '') return;
+  writer.uint32(tag);
+  writer.string(text);
+}
+
+/** A UInt32Value. */
+function writeNumber(writer: PlainWriter, tag: number, value: number): void {
+  writer.uint32(tag);
+  const start = writer.startDelimited();
+  if (value !== 0) {
+    writer.uint32(tags.uint32Value.value);
+    writer.uint32(value);
+  }
+  writer.endDelimited(start);
 }

@@ -77,15 +77,11 @@ function groupsOf(
   return placement ? placed(groups, placement) : groups;
 }
 
-function messageOf(of: Group): LocalityLbEndpoints {
-  const { locality, ...rest } = groupFields(of);
-  return { locality, lb_endpoints: lbEndpoints(of.endpoints), ...rest };
-}
-
-/** The message of a group but for its endpoints. */
-export function groupFields({ locality, weight, priority }: Group) {
+/** encode-assignment.ts writes the same. */
+function messageOf({ locality, endpoints, weight, priority }: Group): LocalityLbEndpoints {
   return {
     locality: envoyLocality(locality),
+    lb_endpoints: endpoints.map(lbEndpoint),
     load_balancing_weight: { value: weight },
     ...(priority > 0 && { priority }),
   };
@@ -102,24 +98,17 @@ export function envoyAddress(endpoint: Pick<Endpoint, 'address' | 'port' | 'unix
   return { socket_address: { address: endpoint.address, port_value: endpoint.port } };
 }
 
-function lbEndpoints(endpoints: readonly Endpoint[]): LbEndpoint[] {
-  return endpoints.map((endpoint) => ({
-    endpoint: { address: envoyAddress(endpoint) },
-    ...memberFields(endpoint),
-  }));
-}
-
-/** The message of an endpoint but for its address. */
-export function memberFields(endpoint: Endpoint) {
+function lbEndpoint(endpoint: Endpoint): LbEndpoint {
   const fields = { workload: { stringValue: workloadText(endpoint) } };
   return {
+    endpoint: { address: envoyAddress(endpoint) },
     health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY',
     metadata: { filter_metadata: { istio: { fields } } },
     load_balancing_weight: { value: weightOf(endpoint) },
-  } as const;
+  };
 }
 
-/** Whether two endpoints certainly have the same memberFields. */
+/** Whether two endpoints certainly have the same message but for their addresses. */
 export function isAlike(a: Endpoint, b: Endpoint): boolean {
   return (
     a.healthy === b.healthy &&
@@ -134,7 +123,7 @@ export function isAlike(a: Endpoint, b: Endpoint): boolean {
  * `name;namespace;canonical service;canonical revision;cluster`, what Istio's telemetry reads of the peer when it
  * has no other word of it. The revision `latest` and the cluster of a single-cluster mesh are left empty.
  */
-function workloadText({ workloadName, namespace, labels }: Endpoint): string {
+export function workloadText({ workloadName, namespace, labels }: Endpoint): string {
   const service =
     labels['service.istio.io/canonical-name'] ??
     labels['app.kubernetes.io/name'] ??

@@ -10,7 +10,7 @@ import { addressesOf } from './service-address.js';
 export interface ServiceDomains {
   all: readonly string[];
   /** Those that are short for the hostname. They give way when they are the full name of another service. */
-  short: ReadonlySet<string>;
+  short: readonly string[];
 }
 
 /** What of a proxy decides domains. */
@@ -33,7 +33,7 @@ export function serviceDomains(service: Service, client: DomainClient): ServiceD
 /** The domains of one alias of a service, for a rule that is for this name only. */
 export function aliasDomains(alias: string, { dnsDomain }: DomainClient): ServiceDomains {
   const short = shortForms(alias.toLowerCase(), dnsDomain);
-  return { all: [alias.toLowerCase(), ...short], short: new Set(short) };
+  return { all: [alias.toLowerCase(), ...short], short };
 }
 
 /** An IPv6 address in brackets, as in a Host header; any other host as it is. */
@@ -69,7 +69,7 @@ const domainsOf = memoize(
       // A CIDR is no host that a client could name.
       if (isIP(address) && reachable && address !== '0.0.0.0') names.push(hostDomain(address));
     }
-    return { all: [...new Set(names)], short: new Set(short) };
+    return { all: [...new Set(names)], short };
   },
 );
 

@@ -144,7 +144,7 @@ function buildAll(hosts: PortHosts): readonly BuiltHost[] {
     if (names.has(name)) continue;
     names.add(name);
     const own = domains.all.filter(
-      (domain) => !taken.has(domain) && !(domains.short.has(domain) && fullNames.has(domain)),
+      (domain) => !taken.has(domain) && !(domains.short.includes(domain) && fullNames.has(domain)),
     );
     if (own.length === 0) continue;
     for (const domain of own) taken.add(domain);
@@ -232,7 +232,7 @@ function unknownHosts(rule: VirtualService, { registry, client }: PortHosts): Ca
     host,
     routes,
     rule,
-    domains: { all: [hostDomain(host)], short: new Set<string>() },
+    domains: { all: [hostDomain(host)], short: [] },
   }));
 }
 
