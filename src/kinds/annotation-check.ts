@@ -14,8 +14,12 @@ const inUse: Readonly<
 > = {
   'networking.istio.io/exportTo': { kinds: ['Service'], problem: exportToProblem },
   'networking.istio.io/traffic-distribution': {
-    kinds: ['Service'],
+    kinds: ['Service', 'ServiceEntry', 'Namespace'],
     problem: oneOf('PreferSameZone', 'PreferSameNode', 'PreferClose', 'Any'),
+  },
+  'istio.io/connect-strategy': {
+    kinds: ['ServiceEntry'],
+    problem: oneOf('RACE_FIRST_TCP_CONNECT'),
   },
   'fairlead.io/http3': {
     kinds: ['Gateway', KUBERNETES_GATEWAY],
@@ -29,7 +33,6 @@ const inUse: Readonly<
 
 /** What Istio has for these kinds and fairlead does not act on (istio.io, resource annotations). */
 const unused: Readonly<Record<string, readonly string[]>> = {
-  'networking.istio.io/traffic-distribution': ['Namespace', 'ServiceEntry'],
   'istio.io/use-waypoint-canary-weight': ['Service', 'ServiceEntry', 'Namespace'],
   'traffic.istio.io/nodeSelector': ['Service'],
   'alpha.istio.io/canonical-serviceaccounts': ['Service'],

@@ -1,4 +1,5 @@
 // Annotations that do nothing where they stand.
+import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseResource } from '../../src/kinds/registry.js';
 import { problemLines } from './check-document.js';
@@ -6,6 +7,10 @@ import { problemLines } from './check-document.js';
 const specs: Readonly<Record<string, [apiVersion: string, fields: object]>> = {
   Service: ['v1', { spec: { ports: [{ port: 80 }] } }],
   Namespace: ['v1', {}],
+  ServiceEntry: [
+    'networking.istio.io/v1',
+    { spec: { hosts: ['a.com'], ports: [{ number: 80, name: 'http' }], resolution: 'DNS' } },
+  ],
   Secret: ['v1', { type: 'Opaque', data: {} }],
   Gateway: [
     'networking.istio.io/v1',
@@ -41,6 +46,11 @@ const table: [kind: string, name: string, value: string, expected?: string][] = 
   ['Gateway', 'fairlead.io/compression', 'gzip, zstd'],
   ['Gateway', 'fairlead.io/compression', 'gzip, lz4', 'warning invalid-value IST0125'],
   ['Gateway', 'fairlead.io/compresion', 'gzip', 'warning unknown-annotation IST0108'],
+  ['ServiceEntry', 'networking.istio.io/traffic-distribution', 'PreferClose'],
+  ['ServiceEntry', 'istio.io/connect-strategy', 'race_first_tcp_connect'],
+  ['ServiceEntry', 'istio.io/connect-strategy', 'x', 'warning invalid-value IST0125'],
+  ['ServiceEntry', 'networking.istio.io/exportTo', '.', 'warning unknown-annotation IST0107'],
+  ['Namespace', 'networking.istio.io/traffic-distribution', 'Any'],
   ['Secret', 'networking.istio.io/cluster', 'x'],
 ];
 
@@ -53,6 +63,42 @@ for (const [kind, name, value, expected] of table) {
     if (expected) t.strictSame(problems[0]?.path, ['metadata', 'annotations', name]);
   });
 }
+
+// Labels, options of TLS, names of controllers, and what groups write.
+const noAnnotations = new Set([
+  'gateway.istio.io/managed',
+  'gateway.istio.io/tls-terminate-mode',
+  'gateway.istio.io/tls-cipher-suites',
+  'istio.io/gateway-name',
+  'istio.io/autoRegistrationGroup',
+  'istio.io/gateway-controller',
+  'fairlead.io/gateway-controller',
+  'networking.istio.io/enable-autoallocate-ip',
+  'topology.istio.io/network',
+  'topology.istio.io/cluster',
+  'topology.istio.io/subzone',
+]);
+
+t.test('what the mesh reads is known', async (t) => {
+  const folder = new URL('../../src/mesh/', import.meta.url);
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const text = files
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(new URL(file, folder), 'utf8'))
+    .join();
+  const names = [...text.matchAll(/'((?:[a-z.]+\.)?(?:istio|fairlead)\.io\/[\w-]+)'/g)];
+  const read = new Set(
+    names.map(([, name = '']) => name).filter((name) => !noAnnotations.has(name)),
+  );
+  t.ok(read.has('networking.istio.io/exportTo'));
+  for (const name of read) {
+    const kinds = Object.keys(specs).filter((kind) => {
+      const { problems } = parseResource(annotated(kind, { [name]: '' }));
+      return kind !== 'Secret' && !problems.some(({ code }) => code === 'unknown-annotation');
+    });
+    t.not(kinds.length, 0, name);
+  }
+});
 
 t.test('a slip is told', async (t) => {
   const { problems } = parseResource(annotated('Gateway', { 'fairlead.io/compresion': 'gzip' }));
