@@ -2,6 +2,7 @@
 // Envoy is told to check, and what its reports come to. What that does to the mesh is mesh/workload-group.ts; how long it
 // is remembered is registrations.ts. No sockets; time is given.
 import { encode } from './envoy/codec.js';
+import { prefixKey } from './lib/ip.js';
 import type { Probe } from './mesh/probe.js';
 import type { Proxy } from './mesh/proxy.js';
 import type { Health } from './mesh/workload-group.js';
@@ -90,7 +91,7 @@ export class WorkloadHealth {
     if (checking === undefined || probe === undefined) return;
     const found = endpoints.find(
       ({ cluster, address, port }) =>
-        cluster === PROBE_CLUSTER && address === probe.address && port === probe.port,
+        cluster === PROBE_CLUSTER && port === probe.port && sameAddress(address, probe.address),
     );
     // Before it took in what it was told last, it tells of what it checked until then.
     if (found === undefined) return;
@@ -181,6 +182,11 @@ function failureOf(status: HealthStatus, { method, address, port, timeoutS }: Pr
   const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   const [what, why] = asked[method.kind];
   return `${what} ${at}: ${status === 'TIMEOUT' ? `no answer within ${timeoutS} s` : why}`;
+}
+
+/** Envoy spells an IPv6 address in its own way. */
+function sameAddress(a: string, b: string): boolean {
+  return a === b || (b.includes(':') && prefixKey(a) === prefixKey(b));
 }
 
 function sameProbe(a: Probe | undefined, b: Probe | undefined): boolean {

@@ -166,6 +166,16 @@ t.test('what was not asked says nothing', async (t) => {
   t.same(plane.news(), [], 'there is no probe any more');
 });
 
+t.test('Envoy spells addresses in its own way', async (t) => {
+  const plane = new Plane();
+  plane.probe = { ...probe, address: 'FD00:0:0::0007' };
+  const envoy = plane.envoy();
+  envoy.says('HEALTHY', { address: 'fd00::8' });
+  t.same(plane.news(), []);
+  envoy.says('HEALTHY', { address: 'fd00::7' });
+  t.same(plane.news(), ['one true']);
+});
+
 t.test('a stream that breaks and comes back', async (t) => {
   const plane = new Plane();
   const before = plane.envoy();

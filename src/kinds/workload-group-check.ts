@@ -39,7 +39,7 @@ function checkProbe(probe: NonNullable<WorkloadGroupSpec['probe']>, findings: Fi
 }
 
 function checkHost(findings: Findings, path: FieldPath, host: string | undefined): void {
-  if (!host || host === 'localhost' || isAddress(host)) return;
+  if (!host || host === 'localhost' || (isAddress(host) && !host.includes('%'))) return;
   findings.pending(
     path,
     'Envoy looks up no names for a probe: give an IP address or localhost. A workload of the group counts as without a probe',

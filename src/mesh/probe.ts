@@ -75,10 +75,10 @@ function targetOf(
   return port === undefined || address === undefined ? undefined : { address, port };
 }
 
-/** The address of a probe's `host`; undefined for names, which Envoy does not resolve for health checks. */
+/** The address of a probe's `host`; undefined for names and zones (`%eth0`), which Envoy does not take for health checks. */
 function probeAddress(host: string): string | undefined {
   if (host === 'localhost') return '127.0.0.1';
-  return ipFamily(host) === 0 ? undefined : host;
+  return ipFamily(host) === 0 || host.includes('%') ? undefined : host;
 }
 
 function methodOf(

@@ -49,6 +49,11 @@ const cases: [string, unknown, string[]][] = [
     ['warning not-implemented spec.probe.tcpSocket.host'],
   ],
   [
+    'a host with a zone',
+    httpGet({ host: 'fe80::1%eth0' }),
+    ['warning not-implemented spec.probe.httpGet.host'],
+  ],
+  [
     'a command',
     probed({ exec: { command: ['true'] } }),
     ['warning not-implemented spec.probe.exec'],

@@ -153,6 +153,7 @@ t.test('whose health is told, and by whom', async (t) => {
   for (const unable of [
     { exec: { command: ['true'] } },
     { httpGet: { port: 80, host: 'web.example' } },
+    { tcpSocket: { port: 80, host: 'fe80::1%eth0' } },
   ]) {
     t.notOk(isProbed(groupWith(unable), proxy()), 'Envoy cannot');
     t.strictSame(healthCheckSpecifier(probe(unable)), healthCheckSpecifier(undefined));
@@ -183,6 +184,7 @@ const host = fc.constantFrom(
   '::1',
   '0.0.0.0',
   'fe80::1',
+  'fe80::1%lo',
   'a.example',
 );
 const method = fc.oneof(
