@@ -2,6 +2,7 @@
 // translation makes itself there is the codec's `verify`; rules beyond the proto schema are Envoy's to apply.
 import protojson from 'protobufjs/ext/protojson.js';
 import protobuf from 'protobufjs/light.js';
+import { parseDurationMs } from '../lib/duration.js';
 import { findType, hasPackage, requireType } from './codec.js';
 import type { EnvoyMessage } from './resource.js';
 
@@ -138,11 +139,18 @@ function readPlain(type: protobuf.Type, json: unknown, longs = String): Record<s
 
 function fromJsonForm(type: protobuf.Type, json: unknown): Record<string, unknown> {
   const isTime = /Duration$|Timestamp$/.test(type.fullName);
-  const message = readPlain(type, json, isTime ? (Number as unknown as typeof String) : String);
+  const value = type.name === 'Duration' && typeof json === 'string' ? inSeconds(json) : json;
+  const message = readPlain(type, value, isTime ? (Number as unknown as typeof String) : String);
   const field = type.fields['value'];
   if (field === undefined || 'value' in message) return message;
   // A wrapper says its default value, too: that is what it is for.
   return { value: field.resolve().typeDefault };
+}
+
+/** `500ms` and `1m30s`, which Istio takes in patches, in the one form of ProtoJSON: seconds. */
+function inSeconds(text: string): string {
+  const ms = /^-?\d+(?:\.\d+)?s$/.test(text) ? undefined : parseDurationMs(text);
+  return ms === undefined ? text : `${(ms / 1000).toFixed(9)}s`;
 }
 
 function readAny(json: unknown, path: Path, reading: Reading): Record<string, unknown> | undefined {

@@ -3,6 +3,7 @@
 import type { DestinationRuleSpec } from './destination-rule.js';
 import type { Check } from './finding.js';
 import { isAnyCaseLabel } from './names.js';
+import { checkSelectorLabels } from './selector-check.js';
 import { checkTrafficPolicy } from './traffic-policy-check.js';
 import { checkExportTo, checkHost, checkLabels } from './value-check.js';
 
@@ -25,7 +26,10 @@ export const checkDestinationRule: Check<DestinationRuleSpec> = (spec, findings,
   checkExportTo(findings, spec.exportTo, { namespace, none: false });
   const selector = spec.workloadSelector;
   if (!selector) return;
-  checkLabels(findings, ['workloadSelector', 'matchLabels'], selector.matchLabels);
+  checkSelectorLabels(findings, ['workloadSelector', 'matchLabels'], selector.matchLabels);
+  if (Object.keys(selector.matchLabels ?? {}).length === 0) {
+    findings.warn(['workloadSelector'], 'a selector without labels is for the whole namespace');
+  }
   if (spec.exportTo?.some((entry) => entry !== '.' && entry !== namespace)) {
     findings.invalid(['exportTo'], 'with a workloadSelector, only the own namespace is allowed');
   }

@@ -6,8 +6,8 @@ import type { EnvoyFilterSpec } from './envoy-filter.js';
 import type { Check, Finding, Findings } from './finding.js';
 import type { FieldPath } from './problem.js';
 import { regexProblem } from './regex-check.js';
+import { checkSelectorLabels, checkTargetRefs } from './selector-check.js';
 import { didYouMean } from './suggest.js';
-import { checkLabels } from './value-check.js';
 
 type Patch = NonNullable<EnvoyFilterSpec['configPatches']>[number];
 type ApplyTo = Patch['applyTo'];
@@ -52,13 +52,14 @@ type Matcher = (typeof matchers)[number];
 /** Checks an EnvoyFilter beyond its schema. */
 export const checkEnvoyFilter: Check<EnvoyFilterSpec> = (spec, findings) => {
   const { workloadSelector, targetRefs = [], configPatches = [] } = spec;
-  checkLabels(findings, ['workloadSelector', 'labels'], workloadSelector?.labels);
+  checkSelectorLabels(findings, ['workloadSelector', 'labels'], workloadSelector?.labels);
   if (workloadSelector && Object.keys(workloadSelector.labels ?? {}).length === 0) {
     findings.warn(['workloadSelector'], 'a selector without labels is for the whole namespace');
   }
   if (workloadSelector && targetRefs.length > 0) {
     findings.invalid(['targetRefs'], 'targetRefs and workloadSelector exclude each other');
   }
+  checkTargetRefs(findings, ['targetRefs'], { refs: targetRefs, other: 'warned of' });
   for (const [i, entry] of configPatches.entries()) {
     const path = ['configPatches', i];
     checkMatch(findings, [...path, 'match'], entry);

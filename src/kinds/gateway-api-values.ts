@@ -1,9 +1,10 @@
 // The forms of values that the kinds of Kubernetes' Gateway API have in common: durations, references to parents,
 // backends and other objects, filters on headers. What references lead to is resolved in the mesh.
 import { z } from 'zod';
+import { parseDurationMs } from '../lib/duration.js';
 import { notImplemented } from './field.js';
 import { enumeration, list, message, named } from './schema.js';
-import { int32, parseDurationMs, port, string, strings } from './values.js';
+import { int32, port, string, strings } from './values.js';
 
 /** GEP-2257: up to four amounts, whole numbers of at most five digits. */
 const durationForm = /^(?:\d{1,5}(?:h|m|s|ms)){1,4}$/;

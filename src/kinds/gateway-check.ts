@@ -9,9 +9,10 @@ import {
   wildcardHostProblem,
 } from './names.js';
 import type { FieldPath } from './problem.js';
+import { warnOfLabels } from './selector-check.js';
 import { checkServerTls } from './server-tls-check.js';
 import { didYouMean } from './suggest.js';
-import { checkLabels, report } from './value-check.js';
+import { report } from './value-check.js';
 
 /** What a server may speak to its clients. */
 const protocols = ['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB', 'MONGO', 'TCP', 'TLS'];
@@ -28,7 +29,7 @@ const certificateFields = [
 
 /** Checks a Gateway beyond its schema. */
 export const checkGateway: Check<GatewaySpec> = ({ servers, selector }, findings) => {
-  checkLabels(findings, ['selector'], selector);
+  warnOfLabels(findings, ['selector'], selector);
   if (servers.length === 0) findings.missing(['servers'], 'servers must not be empty');
   const names = new Set<string>();
   for (const [i, server] of servers.entries()) {

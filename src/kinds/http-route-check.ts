@@ -88,18 +88,20 @@ const retryConditions = new Set([
   'unavailable',
 ]);
 
-/** Checks a retry policy, of a route or of MeshConfig. */
+/** Checks a retry policy, of a route or of MeshConfig. `lenient`: what Envoy takes no notice of is warned of. */
 export function checkRetries(
   findings: Findings,
   path: FieldPath,
   retries: HttpRetry | undefined,
+  { lenient = false } = {},
 ): void {
   if (!retries) return;
+  const say = lenient ? findings.warn.bind(findings) : findings.invalid.bind(findings);
   const { attempts = 0 } = retries;
   if (attempts < 0) findings.invalid([...path, 'attempts'], 'attempts must not be negative');
   for (const field of ['perTryTimeout', 'retryOn', 'retryRemoteLocalities'] as const) {
     if (attempts === 0 && retries[field] !== undefined && retries[field] !== '') {
-      findings.invalid([...path, field], `${field} is of no use with 0 attempts`);
+      say([...path, field], `${field} is of no use with 0 attempts`);
     }
   }
   checkDuration(findings, [...path, 'perTryTimeout'], retries.perTryTimeout);
@@ -108,7 +110,7 @@ export function checkRetries(
     const status = /^\d{3}$/.test(condition) && Number(condition) >= 100 && Number(condition) < 600;
     if (status || retryConditions.has(condition)) continue;
     const text = `"${condition.slice(0, 60)}" is not a condition of retries or a status code`;
-    findings.invalid([...path, 'retryOn'], text);
+    say([...path, 'retryOn'], text);
   }
 }
 

@@ -70,6 +70,10 @@ export interface KindEntry {
   check?: Check<unknown>;
   /** `spec`: the field of that name. `top-level`: the fields of the schema stand beside `metadata`. */
   specAt: 'spec' | 'top-level';
+  /** Without `spec` it is as good as with an empty one. */
+  specOptional?: boolean;
+  /** Fields that the schema does not have are warned of, and nothing else. */
+  unknownFieldsAllowed?: boolean;
   /** Opening lines of the page in docs/kinds/. */
   doc?: string;
   /** Its values are nobody's business: problems do not quote them. */
@@ -85,6 +89,8 @@ interface Implemented<S extends z.ZodType> {
   check?: Check<z.output<S>>;
   doc: string;
   specAt?: KindEntry['specAt'];
+  specOptional?: boolean;
+  unknownFieldsAllowed?: boolean;
   scope?: KindEntry['scope'];
   idKind?: string;
   confidential?: boolean;
@@ -93,24 +99,11 @@ interface Implemented<S extends z.ZodType> {
 function implemented<S extends z.ZodType>(
   kind: string,
   [group, ...versions]: readonly [string, ...string[]],
-  {
-    schema,
-    check,
-    doc,
-    specAt = 'spec',
-    scope = 'namespaced',
-    idKind,
-    confidential,
-  }: Implemented<S>,
+  { schema, check, doc, specAt = 'spec', scope = 'namespaced', ...rest }: Implemented<S>,
 ): KindEntry {
   // The check is called with the output of this very schema, which the erased type cannot say.
   const erased = check as Check<unknown>;
-  const entry: KindEntry = { kind, group, versions, scope, schema, check: erased, specAt, doc };
-  return {
-    ...entry,
-    ...(idKind !== undefined && { idKind }),
-    ...(confidential && { confidential }),
-  };
+  return { kind, group, versions, scope, schema, check: erased, specAt, doc, ...rest };
 }
 
 function later(group: string, versions: readonly string[], kinds: readonly string[]): KindEntry[] {
@@ -157,6 +150,7 @@ export const kindTable: readonly KindEntry[] = [
   }),
   implemented('ProxyConfig', networking, {
     schema: proxyConfigSpec,
+    specOptional: true,
     check: checkProxyConfig,
     doc: proxyConfigDoc,
   }),
@@ -167,6 +161,7 @@ export const kindTable: readonly KindEntry[] = [
   }),
   implemented('EnvoyFilter', networking, {
     schema: envoyFilterSpec,
+    specOptional: true,
     check: checkEnvoyFilter,
     doc: envoyFilterDoc,
   }),
@@ -177,6 +172,7 @@ export const kindTable: readonly KindEntry[] = [
   }),
   implemented('MeshConfig', ['mesh.istio.io', 'v1alpha1'], {
     schema: meshConfigSpec,
+    unknownFieldsAllowed: true,
     check: checkMeshConfig,
     doc: meshConfigDoc,
     scope: 'mesh',

@@ -6,6 +6,7 @@ import { checkRetries } from './http-route-check.js';
 import { checkLocalityLb, checkZoneAwareLb } from './locality-check.js';
 import type { MeshConfigSpec } from './mesh-config.js';
 import { isAnyCaseLabel } from './names.js';
+import type { FieldPath } from './problem.js';
 import {
   checkConnectionPool,
   checkOutlierDetection,
@@ -32,7 +33,7 @@ const providers = [
   'sds',
 ] as const;
 
-function checkTrustDomain(findings: Findings, path: (string | number)[], domain: string): void {
+function checkTrustDomain(findings: Findings, path: FieldPath, domain: string): void {
   const labels = domain.endsWith('.') ? domain.slice(0, -1) : domain;
   if (labels.split('.').every(isAnyCaseLabel)) return;
   findings.invalid(path, `"${domain.slice(0, 80)}" is not a trust domain such as cluster.local`);
@@ -43,11 +44,11 @@ function checkProviders(spec: MeshConfigSpec, findings: Findings): void {
   for (const [index, provider] of (spec.extensionProviders ?? []).entries()) {
     const path = ['extensionProviders', index];
     if (names.has(provider.name)) {
-      findings.invalid([...path, 'name'], `two providers are named ${provider.name.slice(0, 60)}`);
+      findings.warn([...path, 'name'], `two providers are named ${provider.name.slice(0, 60)}`);
     }
     names.add(provider.name);
     if (checkOneOf(findings, path, provider, providers).length === 0) {
-      findings.missing(path, 'a provider must have a kind beside its name');
+      findings.warn(path, 'a provider must have a kind beside its name');
     }
   }
 }
@@ -113,6 +114,59 @@ function checkVisibility({ serviceEntryVisibility }: MeshConfigSpec, findings: F
   }
 }
 
+/** Retries of calls to the application: only attempts, retryOn and backoff count. */
+function checkInboundRetries(
+  findings: Findings,
+  path: FieldPath,
+  { defaultInboundHttpRetryPolicy: retries }: MeshConfigSpec,
+): void {
+  if (!retries) return;
+  checkRetries(findings, path, retries);
+  if (!retries.attempts && retries.backoff !== undefined) {
+    findings.invalid([...path, 'backoff'], 'backoff is of no use with 0 attempts');
+  }
+  for (const field of [
+    'perTryTimeout',
+    'retryRemoteLocalities',
+    'retryIgnorePreviousHosts',
+  ] as const) {
+    if (retries[field] === undefined) continue;
+    findings.warn([...path, field], `${field} has no effect on calls to the application`);
+  }
+}
+
+const windowMin = 65_535;
+
+/** The least value of each setting that has one. */
+const connectionMinima = {
+  listenerPerConnectionBufferLimitBytes: 0,
+  clusterPerConnectionBufferLimitBytes: 0,
+  httpIdleTimeout: 0,
+  httpMaxConnectionDuration: 0,
+  httpDrainTimeout: 0,
+  httpRequestTimeout: 0,
+  httpRequestHeadersTimeout: 0,
+  httpStreamIdleTimeout: 0,
+  httpMaxStreamDuration: 0,
+  httpMaxConcurrentStreams: 1,
+  http2InitialStreamWindowSize: windowMin,
+  http2InitialConnectionWindowSize: windowMin,
+  listenerConnectionLimit: 1,
+  globalDownstreamConnectionLimit: 1,
+} as const;
+
+function checkConnectionSettings(
+  findings: Findings,
+  path: FieldPath,
+  settings: NonNullable<MeshConfigSpec['defaultConfig']>['connectionSettings'],
+): void {
+  for (const [name, min] of Object.entries(connectionMinima)) {
+    const value = settings?.[name as keyof typeof connectionMinima];
+    if (value === undefined || value >= min) continue;
+    findings.invalid([...path, name], `${name} is at least ${min}`);
+  }
+}
+
 /** Checks MeshConfig beyond its schema. */
 export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
   checkLogFormat(spec, findings);
@@ -146,13 +200,16 @@ export const checkMeshConfig: Check<MeshConfigSpec> = (spec, findings) => {
     'defaultDestinationRuleExportTo',
     spec.defaultDestinationRuleExportTo,
   );
-  checkRetries(findings, ['defaultHttpRetryPolicy'], spec.defaultHttpRetryPolicy);
-  checkRetries(findings, ['defaultInboundHttpRetryPolicy'], spec.defaultInboundHttpRetryPolicy);
+  const { defaultHttpRetryPolicy } = spec;
+  checkRetries(findings, ['defaultHttpRetryPolicy'], defaultHttpRetryPolicy, { lenient: true });
+  checkInboundRetries(findings, ['defaultInboundHttpRetryPolicy'], spec);
   checkLocalityLb(findings, ['localityLbSetting'], spec.localityLbSetting);
   checkZoneAwareLb(findings, ['zoneAwareLbSetting'], spec.zoneAwareLbSetting);
   const { connectionPool, outlierDetection } = spec.defaultTrafficPolicy ?? {};
   checkConnectionPool(findings, ['defaultTrafficPolicy', 'connectionPool'], connectionPool);
   checkOutlierDetection(findings, ['defaultTrafficPolicy', 'outlierDetection'], outlierDetection);
+  const { connectionSettings } = spec.defaultConfig ?? {};
+  checkConnectionSettings(findings, ['defaultConfig', 'connectionSettings'], connectionSettings);
   checkProviders(spec, findings);
   checkVisibility(spec, findings);
 };

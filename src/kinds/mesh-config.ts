@@ -13,7 +13,7 @@ import {
   tcpKeepalive,
   zoneAwareLbSetting,
 } from './traffic-policy.js';
-import { bool, duration, labelSelector, port, string, strings } from './values.js';
+import { bool, duration, labelSelector, port, portOrZero, string, strings } from './values.js';
 import { httpRetry } from './virtual-service.js';
 
 const ingress = 'fairlead does not read Kubernetes Ingress.';
@@ -99,7 +99,7 @@ const traffic = {
   localityLbSetting: localityLbSetting.describe('where a DestinationRule has none'),
   zoneAwareLbSetting: zoneAwareLbSetting.describe('where a DestinationRule has none'),
   trustDomain: string.describe('trust domain of identities (cluster.local)'),
-  proxyHttpPort: port.describe('port of an HTTP proxy at 127.0.0.1, for `http_proxy`'),
+  proxyHttpPort: portOrZero.describe('port of an HTTP proxy at 127.0.0.1, for `http_proxy`'),
   inboundClusterStatName: string.describe('alt_stat_name of inbound clusters: a pattern'),
   outboundClusterStatName: string.describe('alt_stat_name of outbound clusters: a pattern'),
   disableEnvoyListenerLog: bool.describe('no log of connections that no filter chain takes'),

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { noEffect } from './field.js';
 import type { Check } from './finding.js';
 import { message } from './schema.js';
-import { checkLabels } from './value-check.js';
+import { checkSelectorLabels } from './selector-check.js';
 import { int32, labels, string, stringMap } from './values.js';
 
 /** Opening of the page in docs/kinds/. */
@@ -34,6 +34,6 @@ export type ProxyConfigSpec = z.output<typeof proxyConfigSpec>;
 
 /** Checks a ProxyConfig beyond its schema. */
 export const checkProxyConfig: Check<ProxyConfigSpec> = ({ selector, concurrency }, findings) => {
-  checkLabels(findings, ['selector', 'matchLabels'], selector?.matchLabels);
+  checkSelectorLabels(findings, ['selector', 'matchLabels'], selector?.matchLabels);
   if ((concurrency ?? 0) < 0) findings.invalid(['concurrency'], 'must not be negative');
 };

@@ -188,7 +188,7 @@ export const proxyDefaults = message({
   envoyMetricsService: noEffect(remoteService, agent),
   proxyMetadata: noEffect(stringMap, agent),
   runtimeValues: noEffect(stringMap, agent),
-  statusPort: noEffect(port, agent),
+  statusPort: noEffect(int32, agent),
   extraStatTags: noEffect(strings, agent),
   terminationDrainDuration: noEffect(duration, agent),
   readinessProbe: noEffect(readinessProbe, agent),

@@ -19,6 +19,7 @@ import type { Resource } from './resource.js';
 import { checkSchema } from './schema-problems.js';
 import { setMarks } from './set-marks.js';
 import { didYouMean } from './suggest.js';
+import { withoutUnknownFields } from './unknown-fields.js';
 import { partsOf } from './walk.js';
 
 /** A resource without its place in the order of resources, which the source of the documents knows. */
@@ -133,7 +134,8 @@ function parseKnown(entry: KindEntry, doc: Document, rules: MetadataRules): Pars
     found.push({ code: 'not-implemented', severity: 'warning', message, path: ['kind'] });
   } else {
     const base = entry.specAt === 'spec' ? ['spec'] : [];
-    const given = entry.specAt === 'spec' ? own(doc, 'spec') : topLevelFields(doc);
+    const absent = entry.specOptional ? {} : undefined;
+    const given = entry.specAt === 'spec' ? (own(doc, 'spec') ?? absent) : topLevelFields(doc);
     if (entry.specAt === 'spec') found.push(...strayFields(entry, doc));
     const result = readSpec(entry, given, metadata?.namespace ?? rules.namespace);
     spec = result.spec;
@@ -171,15 +173,19 @@ function readSpec(
   const schema = entry.schema!;
   const isIstio = entry.group.endsWith('istio.io');
   const named = isIstio ? camelCaseFields(given, schema) : { value: given, findings: [] };
-  const checked = checkSchema(schema, withoutNulls(named.value, schema));
+  const kept = entry.unknownFieldsAllowed
+    ? withoutUnknownFields(named.value, schema)
+    : { value: named.value, findings: [] };
+  const before = [...named.findings, ...kept.findings];
+  const checked = checkSchema(schema, withoutNulls(kept.value, schema));
   if (checked.findings) {
     const found = entry.confidential ? checked.findings.map(withoutValue) : checked.findings;
-    return { findings: [...named.findings, ...found] };
+    return { findings: [...before, ...found] };
   }
   const findings = new Findings();
   entry.check?.(checked.value, findings, { namespace });
   const marks = setMarks(schema, checked.value);
-  return { spec: checked.value, findings: [...named.findings, ...findings.list, ...marks] };
+  return { spec: checked.value, findings: [...before, ...findings.list, ...marks] };
 }
 
 /** "expected a string, got …", without what was got. */

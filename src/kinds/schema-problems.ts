@@ -44,16 +44,12 @@ function expectation(expected: string, value: unknown): string {
   return `expected ${wanted}, got ${show(value)}${quotes}`;
 }
 
-function unknownFields(schema: z.ZodType, path: FieldPath, keys: readonly string[]): Finding[] {
-  const owner = schemaAt(schema, path);
+/** A field at `path` that its message, of the schema `owner`, does not have. */
+export function unknownField(owner: z.ZodType | undefined, path: FieldPath, key: string): Finding {
   const parts = owner && partsOf(owner);
   const known = parts?.type === 'object' ? Object.keys(parts.fields) : [];
-  return keys.map((key) => ({
-    code: 'unknown-field',
-    severity: 'error',
-    message: `unknown field ${JSON.stringify(clip(key))}${didYouMean(key, known)}`,
-    path: [...path, key],
-  }));
+  const message = `unknown field ${JSON.stringify(clip(key))}${didYouMean(key, known)}`;
+  return { code: 'unknown-field', severity: 'error', message, path: [...path, key] };
 }
 
 function limitText(issue: Issue, value: unknown): string {
@@ -80,7 +76,10 @@ function enumFinding(values: readonly unknown[], value: unknown, path: FieldPath
 /** One issue as findings. Missing values come as `invalid_type`: they are told apart by looking at the value. */
 function findingsOf(schema: z.ZodType, root: unknown, issue: Issue): Finding[] {
   const path = issue.path as FieldPath;
-  if (issue.code === 'unrecognized_keys') return unknownFields(schema, path, issue.keys);
+  if (issue.code === 'unrecognized_keys') {
+    const owner = schemaAt(schema, path);
+    return issue.keys.map((key) => unknownField(owner, path, key));
+  }
   const value = valueAt(root, path);
   const finding = (code: ProblemCode, message: string): Finding[] => [
     { code, severity: 'error', message, path },

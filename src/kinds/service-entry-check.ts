@@ -2,9 +2,10 @@
 import type { Check, Findings } from './finding.js';
 import { hostProblem, isAddressOrBlock, isAnyCaseLabel } from './names.js';
 import type { FieldPath } from './problem.js';
+import { checkSelectorLabels } from './selector-check.js';
 import type { ServiceEntrySpec } from './service-entry.js';
 import { didYouMean } from './suggest.js';
-import { checkExportTo, checkHost, checkLabels } from './value-check.js';
+import { checkExportTo, checkHost } from './value-check.js';
 import { checkEndpoint } from './workload-entry-check.js';
 
 const protocols = [
@@ -144,7 +145,7 @@ export const checkServiceEntry: Check<ServiceEntrySpec> = (spec, findings, { nam
   checkResolution(spec, findings);
   checkEndpoints(spec, findings);
   const selector = spec.workloadSelector;
-  checkLabels(findings, ['workloadSelector', 'labels'], selector?.labels);
+  checkSelectorLabels(findings, ['workloadSelector', 'labels'], selector?.labels);
   if (selector && Object.keys(selector.labels ?? {}).length === 0) {
     const text = 'without labels, all WorkloadEntries of the namespace are selected';
     findings.warn(['workloadSelector'], text);

@@ -10,12 +10,13 @@ import {
   wildcardHostProblem,
 } from './names.js';
 import type { FieldPath } from './problem.js';
+import { checkSelectorLabels } from './selector-check.js';
 import { checkTlsParameters } from './server-tls-check.js';
 import { checkProtocol } from './service-entry-check.js';
 import type { SidecarSpec } from './sidecar.js';
 import type { SidecarTlsSettings } from './sidecar-tls.js';
 import { checkConnectionPool } from './traffic-policy-check.js';
-import { checkLabels, report } from './value-check.js';
+import { report } from './value-check.js';
 
 type Ingress = NonNullable<SidecarSpec['ingress']>[number];
 type Egress = NonNullable<SidecarSpec['egress']>[number];
@@ -23,7 +24,7 @@ type Egress = NonNullable<SidecarSpec['egress']>[number];
 /** Checks a Sidecar beyond its schema. */
 export const checkSidecar: Check<SidecarSpec> = (spec, findings, { namespace }) => {
   const { workloadSelector, ingress = [], egress = [] } = spec;
-  checkLabels(findings, ['workloadSelector', 'labels'], workloadSelector?.labels);
+  checkSelectorLabels(findings, ['workloadSelector', 'labels'], workloadSelector?.labels);
   if (workloadSelector && Object.keys(workloadSelector.labels ?? {}).length === 0) {
     findings.warn(['workloadSelector'], 'a selector without labels is for the whole namespace');
   }

@@ -226,8 +226,10 @@ export function checkTrafficPolicy(
   for (const [index, settings] of (policy.portLevelSettings ?? []).entries()) {
     const at = [...path, 'portLevelSettings', index];
     const number = settings.port?.number;
-    if (number === undefined) findings.missing([...at, 'port'], 'the port must have a number');
-    else if (ports.has(number)) {
+    if (!settings.port) findings.missing([...at, 'port'], 'port must be given');
+    else if (number === undefined) {
+      findings.warn([...at, 'port'], 'without a number the settings are of no port');
+    } else if (ports.has(number)) {
       findings.warn([...at, 'port', 'number'], `port ${number} stands twice; the first counts`);
     }
     if (number !== undefined) ports.add(number);

@@ -9,7 +9,7 @@ import {
   duration,
   int32,
   port,
-  portSelector,
+  portOrZero,
   string,
   strings,
   struct,
@@ -180,7 +180,7 @@ export const clientTlsSettings = message({
 });
 
 const portTrafficPolicy = message({
-  port: portSelector.describe('port of the service'),
+  port: message({ number: portOrZero }).describe('port of the service'),
   loadBalancer: loadBalancer.describe('replaces the section of the destination'),
   connectionPool: connectionPool.describe('replaces the section of the destination'),
   outlierDetection: outlierDetection.describe('replaces the section of the destination'),

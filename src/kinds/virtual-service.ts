@@ -9,7 +9,7 @@ import {
   int32,
   labels,
   percent,
-  port,
+  portOrZero,
   portSelector,
   string,
   stringMap,
@@ -54,7 +54,7 @@ const httpMatch = message({
   method: stringMatch.describe('matcher of :method'),
   authority: stringMatch.describe('matcher of :authority'),
   headers: map(stringMatch).describe('header matchers; {} asks for presence'),
-  port: port.describe('the port that the client calls'),
+  port: portOrZero.describe('the port that the client calls'),
   sourceLabels: labels.describe('labels of the client; decided per proxy'),
   gateways: strings.describe('as the gateways of the resource, for this match alone'),
   queryParams: map(stringMatch).describe('query parameter matchers; {} asks for presence'),
@@ -67,7 +67,7 @@ const httpMatch = message({
 const redirect = message({
   uri: string.describe('path_redirect'),
   authority: string.describe('host_redirect'),
-  port: port.describe('port_redirect; not together with derivePort'),
+  port: portOrZero.describe('port_redirect; not together with derivePort'),
   derivePort: enumeration(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']).describe(
     'port_redirect from the scheme, or from the port of the listener',
   ),
@@ -185,7 +185,7 @@ const routeDestination = message(
 
 const tcpMatch = message({
   destinationSubnets: strings.describe('prefix_ranges of the filter chain'),
-  port: port.describe('the port that the client calls'),
+  port: portOrZero.describe('the port that the client calls'),
   sourceSubnet: noEffect(string, 'Istio does not read it.'),
   sourceLabels: labels.describe('labels of the client; decided per proxy'),
   gateways: strings.describe('as the gateways of the resource, for this match alone'),
@@ -201,7 +201,7 @@ const tlsMatch = message(
   {
     sniHosts: strings.describe('server_names of the filter chain'),
     destinationSubnets: strings.describe('prefix_ranges of the filter chain'),
-    port: port.describe('the port that the client calls'),
+    port: portOrZero.describe('the port that the client calls'),
     sourceLabels: labels.describe('labels of the client; decided per proxy'),
     gateways: strings.describe('as the gateways of the resource, for this match alone'),
     sourceNamespace: string.describe('namespace of the client; decided per proxy'),

@@ -1,6 +1,6 @@
 // The rules of WasmPlugin beyond its schema, after Istio's validation.
 import type { Check } from './finding.js';
-import { checkLabels } from './value-check.js';
+import { checkSelectorLabels, checkTargetRef, checkTargetRefs } from './selector-check.js';
 import type { WasmPluginSpec } from './wasm-plugin.js';
 
 const schemes = ['http', 'https', 'oci', 'file'];
@@ -8,7 +8,13 @@ const schemes = ['http', 'https', 'oci', 'file'];
 /** Checks a WasmPlugin beyond its schema. */
 export const checkWasmPlugin: Check<WasmPluginSpec> = (spec, findings) => {
   const { selector, targetRef, targetRefs = [], url, sha256 = '', vmConfig } = spec;
-  checkLabels(findings, ['selector', 'matchLabels'], selector?.matchLabels);
+  checkSelectorLabels(findings, ['selector', 'matchLabels'], selector?.matchLabels);
+  if (selector && Object.keys(selector.matchLabels ?? {}).length === 0) {
+    findings.warn(['selector'], 'a selector without labels is for the whole namespace');
+  }
+  const other = 'refused';
+  if (targetRef) checkTargetRef(findings, ['targetRef'], { ref: targetRef, other });
+  checkTargetRefs(findings, ['targetRefs'], { refs: targetRefs, other });
   if (selector && (targetRef || targetRefs.length > 0)) {
     findings.invalid(['selector'], 'selector and targetRefs exclude each other');
   }

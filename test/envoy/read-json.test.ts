@@ -28,6 +28,15 @@ t.test('reads what the codec reads, to the same bytes', async (t) => {
   t.strictSame(toJson(CLUSTER, message), toJson(CLUSTER, encodeJson(CLUSTER, json)));
 });
 
+t.test('durations as Go writes them, which Istio takes in patches', async (t) => {
+  const written = { '500ms': '0.500s', '1m30s': '90s', '0': '0s', '1.5us': '0.000001500s' };
+  for (const [text, proto] of Object.entries(written)) {
+    const { message, mistakes } = readJson(CLUSTER, { connect_timeout: text });
+    t.strictSame(mistakes, []);
+    t.strictSame(message, readJson(CLUSTER, { connect_timeout: proto }).message, text);
+  }
+});
+
 t.test('default values of scalars are as good as absent, but for members of a oneof', async (t) => {
   const { message, defaults } = readJson(ROUTE, {
     name: '',
@@ -65,7 +74,7 @@ t.test('mistakes have their place', async (t) => {
     [{ nam: 'x' }, ['nam'], /no field nam/],
     [{ name: 5 }, ['name'], /string/],
     [{ traffic_direction: 'UP' }, ['traffic_direction'], /enum/],
-    [{ listener_filters_timeout: '1m' }, ['listener_filters_timeout'], /duration/],
+    [{ listener_filters_timeout: '1d' }, ['listener_filters_timeout'], /duration/],
     [{ filter_chains: {} }, ['filter_chains'], /expected a list/],
     [{ filter_chains: [[]] }, ['filter_chains', 0], /expected FilterChain/],
     [

@@ -44,7 +44,7 @@ t.test('a ConfigMap', async (t) => {
 t.test('what is wrong within a ConfigMap', async (t) => {
   const lines = (data: unknown) => problemLines(configMap(data), { parseYaml });
   t.strictSame(lines({ mesh: '{"conectTimeout":"5s"}' }), [
-    'error unknown-field data.mesh.conectTimeout',
+    'warning unknown-field data.mesh.conectTimeout',
   ]);
   t.strictSame(lines({ mesh: '{' }), ['error yaml-syntax data.mesh']);
   t.strictSame(lines({ mesh: '[]' }), ['error wrong-type data.mesh']);
@@ -99,22 +99,63 @@ const cases: [string, unknown, string[]][] = [
   [
     'retries',
     mesh({ defaultHttpRetryPolicy: { attempts: 1, retryOn: 'never' } }),
-    ['error invalid-value spec.defaultHttpRetryPolicy.retryOn'],
+    ['warning invalid-value spec.defaultHttpRetryPolicy.retryOn'],
+  ],
+  [
+    'retries turned off',
+    mesh({ defaultHttpRetryPolicy: { attempts: 0, retryOn: '5xx' } }),
+    ['warning invalid-value spec.defaultHttpRetryPolicy.retryOn'],
+  ],
+  [
+    'retries of calls to the application',
+    mesh({ defaultInboundHttpRetryPolicy: { attempts: 1, perTryTimeout: '1s' } }),
+    ['warning invalid-value spec.defaultInboundHttpRetryPolicy.perTryTimeout'],
+  ],
+  [
+    'retries of calls to the application, turned off',
+    mesh({ defaultInboundHttpRetryPolicy: { backoff: '1s', retryOn: 'never' } }),
+    [
+      'error invalid-value spec.defaultInboundHttpRetryPolicy.retryOn',
+      'error invalid-value spec.defaultInboundHttpRetryPolicy.retryOn',
+      'error invalid-value spec.defaultInboundHttpRetryPolicy.backoff',
+    ],
+  ],
+  [
+    'limits of connections',
+    mesh({
+      defaultConfig: {
+        connectionSettings: { httpMaxConcurrentStreams: 0, http2InitialStreamWindowSize: 65_535 },
+      },
+    }),
+    ['error invalid-value spec.defaultConfig.connectionSettings.httpMaxConcurrentStreams'],
+  ],
+  ['no HTTP proxy', mesh({ proxyHttpPort: 0 }), []],
+  [
+    'an entry of a list that has an unknown field, and a mistake',
+    mesh({ extensionProviders: [{ name: 'a', zipkin: { servce: 'z', port: 0 } }] }),
+    [
+      'warning unknown-field spec.extensionProviders[0].zipkin.servce',
+      'error invalid-value spec.extensionProviders[0].zipkin.port',
+    ],
   ],
   [
     'providers',
     mesh({ extensionProviders: [{ name: 'a', zipkin: {}, datadog: {} }, { name: 'a' }] }),
     [
       'error invalid-value spec.extensionProviders[0].datadog',
-      'error invalid-value spec.extensionProviders[1].name',
-      'error missing-field spec.extensionProviders[1]',
+      'warning invalid-value spec.extensionProviders[1].name',
+      'warning invalid-value spec.extensionProviders[1]',
       'warning not-implemented spec.extensionProviders',
     ],
   ],
   [
     'defaultConfig',
     mesh({ defaultConfig: { concurrency: 2, tracing: { sampling: 1 }, holdApplication: true } }),
-    ['error unknown-field spec.defaultConfig.holdApplication'],
+    [
+      'warning unknown-field spec.defaultConfig.holdApplication',
+      'warning not-implemented spec.defaultConfig.tracing',
+      'info no-effect spec.defaultConfig.concurrency',
+    ],
   ],
   [
     'marks in defaultConfig',

@@ -4,7 +4,7 @@ import { headerValueProblem } from '../../src/kinds/header-check.js';
 import { hostCovers, isAddressOrBlock, wildcardHostProblem } from '../../src/kinds/names.js';
 import { regexProblem } from '../../src/kinds/regex-check.js';
 import { nearest } from '../../src/kinds/suggest.js';
-import { parseDurationMs } from '../../src/kinds/values.js';
+import { parseDurationMs } from '../../src/lib/duration.js';
 
 // Go's time.ParseDuration is the model.
 t.test('durations', async (t) => {
