@@ -3,9 +3,9 @@ import type { Check, Findings } from './finding.js';
 import type { GatewayServerSpec, GatewaySpec } from './gateway.js';
 import {
   isAddress,
-  isDnsLabel,
+  isAnyCaseLabel,
   isPartialWildcard,
-  unixBindProblem,
+  unixAddressProblem,
   wildcardHostProblem,
 } from './names.js';
 import type { FieldPath } from './problem.js';
@@ -15,17 +15,22 @@ import { didYouMean } from './suggest.js';
 import { report } from './value-check.js';
 
 /** What a server may speak to its clients. */
-const protocols = ['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB', 'MONGO', 'TCP', 'TLS'];
+const protocols = [
+  'HTTP',
+  'HTTPS',
+  'HTTP2',
+  'GRPC',
+  'GRPC-WEB',
+  'MONGO',
+  'MYSQL',
+  'REDIS',
+  'TCP',
+  'TLS',
+];
 const tlsProtocols = ['HTTPS', 'TLS'];
 /** Where `tls` may say that requests are redirected to HTTPS, and nothing else. */
 const redirectProtocols = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'];
-const certificateFields = [
-  'serverCertificate',
-  'privateKey',
-  'caCertificates',
-  'credentialName',
-  'credentialNames',
-] as const;
+const files = ['serverCertificate', 'privateKey', 'caCertificates'] as const;
 
 /** Checks a Gateway beyond its schema. */
 export const checkGateway: Check<GatewaySpec> = ({ servers, selector }, findings) => {
@@ -41,7 +46,7 @@ export const checkGateway: Check<GatewaySpec> = ({ servers, selector }, findings
     }
     names.add(name);
     if (server.name && servers.slice(0, i).some((other) => other.name === server.name)) {
-      findings.invalid([...path, 'name'], `two servers are named ${server.name.slice(0, 63)}`);
+      findings.warn([...path, 'name'], `two servers are named ${server.name.slice(0, 63)}`);
     }
   }
 };
@@ -55,23 +60,25 @@ function checkServer(findings: Findings, path: FieldPath, server: GatewayServerS
     const what = `"${port.protocol.slice(0, 60)}" is not a protocol of a gateway`;
     findings.invalid([...path, 'port', 'protocol'], `${what}${hint}`);
   }
-  if (bind.startsWith('unix:')) report(findings, [...path, 'bind'], unixBindProblem(bind));
-  else if (bind !== '' && !isAddress(bind)) {
+  if (bind.startsWith('unix:')) report(findings, [...path, 'bind'], unixAddressProblem(bind));
+  else if (port.number === 0) {
+    findings.invalid([...path, 'port', 'number'], 'port 0 is for Unix sockets');
+  }
+  if (!bind.startsWith('unix:') && bind !== '' && !isAddress(bind)) {
     findings.invalid([...path, 'bind'], 'bind is an IP address or unix:///PATH');
   }
   if (hosts.length === 0) findings.missing([...path, 'hosts'], 'hosts must not be empty');
   const wantsTls = tlsProtocols.includes(protocol);
-  const bySni = wantsTls && tls !== undefined && !tls.mode?.includes('PASSTHROUGH');
   for (const [i, host] of hosts.entries()) {
-    checkGatewayHost(findings, [...path, 'hosts', i], { entry: host, bySni });
+    checkGatewayHost(findings, [...path, 'hosts', i], host);
   }
   if (tls === undefined) {
     if (wantsTls) findings.missing([...path, 'tls'], `a server of ${port.protocol} needs tls`);
     return;
   }
   const at = [...path, 'tls'];
-  if (wantsTls) checkServerTls(findings, at, tls);
-  else if (protocols.includes(protocol) && !isRedirectOnly(protocol, tls)) {
+  if (wantsTls || isUnused(protocol, tls)) checkServerTls(findings, at, tls);
+  else if (protocols.includes(protocol)) {
     // Else what is meant to be TLS would be served in plain text.
     const why = `a server of ${port.protocol} has no TLS; that is for protocol HTTPS or TLS`;
     findings.invalid(at, why);
@@ -81,32 +88,29 @@ function checkServer(findings: Findings, path: FieldPath, server: GatewayServerS
   }
 }
 
-function isRedirectOnly(protocol: string, tls: NonNullable<GatewayServerSpec['tls']>): boolean {
+/** On plain HTTP `tls` may be there for its redirect; what else it says must not ask for TLS to end here. */
+function isUnused(protocol: string, tls: NonNullable<GatewayServerSpec['tls']>): boolean {
   return (
     redirectProtocols.includes(protocol) &&
-    (tls.mode ?? 'PASSTHROUGH') === 'PASSTHROUGH' &&
-    certificateFields.every((field) => !tls[field]?.length)
+    (tls.mode ?? 'PASSTHROUGH').endsWith('PASSTHROUGH') &&
+    files.every((field) => !tls[field])
   );
 }
 
 /** `HOST` or `NAMESPACE/HOST`. */
-function checkGatewayHost(
-  findings: Findings,
-  path: FieldPath,
-  { entry, bySni }: { entry: string; bySni: boolean },
-): void {
+function checkGatewayHost(findings: Findings, path: FieldPath, entry: string): void {
   const parts = entry.split('/');
   if (parts.length > 2) {
     findings.invalid(path, `"${entry.slice(0, 80)}" is neither HOST nor NAMESPACE/HOST`);
     return;
   }
   const [namespace, host = ''] = parts.length === 2 ? parts : ['*', parts[0]];
-  if (namespace !== '*' && namespace !== '.' && !isDnsLabel(namespace ?? '')) {
+  if (namespace !== '*' && namespace !== '.' && !isAnyCaseLabel(namespace ?? '')) {
     findings.invalid(path, 'the namespace is a DNS label, `.` or `*`');
   }
-  const why = host === '*' ? undefined : wildcardHostProblem(host);
+  const why = host === '*' || isAddress(host) ? undefined : wildcardHostProblem(host);
   if (why) findings.invalid(path, why);
-  else if (bySni && isPartialWildcard(host)) {
-    findings.invalid(path, 'a server name has a wildcard for whole labels only: *.example.com');
+  else if (isPartialWildcard(host)) {
+    findings.invalid(path, 'a wildcard stands for whole labels: *.example.com');
   }
 }

@@ -1,18 +1,20 @@
 // Gateway of networking.istio.io: the ports that proxies at the edge of the mesh open, for which hosts, with which
 // TLS. Where the traffic goes is said by the VirtualServices that name the Gateway. Rules that need more than one
 // field are in gateway-check.ts.
-import type { z } from 'zod';
+import { z } from 'zod';
 import { noEffect } from './field.js';
-import { list, message } from './schema.js';
+import { list, message, named } from './schema.js';
 import { serverTls } from './server-tls.js';
-import { labels, port, string, strings, uint32 } from './values.js';
+import { labels, string, strings, uint32 } from './values.js';
 
 const serverPort = message(
   {
-    number: port.describe(
-      'port of the Service of the gateway; the listener is at its targetPort when it is known',
+    number: named('port', z.int().min(0).max(65535)).describe(
+      'port of the Service of the gateway; the listener is at its targetPort when it is known; 0 with a Unix socket',
     ),
-    protocol: string.describe('HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, MONGO, TCP or TLS'),
+    protocol: string.describe(
+      'HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, MONGO, REDIS, MYSQL, TCP or TLS',
+    ),
     name: string.describe('part of the name of the route of an HTTPS server'),
     targetPort: noEffect(uint32, 'Istio does not read it; the Service says it.'),
   },

@@ -227,6 +227,7 @@ function checkRewrite(findings: Findings, path: FieldPath, rewrite: HttpRewrite 
   else report(findings, [...at, 'match'], regexProblem(uriRegexRewrite.match));
 }
 
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const bodyMax = 1024 * 1024;
 const largeBody = 100 * 1024;
 
@@ -239,7 +240,7 @@ function checkDirectResponse(findings: Findings, path: FieldPath, http: HttpRout
   const body = response.body;
   if (!body) return;
   checkOneOf(findings, [...path, 'body'], body, ['string', 'bytes']);
-  if (body.bytes !== undefined && !/^[A-Za-z0-9+/_-]*={0,2}$/.test(body.bytes)) {
+  if (body.bytes !== undefined && !base64.test(body.bytes)) {
     findings.invalid([...path, 'body', 'bytes'], 'bytes are written in base64');
   }
   const size = Buffer.byteLength(body.string ?? '') + ((body.bytes ?? '').length * 3) / 4;

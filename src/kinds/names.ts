@@ -59,13 +59,20 @@ export function isPartialWildcard(host: string): boolean {
   return host.startsWith('*') && host !== '*' && !host.startsWith('*.');
 }
 
-/** What Linux has room for in the address of a socket, with a zero behind it. */
-export const SOCKET_PATH_BYTES_MAX = 107;
+/** True for the SNI that sidecars send for a cluster: `outbound_.PORT_.SUBSET_.HOST` (Istio, AUTO_PASSTHROUGH). */
+export function isClusterSni(host: string): boolean {
+  return host.length <= 255 && /^outbound_[^_]*\d[^_]*_[^_]*_[^_]*[a-zA-Z]/.test(host);
+}
 
-/** What is wrong with the address of a listener on a Unix socket (`unix:///PATH`, `unix://@NAME`). */
-export function unixBindProblem(bind: string): string | undefined {
-  if (!/^unix:\/\/[/@]/.test(bind)) return 'a Unix socket is unix:///PATH';
-  return Buffer.byteLength(bind) > 'unix://'.length + SOCKET_PATH_BYTES_MAX
+/** What Linux has room for in the address of a socket, with a zero behind it. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** What is wrong with the address of a Unix socket: `unix:///PATH`, `unix://@NAME`. */
+export function unixAddressProblem(address: string): string | undefined {
+  if (!/^unix:\/\/(?:@|\/.*[^/]$)/s.test(address)) {
+    return 'a Unix socket is unix:///PATH, the absolute path of a file, or unix://@NAME';
+  }
+  return Buffer.byteLength(address) > 'unix://'.length + SOCKET_PATH_BYTES_MAX
     ? `the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes`
     : undefined;
 }

@@ -61,7 +61,7 @@ function checkCredentials(findings: Findings, path: FieldPath, tls: ServerTls): 
     return;
   }
   if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') {
-    for (const field of certificateFields) {
+    for (const field of [...certificateFields, 'caCrl'] as const) {
       if (isSet(tls[field])) {
         findings.warn([...path, field], `${mode} does not terminate TLS: ${field} is not used`);
       }
@@ -75,6 +75,17 @@ function checkCredentials(findings: Findings, path: FieldPath, tls: ServerTls): 
   if (needsCa && !hasSecret && !tls.caCertificates && !tls.caCertCredentialName) {
     findings.missing([...path, 'caCertificates'], `${mode} needs caCertificates`);
   }
+  if (!hasSecret) checkCrl(findings, path, tls);
+}
+
+/** A list of revoked certificates of clients is for modes that ask for one. */
+export function checkCrl(
+  findings: Findings,
+  path: FieldPath,
+  { mode, caCrl }: Pick<ServerTls, 'mode' | 'caCrl'>,
+): void {
+  if (mode !== 'SIMPLE' || !caCrl) return;
+  findings.invalid([...path, 'caCrl'], 'SIMPLE asks for no certificates of clients: no caCrl');
 }
 
 /** Certificates come from one Secret, several, files, or several files. */
@@ -83,7 +94,10 @@ function checkOneSource(findings: Findings, path: FieldPath, tls: ServerTls): vo
     ['credentialName', 'credentialNames', 'tlsCertificates', 'serverCertificate'] as const
   ).filter((field) => isSet(tls[field]));
   for (const field of sources.slice(1)) {
-    findings.invalid([...path, field], `${field} goes not with ${sources[0]}`);
+    const message = `${field} goes not with ${sources[0]}`;
+    // A file without the one that belongs to it is nothing that could be meant instead.
+    if (field === 'serverCertificate' && !tls.privateKey) findings.warn([...path, field], message);
+    else findings.invalid([...path, field], message);
   }
   if (tls.caCertCredentialName && tls.caCertificates) {
     findings.invalid(

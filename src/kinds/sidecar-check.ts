@@ -5,13 +5,13 @@ import { checkDestination } from './http-route-check.js';
 import {
   hostProblem,
   isAnyCaseLabel,
-  isDnsLabel,
-  unixBindProblem,
+  isPartialWildcard,
+  unixAddressProblem,
   wildcardHostProblem,
 } from './names.js';
 import type { FieldPath } from './problem.js';
 import { checkSelectorLabels } from './selector-check.js';
-import { checkTlsParameters } from './server-tls-check.js';
+import { checkCrl, checkTlsParameters } from './server-tls-check.js';
 import { checkProtocol } from './service-entry-check.js';
 import type { SidecarSpec } from './sidecar.js';
 import type { SidecarTlsSettings } from './sidecar-tls.js';
@@ -89,7 +89,6 @@ const unsupportedTls = [
   'httpsRedirect',
   'credentialName',
   'credentialNames',
-  'caCertCredentialName',
   'tlsCertificates',
 ] as const;
 
@@ -104,9 +103,14 @@ function checkIngressTls(
     const set = Array.isArray(value) ? value.length > 0 : Boolean(value);
     if (set) findings.invalid([...path, field], `a Sidecar has no ${field}`);
   }
-  const { mode } = tls;
+  const { mode = 'PASSTHROUGH' } = tls;
   const clients = mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
-  if (mode !== 'SIMPLE' && !clients) {
+  if (mode === 'PASSTHROUGH') {
+    findings.warn(
+      path,
+      'PASSTHROUGH, the mode when absent, does not terminate TLS: tls is not used',
+    );
+  } else if (mode !== 'SIMPLE' && !clients) {
     findings.invalid([...path, 'mode'], `the mode of a Sidecar's TLS is not ${mode}`);
   }
   if (!/^(https|tls)$/i.test(protocol)) {
@@ -119,6 +123,7 @@ function checkIngressTls(
   if (clients && !tls.caCertificates) {
     findings.missing([...path, 'caCertificates'], `${mode} needs caCertificates`);
   }
+  checkCrl(findings, path, tls);
   checkTlsParameters(findings, path, tls);
 }
 
@@ -127,8 +132,7 @@ export function parseDefaultEndpoint(
   text: string,
 ): { unixSocket: string } | { address: string; port: number } | undefined {
   if (text.startsWith('unix://')) {
-    const unixSocket = text.slice('unix://'.length);
-    return unixSocket.startsWith('/') || unixSocket.startsWith('@') ? { unixSocket } : undefined;
+    return unixAddressProblem(text) ? undefined : { unixSocket: text.slice('unix://'.length) };
   }
   const [, host = '', digits = ''] =
     /^(|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})$/.exec(text) ?? [];
@@ -160,6 +164,9 @@ function checkEgress(findings: Findings, egress: readonly Egress[], namespace: s
           findings.invalid([...path, 'port', 'number'], `port ${port.number} stands twice`);
         }
         numbers.add(port.number);
+        if (port.number > 65_535) {
+          findings.invalid([...path, 'port', 'number'], 'a port is at most 65535');
+        }
       }
     }
     if (hosts.length === 0) findings.missing([...path, 'hosts'], 'hosts must not be empty');
@@ -172,7 +179,7 @@ function checkUnixSocket(
   path: FieldPath,
   { bind, captureMode }: { bind: string; captureMode: string | undefined },
 ): void {
-  if (bind.startsWith('unix:')) report(findings, [...path, 'bind'], unixBindProblem(bind));
+  if (bind.startsWith('unix:')) report(findings, [...path, 'bind'], unixAddressProblem(bind));
   else findings.invalid([...path, 'bind'], 'without a port number, bind is unix:///PATH');
   if (captureMode === 'IPTABLES') {
     findings.invalid([...path, 'captureMode'], 'what goes to a Unix socket cannot be captured');
@@ -194,10 +201,13 @@ function checkEgressHosts(
     }
     const name = owner.startsWith('~') ? owner.slice(1) : owner;
     const anyNamespace = ['', '.', '*'].includes(name) && (name !== '' || owner === '~');
-    if (!anyNamespace && !isDnsLabel(name)) {
+    if (!anyNamespace && !isAnyCaseLabel(name)) {
       findings.invalid(at, 'the namespace is a DNS label, `.` or `*`, with ~ in front to exclude');
     }
-    const why = host === '*' ? undefined : wildcardHostProblem(host);
+    const partial = isPartialWildcard(host)
+      ? 'a wildcard stands for whole labels: *.example.com'
+      : undefined;
+    const why = host === '*' ? undefined : (wildcardHostProblem(host) ?? partial);
     if (why) findings.invalid(at, why);
     const key = `${owner === '.' ? namespace : owner}/${host}`;
     if (seen.has(key)) findings.warn(at, `${entry} stands twice`);

@@ -180,8 +180,9 @@ export function checkTls(
     }
   }
   if (wants && tls.insecureSkipVerify) {
-    for (const field of ['caCertificates', 'subjectAltNames'] as const) {
-      if (tls[field]?.length) {
+    for (const field of ['caCertificates', 'subjectAltNames', 'credentialName'] as const) {
+      // With MUTUAL the Secret may be there for the own certificate alone.
+      if (tls[field]?.length && (field !== 'credentialName' || tls.mode === 'SIMPLE')) {
         findings.invalid([...path, field], `${field} and insecureSkipVerify exclude each other`);
       }
     }
@@ -220,7 +221,8 @@ export function checkTrafficPolicy(
   policy: TrafficPolicy | undefined,
 ): void {
   if (!policy) return;
-  if (Object.keys(policy).length === 0) findings.missing(path, 'a trafficPolicy must not be empty');
+  const empty = Object.values(policy).every((value) => Array.isArray(value) && value.length === 0);
+  if (empty) findings.missing(path, 'a trafficPolicy must not be empty');
   checkSections(findings, path, policy);
   const ports = new Set<number>();
   for (const [index, settings] of (policy.portLevelSettings ?? []).entries()) {

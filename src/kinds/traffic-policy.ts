@@ -152,7 +152,7 @@ export const outlierDetection = message({
   baseEjectionTime: duration.describe('base_ejection_time (30s when absent)'),
   maxEjectionPercent: wholePercent.describe('max_ejection_percent (10 when absent)'),
   minHealthPercent: wholePercent.describe('healthy_panic_threshold (0, off, when absent)'),
-  outlierDetectionHttpErrorCodes: list(uint32).describe(
+  outlierDetectionHttpErrorCodes: list(named('integer', z.int().min(100).max(599))).describe(
     'outlier_detection.error_matcher of the HTTP options: status codes that are errors',
   ),
 });

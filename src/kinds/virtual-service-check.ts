@@ -8,6 +8,7 @@ import {
   isAddress,
   isAddressOrBlock,
   isAnyCaseLabel,
+  isClusterSni,
   isPartialWildcard,
 } from './names.js';
 import type { FieldPath } from './problem.js';
@@ -48,14 +49,20 @@ function badGateway(path: FieldPath, gateway: string): Finding {
   return { ...found, istio: 'IST0165', message: `${message}; ${made} is that of the Gateway API` };
 }
 
+/** Whether sidecars get it: they do unless gateways alone are named. */
+function isForMesh({ gateways }: VirtualServiceSpec): boolean {
+  return !gateways?.length || gateways.includes('mesh');
+}
+
 function checkHosts(spec: VirtualServiceSpec, findings: Findings): void {
   const hosts = spec.hosts ?? [];
-  // As Istio has it: beside a gateway, mesh does not forbid it.
-  const forMesh = !spec.gateways?.some((gateway) => gateway !== 'mesh');
+  const forMesh = isForMesh(spec);
   let allValid = true;
+  const hasSniHosts = spec.tls?.some(({ match }) => match.some((m) => m.sniHosts.length > 0));
   for (const [index, host] of hosts.entries()) {
     const before = findings.list.length;
-    if (!isAddress(host)) checkHost(findings, ['hosts', index], host, 'wildcard');
+    const isSni = hasSniHosts && !forMesh && isClusterSni(host);
+    if (!isAddress(host) && !isSni) checkHost(findings, ['hosts', index], host, 'wildcard');
     if (forMesh && host === '*') {
       findings.invalid(['hosts', index], 'the host * is allowed with gateways only, not with mesh');
     }
@@ -121,7 +128,8 @@ function checkSniHosts(spec: VirtualServiceSpec, findings: Findings): void {
           findings.warn([...path, k], 'clients do not send IP addresses as SNI (RFC 6066)');
           continue;
         }
-        checkHost(findings, [...path, k], host, 'wildcard');
+        const isSni = !spec.gateways?.includes('mesh') && isClusterSni(host);
+        if (!isSni) checkHost(findings, [...path, k], host, 'wildcard');
         if (isPartialWildcard(host)) {
           const why = 'a server name has a wildcard for whole labels only: *.example.com';
           findings.invalid([...path, k], why);
@@ -135,7 +143,7 @@ function checkSniHosts(spec: VirtualServiceSpec, findings: Findings): void {
 }
 
 function checkHttp(spec: VirtualServiceSpec, findings: Findings): void {
-  const forMeshOnly = !spec.gateways?.some((gateway) => gateway !== 'mesh');
+  const forMesh = isForMesh(spec);
   for (const [i, route] of (spec.http ?? []).entries()) {
     checkHttpRoute(findings, ['http', i], route);
     for (const [j, match] of (route.match ?? []).entries()) {
@@ -143,7 +151,7 @@ function checkHttp(spec: VirtualServiceSpec, findings: Findings): void {
       checkGateways(findings, [...path, 'gateways'], match.gateways);
       for (const field of ['headers', 'withoutHeaders'] as const) {
         for (const name of Object.keys(match[field] ?? {})) {
-          const misplaced = forMeshOnly && isJwtClaim(name);
+          const misplaced = forMesh && isJwtClaim(name);
           const why = misplaced ? 'claims of a JWT are matched by gateways only' : undefined;
           report(findings, [...path, field, name], why);
           if (isJwtClaim(name) && !misplaced)

@@ -1,8 +1,8 @@
 // The rules of WorkloadEntry beyond its schema, after Istio's validation; ServiceEntry uses them for its endpoints.
 import type { Check, Findings } from './finding.js';
-import { hostProblem, isAddress, isAnyCaseLabel, SOCKET_PATH_BYTES_MAX } from './names.js';
+import { hostProblem, isAddress, isAnyCaseLabel, unixAddressProblem } from './names.js';
 import type { FieldPath } from './problem.js';
-import { checkLabels } from './value-check.js';
+import { checkLabels, report } from './value-check.js';
 import type { WorkloadEntrySpec } from './workload-entry.js';
 
 /** What the resource around an endpoint asks of it. */
@@ -24,14 +24,8 @@ function checkUnixSocket(
   rules: EndpointRules,
 ): void {
   const at = [...path, 'address'];
-  const file = (endpoint.address ?? '').slice(unixPrefix.length);
-  const abstract = file.startsWith('@');
   if (!rules.unixSockets) findings.invalid(at, 'the path of a socket is for resolution STATIC');
-  else if (file === '' || (!abstract && (!file.startsWith('/') || file.endsWith('/')))) {
-    findings.invalid(at, 'the path of a socket is absolute and names a file');
-  } else if (Buffer.byteLength(file) > SOCKET_PATH_BYTES_MAX) {
-    findings.invalid(at, `the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes`);
-  }
+  else report(findings, at, unixAddressProblem(endpoint.address ?? ''));
   if (Object.keys(endpoint.ports ?? {}).length > 0) {
     findings.invalid([...path, 'ports'], 'a socket has no ports');
   }
@@ -50,7 +44,8 @@ export function checkEndpoint(
   const { address = '', network, ports = {}, labels } = endpoint;
   const at = [...path, 'address'];
   if (address === '') {
-    if (!network) findings.missing(at, 'address must be given');
+    // Of an endpoint that is looked up, the address is the name.
+    if (!network || !rules.unixSockets) findings.missing(at, 'address must be given');
     else findings.warn(at, 'an endpoint without an address is not reached');
   } else if (address.startsWith(unixPrefix)) {
     checkUnixSocket(findings, path, endpoint, rules);

@@ -1,8 +1,9 @@
 // The rules of WorkloadGroup beyond its schema, after Istio's validation.
 import type { Check, Findings } from './finding.js';
 import { headerTextProblem } from './header-check.js';
-import { isAddress, isAnyCaseLabel } from './names.js';
+import { isAddress, isAnyCaseLabel, unixAddressProblem } from './names.js';
 import type { FieldPath } from './problem.js';
+import { warnOfLabels } from './selector-check.js';
 import { checkLabels, checkOneOf, report } from './value-check.js';
 import type { WorkloadGroupSpec } from './workload-group.js';
 
@@ -31,7 +32,7 @@ function checkProbe(probe: NonNullable<WorkloadGroupSpec['probe']>, findings: Fi
   checkHost(findings, ['probe', 'tcpSocket', 'host'], probe.tcpSocket?.host);
   for (const [index, { name = '', value = '' }] of (probe.httpGet?.httpHeaders ?? []).entries()) {
     const at = ['probe', 'httpGet', 'httpHeaders', index];
-    if (!/^[-_A-Za-z0-9]+$/.test(name)) {
+    if (!/^[-A-Za-z0-9]+$/.test(name)) {
       findings.invalid([...at, 'name'], 'not the name of a header');
     }
     report(findings, [...at, 'value'], headerTextProblem(value));
@@ -50,11 +51,16 @@ function checkHost(findings: Findings, path: FieldPath, host: string | undefined
 export const checkWorkloadGroup: Check<WorkloadGroupSpec> = (spec, findings) => {
   const { metadata, template, probe } = spec;
   checkLabels(findings, ['metadata', 'labels'], metadata?.labels);
-  checkLabels(findings, ['template', 'labels'], template.labels);
-  if (template.address) {
+  warnOfLabels(findings, ['template', 'labels'], template.labels);
+  const { address = '', ports = {} } = template;
+  const names = Object.keys(ports);
+  if (address.startsWith('unix://')) {
+    report(findings, ['template', 'address'], unixAddressProblem(address));
+    if (names.length > 0) findings.invalid(['template', 'ports'], 'a socket has no ports');
+  } else if (address !== '') {
     findings.warn(['template', 'address'], 'each workload has the address of its own sidecar');
   }
-  for (const name of Object.keys(template.ports ?? {})) {
+  for (const name of names) {
     if (isAnyCaseLabel(name)) continue;
     findings.invalid(['template', 'ports', name], 'the name of a port is a DNS label');
   }

@@ -81,7 +81,7 @@ function missingPort(bound: Bound, { services }: Places): Problem[] {
   const has = services.some(({ ports }) =>
     ports.some((port) => port.number === number || Number(port.targetPort) === number),
   );
-  if (first === undefined || has) return [];
+  if (first === undefined || has || number === 0) return [];
   const message = `the Service ${first.name}.${first.namespace} of the gateway has no port ${number}`;
   const code = 'gateway-port-not-in-service';
   return [problemAt(bound, ['port', 'number'], { code, severity: 'warning', message })];

@@ -25,6 +25,8 @@ export type ServerProtocol =
   | 'GRPC'
   | 'GRPC-WEB'
   | 'MONGO'
+  | 'MYSQL'
+  | 'REDIS'
   | 'TCP'
   | 'TLS';
 

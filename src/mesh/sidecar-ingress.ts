@@ -7,12 +7,15 @@ import type { InboundListenerSettings, InboundPort } from './proxy-view.js';
 import type { Protocol, Service } from './service.js';
 import type { Sidecar } from './sidecar.js';
 
+type Ingress = Sidecar['ingress'][number];
+
 /** The ports, sorted; the same objects for the same Sidecar. Undefined: services decide. */
 export const ingressPorts = memoize((sidecar: Sidecar): readonly InboundPort[] | undefined => {
   const { ingress } = sidecar;
   if (ingress.length === 0) return undefined;
   const ports = ingress.map((entry): InboundPort => {
-    const { port, defaultEndpoint, connectionPool, tls } = entry;
+    const { port, defaultEndpoint, connectionPool } = entry;
+    const tls = terminatedTls(entry);
     const protocol = serviceEntryProtocol(port.number, port.protocol);
     const servicePort = {
       number: port.number,
@@ -56,11 +59,14 @@ function withoutTls(protocol: Protocol): Protocol {
   return protocol === 'TLS' ? 'TCP' : protocol;
 }
 
-function listenerSettings({
-  bind,
-  captureMode,
-  tls,
-}: Sidecar['ingress'][number]): InboundListenerSettings | undefined {
+/** TLS that ends at the sidecar. */
+function terminatedTls({ tls }: Ingress): Ingress['tls'] {
+  return tls?.mode === undefined || tls.mode === 'PASSTHROUGH' ? undefined : tls;
+}
+
+function listenerSettings(entry: Ingress): InboundListenerSettings | undefined {
+  const { bind, captureMode } = entry;
+  const tls = terminatedTls(entry);
   const explicit = captureMode === 'NONE' || captureMode === 'IPTABLES';
   if (!bind && !explicit && tls === undefined) return undefined;
   return {

@@ -32,6 +32,8 @@ export function classOf({ port }: GatewayServer): ServerClass {
       return 'tls';
     case 'TCP':
     case 'MONGO':
+    case 'MYSQL':
+    case 'REDIS':
       return 'tcp';
     default:
       return 'http';

@@ -24,6 +24,27 @@ const cases: [string, unknown, string[]][] = [
   ['no host', documentOf('DestinationRule', {}), ['error missing-field spec.host']],
   ['wrong host', dr({ host: 'a..b' }), ['error invalid-value spec.host']],
   ['wildcard host', dr({ host: '*.example.com' }), []],
+  ['policy for no port', policy({ portLevelSettings: [] }), [`error missing-field ${base}`]],
+  [
+    'settings of port 0',
+    policy({ portLevelSettings: [{ port: { number: 0 }, loadBalancer: { simple: 'RANDOM' } }] }),
+    [`warning invalid-value ${base}.portLevelSettings[0].port`],
+  ],
+  [
+    'a Secret beside insecureSkipVerify',
+    tls({ mode: 'SIMPLE', credentialName: 'a', insecureSkipVerify: true }),
+    [`error invalid-value ${base}.tls.credentialName`],
+  ],
+  [
+    'a selector without labels',
+    dr({ workloadSelector: {} }),
+    ['warning invalid-value spec.workloadSelector'],
+  ],
+  [
+    'status codes that are none',
+    policy({ outlierDetection: { outlierDetectionHttpErrorCodes: [99] } }),
+    [`error invalid-value ${base}.outlierDetection.outlierDetectionHttpErrorCodes[0]`],
+  ],
   ['empty policy', policy({}), [`error missing-field ${base}`]],
   [
     'two subsets of a name',

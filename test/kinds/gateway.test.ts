@@ -28,7 +28,7 @@ const cases: [name: string, found: string[], expected: string[]][] = [
   [
     'a name of a server twice',
     lines(server({ name: 'a' }), server({ name: 'a', port: { ...http, name: 'b' } })),
-    ['error invalid-value spec.servers[1].name'],
+    ['warning invalid-value spec.servers[1].name'],
   ],
   [
     'a port without a name',
@@ -63,7 +63,12 @@ const cases: [name: string, found: string[], expected: string[]][] = [
   ],
   [
     'TLS on plain HTTP, without a mode',
-    lines(server({ tls: { credentialName: 'a' } })),
+    lines(server({ tls: { credentialName: 'a', httpsRedirect: true } })),
+    [`warning invalid-value ${at}.tls.credentialName`],
+  ],
+  [
+    'files of TLS on plain HTTP',
+    lines(server({ tls: { serverCertificate: '/c' } })),
     [`error invalid-value ${at}.tls`],
   ],
   [
@@ -80,7 +85,45 @@ const cases: [name: string, found: string[], expected: string[]][] = [
         tls: { mode: 'SIMPLE', ...files },
       }),
     ],
-    [`error invalid-value ${at}.hosts[0]`],
+    [`error invalid-value ${at}.hosts[0]`, `error invalid-value ${at}.hosts[0]`],
+  ],
+  ['an address as host', lines(server({ hosts: ['10.1.2.3', './::1'] })), []],
+  ['a host of one label', lines(server({ hosts: ['localhost'] })), []],
+  ['databases', lines(server({ port: { ...http, protocol: 'MySQL' } })), []],
+  [
+    'a Unix socket has no port',
+    lines(server({ bind: 'unix:///a', port: { ...http, number: 0 } })),
+    [],
+  ],
+  [
+    'a Unix socket is a file',
+    lines(server({ bind: 'unix:///a/', port: { ...http, number: 0 } })),
+    [`error invalid-value ${at}.bind`],
+  ],
+  [
+    'port 0',
+    lines(server({ port: { ...http, number: 0 } })),
+    [`error invalid-value ${at}.port.number`],
+  ],
+  [
+    'a Secret beside one file',
+    tls({ mode: 'SIMPLE', credentialName: 'a', serverCertificate: '/c' }),
+    [`warning invalid-value ${at}.tls.serverCertificate`],
+  ],
+  [
+    'a Secret beside a pair of files',
+    tls({ mode: 'SIMPLE', credentialName: 'a', ...files }),
+    [`error invalid-value ${at}.tls.serverCertificate`],
+  ],
+  [
+    'revoked certificates where none are asked for',
+    tls({ mode: 'SIMPLE', ...files, caCrl: '/r' }),
+    [`error invalid-value ${at}.tls.caCrl`],
+  ],
+  [
+    'a selector with no label of Kubernetes',
+    problemLines(documentOf('Gateway', { servers: [server()], selector: { app: 'a b' } })),
+    ['warning invalid-value spec.selector.app'],
   ],
   [
     'a path that is too long for a socket',

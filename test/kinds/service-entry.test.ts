@@ -90,6 +90,11 @@ const cases: [string, unknown, string[]][] = [
     fixed({ address: 'b.example.com' }),
     ['error invalid-value spec.endpoints[0].address'],
   ],
+  [
+    'endpoint of another network, to be looked up',
+    se({ resolution: 'DNS', endpoints: [{ network: 'n' }] }),
+    ['error missing-field spec.endpoints[0].address'],
+  ],
   ['endpoint without address', fixed({}), ['error missing-field spec.endpoints[0].address']],
   [
     'unknown port of endpoint',

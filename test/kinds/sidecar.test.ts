@@ -23,6 +23,29 @@ const cases: [name: string, spec: object, expected: string[]][] = [
   ],
   ['ingress', ingress({ defaultEndpoint: '127.0.0.1:80' }), []],
   ['port twice', ingress({}, {}), ['error invalid-value spec.ingress[1].port.number']],
+  [
+    'a socket that is no file',
+    ingress({ defaultEndpoint: 'unix:///' }),
+    ['error invalid-value spec.ingress[0].defaultEndpoint'],
+  ],
+  [
+    'a port beyond the last',
+    egress({ port: { number: 65_536, protocol: 'HTTP' }, hosts }),
+    ['error invalid-value spec.egress[0].port.number'],
+  ],
+  [
+    'a wildcard for a part of a label',
+    egress({ hosts: ['./*a.example.com'] }),
+    ['error invalid-value spec.egress[0].hosts[0]'],
+  ],
+  [
+    'revoked certificates where none are asked for',
+    ingress({
+      port: { number: 1, protocol: 'TLS' },
+      tls: { mode: 'SIMPLE', serverCertificate: '/c', privateKey: '/k', caCrl: '/r' },
+    }),
+    ['error invalid-value spec.ingress[0].tls.caCrl'],
+  ],
   ['bad bind', ingress({ bind: 'here' }), ['error invalid-value spec.ingress[0].bind']],
   [
     'endpoint elsewhere',
@@ -69,7 +92,7 @@ const cases: [name: string, spec: object, expected: string[]][] = [
   [
     'TLS without a mode',
     ingress({ port: { number: 1, protocol: 'TLS' }, tls: {} }),
-    ['error missing-field spec.ingress[0].tls.mode'],
+    ['warning invalid-value spec.ingress[0].tls'],
   ],
   [
     'optional mutual TLS without CAs, an unknown cipher suite',

@@ -38,6 +38,32 @@ t.test('names of protobuf are read, and said', async (t) => {
 const errors: [string, unknown, string[]][] = [
   ['no routes', vs({}), ['missing-field spec']],
   ['host *', vs({ hosts: ['*'], http: [{ route: to() }] }), ['invalid-value spec.hosts[0]']],
+  [
+    'host * for the mesh beside a gateway',
+    vs({ hosts: ['*'], gateways: ['mesh', 'ns/gw'], http: [{ route: to() }] }),
+    ['invalid-value spec.hosts[0]'],
+  ],
+  [
+    'claims of a JWT for the mesh beside a gateway',
+    vs({
+      gateways: ['mesh', 'ns/gw'],
+      http: [{ match: [{ headers: { '@request.auth.claims.a': { exact: 'b' } } }], route: to() }],
+    }),
+    ['invalid-value spec.http[0].match[0].headers["@request.auth.claims.a"]'],
+  ],
+  [
+    'server names of clusters, in the mesh',
+    vs({
+      hosts: ['outbound_.80_._.a.b'],
+      tls: [{ match: [{ sniHosts: ['outbound_.80_._.a.b'] }], route: to() }],
+    }),
+    ['invalid-value spec.hosts[0]'],
+  ],
+  [
+    'bytes that are not base64',
+    vs({ http: [{ directResponse: { status: 200, body: { bytes: 'a-b' } } }] }),
+    ['invalid-value spec.http[0].directResponse.body.bytes'],
+  ],
   ['wrong host', vs({ hosts: ['a_b'], http: [{ route: to() }] }), ['invalid-value spec.hosts[0]']],
   [
     'wildcard inside',
@@ -391,11 +417,17 @@ const notes: [string, unknown, string[]][] = [
     }),
     ['info no-effect spec.http[0].fault.delay.exponentialDelay'],
   ],
+  ['host * of a gateway', vs({ hosts: ['*'], gateways: ['ns/gw'], http: [{ route: to() }] }), []],
   [
-    'host * beside a gateway',
-    vs({ hosts: ['*'], gateways: ['mesh', 'ns/gw'], http: [{ route: to() }] }),
+    'server names of clusters, at a gateway',
+    vs({
+      hosts: ['outbound_.80_._.a.b.svc.cluster.local'],
+      gateways: ['ns/gw'],
+      tls: [{ match: [{ sniHosts: ['outbound_.80_._.a.b.svc.cluster.local'] }], route: to() }],
+    }),
     [],
   ],
+  ['port 0 is none', match({ port: 0 }), []],
   ['uri may have an empty prefix', match({ uri: { prefix: '' } }), []],
   ['regex * is presence', match({ headers: { a: { regex: '*' } } }), []],
   [

@@ -64,6 +64,31 @@ const cases: [string, unknown, string[]][] = [
     ['error missing-field spec.probe.exec.command', 'warning not-implemented spec.probe.exec'],
   ],
   [
+    'a header that Kubernetes has not',
+    header('a_b', 'c'),
+    ['error invalid-value spec.probe.httpGet.httpHeaders[0].name'],
+  ],
+  [
+    'a socket with ports',
+    group({ template: { address: 'unix:///a', ports: { http: 80 } } }),
+    ['error invalid-value spec.template.ports'],
+  ],
+  [
+    'a socket that is no file',
+    group({ template: { address: 'unix://a' } }),
+    ['error invalid-value spec.template.address'],
+  ],
+  [
+    'the name of a port',
+    group({ template: { ports: { a_b: 80 } } }),
+    ['error invalid-value spec.template.ports.a_b'],
+  ],
+  [
+    'a label that Kubernetes has not',
+    group({ template: { labels: { app: 'a b' } } }),
+    ['warning invalid-value spec.template.labels.app'],
+  ],
+  [
     'address of the template',
     group({ template: { address: '10.0.0.1' } }),
     ['warning invalid-value spec.template.address'],
