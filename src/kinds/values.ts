@@ -58,6 +58,12 @@ export const percent = message({ value: named('number 0-100', z.number().min(0).
 export const portSelector = message({ number: port });
 /** Kubernetes' label selector. */
 export const labelSelector = message({
-  matchLabels: labels,
-  matchExpressions: list(message({ key: string, operator: string, values: strings })),
+  matchLabels: labels.describe('labels that must be there'),
+  matchExpressions: list(
+    message({
+      key: string.describe('label'),
+      operator: string.describe('In, NotIn, Exists or DoesNotExist'),
+      values: strings.describe('values for In and NotIn'),
+    }),
+  ).describe('further conditions; all must hold'),
 });

@@ -440,6 +440,23 @@ export const meshConfigs: unknown[] = [
       },
     },
     inboundTrafficPolicy: { mode: 'LOCALHOST' },
+    serviceEntryVisibility: {
+      defaultVisibility: 'PUBLIC',
+      applyToSidecars: true,
+      policies: [
+        {
+          visibility: 'NAMESPACE',
+          matchingRules: [
+            {
+              namespaceSelector: {
+                matchLabels: { tier: 'internal' },
+                matchExpressions: [{ key: 'tier', operator: 'In', values: ['internal'] }],
+              },
+            },
+          ],
+        },
+      ],
+    },
     defaultServiceExportTo: ['*'],
     defaultVirtualServiceExportTo: ['.'],
     defaultDestinationRuleExportTo: ['~'],
