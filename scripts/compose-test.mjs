@@ -1,7 +1,7 @@
 // Runs the unchanged docker-compose.yml for real and checks it: a call passes the gateway, over HTTP and
 // HTTPS, and both sidecars, an
-// edit of the weights moves traffic, instances come and go without a failed call, and traffic
-// survives the control plane. As root it installs
+// edit of the weights moves traffic, instances come and go without a failed call, an app that hangs is not called, and
+// traffic survives the control plane. As root it installs
 // what is missing (Debian's packages), starts an engine of its own if none runs, and makes stand-in
 // base images where none can be pulled. Leaves nothing behind. `--keep DIR` keeps the engine's data
 // in DIR for the next run.
@@ -251,6 +251,37 @@ async function testScaling(url) {
   );
 }
 
+/** Stops the app of one instance for a while, or lets it go on; its sidecar and its container stay. */
+function signalApp(index, signal) {
+  // Node's image has no pkill.
+  const script = `for (const pid of require('fs').readdirSync('/proc').filter((name) => /^\\d+$/.test(name))) {
+    let command = '';
+    try { command = require('fs').readFileSync('/proc/' + pid + '/cmdline', 'utf8'); } catch {}
+    if (command.startsWith('node\\0/app/')) process.kill(Number(pid), '${signal}');
+  }`;
+  compose('exec', '-T', '--index', String(index), 'backend-v2', 'node', '-e', script);
+}
+
+async function testProbe(url) {
+  await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=3');
+  await until('three instances answer', async () => (await instances(url, 30)).size === 3, 60_000);
+  signalApp(2, 'SIGSTOP');
+  const hung = Date.now();
+  const quick = async () => {
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask(url)));
+    return answers.every(({ status }) => status === 200);
+  };
+  await until('an app that hangs is not called', quick, 60_000);
+  say(
+    `an app that hangs is not called any more after ${((Date.now() - hung) / 1000).toFixed(1)} s`,
+  );
+  const seen = await instances(url, 60);
+  check(seen.size === 2 && !seen.has(undefined), `two others answer 60 calls: ${[...seen]}`);
+  signalApp(2, 'SIGCONT');
+  await until('it goes on', async () => (await instances(url, 30)).size === 3, 60_000);
+  await composeMeanwhile('up', '-d', '--no-build', '--scale', 'backend-v2=1');
+}
+
 /** Whether the container says so, as its health check asks. */
 function isReady(workload) {
   try {
@@ -316,6 +347,7 @@ async function test() {
   check(moved.v2 === 50, 'after 0/100 every call goes to v2');
 
   await testScaling(url);
+  await testProbe(url);
 
   compose('stop', '-t', '5', 'control-plane');
   const without = await split(url, 50);
