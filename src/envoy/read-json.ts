@@ -87,7 +87,6 @@ function isNoConfig({ fullName }: protobuf.Type, value: unknown): boolean {
 }
 
 function readField(field: protobuf.Field, value: unknown, path: Path, reading: Reading): unknown {
-  const within: Reading = { mistakes: reading.mistakes, defaults: [] };
   if (field.map) {
     if (!isObject(value)) return wrong(reading, path, `expected a mapping, not ${brief(value)}`);
     const entries = Object.entries(value).map(([key, entry]): [string, unknown] => [
