@@ -3,7 +3,7 @@
 import { Answers } from './answers.js';
 import type { Source } from './config/source.js';
 import { LISTENER, ROUTE, type TypeUrl, VIRTUAL_HOST } from './envoy/resource.js';
-import { causesOfRefusal, HeldBackResources } from './held-back.js';
+import { causesOfRefusal, HeldBackResources, insteadOf } from './held-back.js';
 import { errorMessage } from './lib/error.js';
 import { memoize, sameOr } from './lib/memo.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
@@ -22,14 +22,16 @@ import { RETURN_MS, type RegistrationMemory, Registrations } from './registratio
 import { ServedViews } from './served-views.js';
 import { Slice } from './slice.js';
 import { encodeCounters } from './snapshot/encode.js';
+import type { EncodedResource } from './snapshot/snapshot.js';
 import { createMetrics, type Metrics } from './status/metrics.js';
 import { ProblemLog } from './status/problem-log.js';
 import { locateResource } from './status/problems.js';
-import { type ConnectedProxy, shortTypeName } from './status/proxies.js';
+import { type ConnectedProxy, type ServedView, shortTypeName } from './status/proxies.js';
 import type { ControlPlaneState, Nack } from './status/state.js';
 import type { Acceptance } from './store/generation.js';
 import { Store } from './store/store.js';
 import type { Translation } from './translate/translate.js';
+import { withoutPatch } from './without-patch.js';
 import { WorkloadHealth } from './workload-health.js';
 import {
   type Authenticate,
@@ -37,6 +39,7 @@ import {
   type HeldBack,
   type ListenAddress,
   type NackEvent,
+  type RefusedResource,
   type ReleaseReason,
   SnapshotCache,
   type Variant,
@@ -182,6 +185,7 @@ export class ControlPlane {
           if (proxy?.healthFrom !== 'agent') return;
           this.#registrations.tell(proxy, error === undefined, error ?? '');
         },
+        substitutes: (refused) => this.#substitutes(refused),
         onHeldBack: (held) => this.#onHeldBack(held),
         onReleased: (held, reason) => this.#onReleased(held, reason),
       },
@@ -491,15 +495,22 @@ export class ControlPlane {
     );
   }
 
+  #substitutes(refused: RefusedResource): readonly EncodedResource[] {
+    const served = this.#servedTo(refused.node);
+    return served === undefined ? [] : withoutPatch(served, refused);
+  }
+
+  #servedTo(id: string | undefined): ServedView | undefined {
+    return [...this.#proxies.values()].find(({ proxy }) => proxy.id === id)?.served;
+  }
+
   #onHeldBack(held: HeldBack): void {
-    const { typeUrl, name, client, refusedBy, everywhere, inForce, message } = held;
-    const refusing = [...this.#proxies.values()].find(({ proxy }) => proxy.id === refusedBy[0]);
-    const causes = this.#held.note(held, refusing?.served, this.#store.current);
+    const { typeUrl, name, client, refusedBy, everywhere, message } = held;
+    const causes = this.#held.note(held, this.#servedTo(refusedBy[0]), this.#store.current);
     const type = typeLabel(typeUrl);
-    const instead = inForce === undefined ? 'it is left out' : 'its last good version is served';
     this.#log.error(
       { type, resource: name, client, proxies: refusedBy, everywhere, causes, message },
-      `a proxy refused a resource; it is held back until it changes, ${instead}`,
+      `a proxy refused a resource; it is held back until it changes, ${insteadOf(held)}`,
     );
   }
 

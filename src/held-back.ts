@@ -79,10 +79,18 @@ export class HeldBackResources {
 }
 
 /** `CDS outbound|80||a, held back from every envoy 1.40.0`. */
-function describeHeld({ typeUrl, name, client, everywhere, inForce }: HeldBack): string {
+function describeHeld(held: HeldBack): string {
+  const { typeUrl, name, client, everywhere } = held;
   const whom = everywhere ? `every ${client || 'client'}` : 'those that refuse it';
-  const instead = inForce === undefined ? '' : '; its last good version is served';
-  return `${shortTypeName(typeUrl) ?? typeUrl} ${name} is held back from ${whom}${instead}`;
+  return `${shortTypeName(typeUrl) ?? typeUrl} ${name} is held back from ${whom}; ${insteadOf(held)}`;
+}
+
+/** What is served in its place, as a clause. */
+export function insteadOf({ inForce, substituted }: HeldBack): string {
+  if (inForce === undefined) return 'it is left out';
+  return substituted
+    ? 'it is served without the patch of an EnvoyFilter'
+    : 'its last good version is served';
 }
 
 function keyOf({ client, typeUrl, name, version }: HeldBack): string {

@@ -15,8 +15,11 @@ export interface ServedView {
   translation: {
     resources: ResourcesByType;
     problems: readonly Problem[];
-    /** Which patches changed something; absent without any. */
-    patches?: { matched: ReadonlySet<EnvoyFilterPatch> };
+    /** Which patches changed something, and what; absent without any. */
+    patches?: {
+      matched: ReadonlySet<EnvoyFilterPatch>;
+      on(typeUrl: TypeUrl, name: string): readonly EnvoyFilterPatch[];
+    };
   };
   snapshot: Snapshot;
 }

@@ -1,4 +1,5 @@
 // What the embedding program gives to createXdsServer, and what it gets when it gives nothing.
+import type { EncodedResource } from '../snapshot/snapshot.js';
 import type { Authenticate, Authorize, AuthorizeClientStatus } from './authentication.js';
 import type { HealthChecks } from './health-checks.js';
 import type { XdsNode } from './node.js';
@@ -32,8 +33,22 @@ export interface XdsCallbacks {
   onHealthInformation?(stream: XdsStream, error: string | undefined): void;
   /** A resource that a client refused is held back from now on, alone. */
   onHeldBack?(held: HeldBack): void;
+  /**
+   * A resource that a client refused has no last good version: what may be sent in its place, best first, such as the
+   * same without a part that is not vital. Each is tried until one is accepted; nothing is sent when there is none.
+   */
+  substitutes?(refused: RefusedResource): readonly EncodedResource[];
   /** It is not any more: it changed, a client accepted it, or nobody is to have it. */
   onReleased?(held: HeldBack, reason: ReleaseReason): void;
+}
+
+/** A version of a resource that a client (the node's id) refused, and its text. */
+export interface RefusedResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly version: string;
+  readonly message: string;
+  readonly node: string;
 }
 
 /** A response that was written: how many resources it has, and its size on the wire. */

@@ -14,6 +14,8 @@ export interface HeldBack {
   readonly version: string;
   /** The version that is served in its place; undefined: there is none, and the resource is left out. */
   readonly inForce: string | undefined;
+  /** What is served in its place is no last good version, but a substitute. */
+  readonly substituted: boolean;
   /** The clients' text. */
   readonly message: string;
   readonly since: Date;
@@ -55,6 +57,12 @@ export interface QuarantineOptions {
   /** A client that refuses what others accept gets it again after this, then after twice the time and so on. */
   readonly retryMs: number;
   readonly retryMsMax: number;
+  /** What may be served in place of a resource that has no last good version, best first; all that was refused is not. */
+  substitutes?(
+    resource: EncodedResource,
+    message: string,
+    node: string,
+  ): readonly EncodedResource[];
   onHeldBack?(held: HeldBack): void;
   onReleased?(held: HeldBack, reason: ReleaseReason): void;
 }
@@ -95,6 +103,9 @@ interface Entry {
   /** For all clients of the release; false: it is the refusers' own trouble. */
   everywhere: boolean;
   lastGood: EncodedResource | undefined;
+  /** In place of a last good version, and how many of them were refused. */
+  readonly substitutes: readonly EncodedResource[];
+  refusedSubstitutes: number;
   /** The client that is asked for a second opinion, and when one is to be asked; undefined: no more. */
   tester: string | undefined;
   askAt: number | undefined;
@@ -113,6 +124,8 @@ export class Quarantine {
   private readonly entries = new Map<string, Entry>();
   private readonly members = new Set<Member>();
   private readonly holds = new Map<string, Map<string, Holds>>();
+  /** Accepted, but no good version: it lacks something that it is to have. */
+  private readonly substituted = new WeakSet<EncodedResource>();
   private timerAt: number | undefined;
   private sweepAt: number | undefined;
 
@@ -174,8 +187,10 @@ export class Quarantine {
 
   /** A client refused this resource. `own`: what it had of it before. The table must have room for it. */
   refuse(member: Member, resource: EncodedResource, refusal: Refusal): void {
-    const { message, own } = refusal;
+    if (this.isSubstitute(member, resource)) return;
+    const { message } = refusal;
     const { client, node } = member;
+    const own = refusal.own && this.substituted.has(refusal.own) ? undefined : refusal.own;
     const now = this.options.now();
     const key = keyOf(client, resource.typeUrl, resource.name, resource.version);
     let entry = this.entries.get(key);
@@ -183,9 +198,13 @@ export class Quarantine {
     if (entry === undefined) {
       const local = ownTrouble.test(message) || this.isAccepted(member, resource);
       const asks = !local && this.options.secondOpinionMs > 0;
+      const lastGood = hasBytes(own) ? own : this.findLastGood(member, resource);
+      const needed = !local && lastGood === undefined;
       entry = {
         ...{ client, resource, since: now, message, refusers: new Map(), everywhere: !local },
-        lastGood: hasBytes(own) ? own : this.findLastGood(member, resource),
+        lastGood,
+        substitutes: needed ? this.makeSubstitutes(member, resource, refusal) : [],
+        refusedSubstitutes: 0,
         tester: undefined,
         askAt: asks ? now + this.options.secondOpinionMs : undefined,
         seenAt: now,
@@ -204,6 +223,34 @@ export class Quarantine {
     this.changed(client);
     if (isNew) this.options.onHeldBack?.(describe(entry));
     this.arm();
+  }
+
+  private makeSubstitutes(
+    { node }: Member,
+    resource: EncodedResource,
+    { message, own }: Refusal,
+  ): readonly EncodedResource[] {
+    const made = this.options.substitutes?.(resource, message, node) ?? [];
+    // One of an earlier version is better than nothing.
+    const all = hasBytes(own) ? [...made, own] : made;
+    for (const each of all) this.substituted.add(each);
+    return all;
+  }
+
+  /** Whether it was sent in another's place. The next substitute is then, and nothing else is held back. */
+  private isSubstitute(member: Member, { typeUrl, name, version }: EncodedResource): boolean {
+    const goal = member.goal()?.types.get(typeUrl)?.resources.get(name)?.version;
+    const entry = goal && this.entries.get(keyOf(member.client, typeUrl, name, goal));
+    if (!entry || goal === version) return false;
+    const at = entry.substitutes.findIndex((each) => each.version === version);
+    if (at < 0) return false;
+    entry.refusedSubstitutes = Math.max(entry.refusedSubstitutes, at + 1);
+    this.changed(entry.client);
+    return true;
+  }
+
+  private isGood(resource: EncodedResource | undefined): resource is EncodedResource {
+    return hasBytes(resource) && !this.substituted.has(resource);
   }
 
   /** A client accepted a response; `versionOf` tells what it has now of a name. */
@@ -305,7 +352,7 @@ export class Quarantine {
       const goal = member.goal()?.types.get(typeUrl)?.resources.get(name);
       if (goal?.version !== version) continue;
       const has = member.accepted(typeUrl, name);
-      if (has !== undefined && has.version !== version && hasBytes(has)) return has;
+      if (has?.version !== version && this.isGood(has)) return has;
     }
     return undefined;
   }
@@ -326,8 +373,8 @@ export class Quarantine {
     const holds = new Holds(replaceResources);
     for (const entry of this.entries.values()) {
       if (entry.client !== client || !isHeldFrom(entry, node)) continue;
-      const { resource, message, lastGood } = entry;
-      const instead = entry.refusers.get(node)?.own ?? lastGood;
+      const { resource, message } = entry;
+      const instead = entry.refusers.get(node)?.own ?? inPlaceOf(entry);
       holds.add({ resource, instead, message, since: new Date(entry.since) });
     }
     return holds;
@@ -395,6 +442,14 @@ function isHeldFrom(entry: Entry, node: string): boolean {
   return refuser === undefined ? entry.everywhere : !refuser.trying;
 }
 
+function inPlaceOf({
+  lastGood,
+  substitutes,
+  refusedSubstitutes,
+}: Pick<Entry, 'lastGood' | 'substitutes' | 'refusedSubstitutes'>): EncodedResource | undefined {
+  return lastGood ?? substitutes[refusedSubstitutes];
+}
+
 function hasBytes(resource: EncodedResource | undefined): resource is EncodedResource {
   return resource !== undefined && !isHeldOnly(resource);
 }
@@ -403,7 +458,8 @@ function describe({ client, resource, ...entry }: Entry): HeldBack {
   const { typeUrl, name, version } = resource;
   return {
     ...{ typeUrl, name, version, client },
-    inForce: entry.lastGood?.version,
+    inForce: inPlaceOf(entry)?.version,
+    substituted: entry.lastGood === undefined && inPlaceOf(entry) !== undefined,
     message: entry.message,
     since: new Date(entry.since),
     refusedBy: [...entry.refusers.keys()],

@@ -219,6 +219,13 @@ function newQuarantine(callbacks: XdsCallbacks): Quarantine {
     ...defaultQuarantineTimes,
     now: Date.now,
     later: (ms, job) => void setTimeout(job, ms).unref(),
+    substitutes: ({ typeUrl, name, version }, message, node) => {
+      try {
+        return callbacks.substitutes?.({ typeUrl, name, version, message, node }) ?? [];
+      } catch {
+        return [];
+      }
+    },
     onHeldBack: (held) => tell(() => callbacks.onHeldBack?.(held)),
     onReleased: (held, reason) => tell(() => callbacks.onReleased?.(held, reason)),
   });

@@ -431,3 +431,66 @@ patch:
     await until(5_000, () => refused() === undefined);
   },
 );
+
+t.test('an Envoy that comes while a patch is refused goes without that patch alone', async (t) => {
+  const late = '127.0.71.2';
+  const brokenLua = yaml(`
+applyTo: HTTP_FILTER
+match: {context: ANY, listener: {filterChain: {filter: {name: ${MANAGER}}}}}
+patch:
+  operation: INSERT_FIRST
+  value:
+    name: broken
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+      default_source_code: {inline_string: "this is no Lua"}
+`);
+  const filter = (...configPatches: Patch[]) =>
+    stringify({
+      apiVersion: 'networking.istio.io/v1alpha3',
+      kind: 'EnvoyFilter',
+      metadata: { name: 'late', namespace: 'default' },
+      spec: { configPatches },
+    });
+  mesh.remove('patches.yaml');
+  mesh.write(
+    'late.yaml',
+    `
+apiVersion: v1
+kind: Service
+metadata: {name: late, namespace: default}
+spec:
+  selector: {app: late}
+  ports: [{name: http, port: 80, targetPort: ${port}}]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: late, namespace: default}
+spec: {address: ${late}, labels: {app: late}}
+`,
+  );
+  mesh.write('late-filter.yaml', filter(lua('SIDECAR_INBOUND', 'good'), brokenLua));
+  await mesh.sidecar(late, { name: 'late', labels: { app: 'late' } });
+  const header = async () => {
+    const { body } = await get(`http://${late}:${port}/`, { agent });
+    return JSON.parse(body)['x-lua'];
+  };
+  await until(20_000, () =>
+    header()
+      .then((value) => value === 'good')
+      .catch(() => false),
+  );
+  t.equal(await header(), 'good', 'the other patch is there');
+  const problems = () =>
+    mesh.server.controlPlane.state.problems().filter(({ code }) => code === 'refused-by-envoy');
+  await until(5_000, () => problems().some(({ message }) => /without the patch/.test(message)));
+  for (const problem of problems()) {
+    t.match(problem, { resource: { name: 'late' }, position: { file: /late-filter\.yaml$/ } });
+  }
+  // What changes meanwhile is in force.
+  mesh.write('late-filter.yaml', filter(lua('SIDECAR_INBOUND', 'better'), brokenLua));
+  await until(20_000, async () => (await header()) === 'better');
+  mesh.write('late-filter.yaml', filter(lua('SIDECAR_INBOUND', 'mended')));
+  await until(10_000, async () => (await header()) === 'mended');
+  await until(5_000, () => problems().length === 0);
+});

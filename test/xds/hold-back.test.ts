@@ -2,11 +2,12 @@
 // some contents, naming them or not, taking the rest of a refused response or not, in both variants.
 import fc from 'fast-check';
 import t from 'tap';
+import type { TypeUrl } from '../../src/envoy/resource.js';
 import { defaultQuarantineTimes, type HeldBack, Quarantine } from '../../src/xds/quarantine.js';
 import type { Variant } from '../../src/xds/status.js';
 import type { Response } from './client.js';
 import { markOf, Talk, typeUrls } from './conversation.js';
-import type { World } from './resources.js';
+import { snapshot, type World } from './resources.js';
 
 type Type = 'CDS' | 'EDS' | 'LDS' | 'RDS';
 const keys = { CDS: 'clusters', EDS: 'endpoints', LDS: 'listeners', RDS: 'routes' } as const;
@@ -20,10 +21,17 @@ class Ward {
   readonly released: string[] = [];
   private nowMs = 1_000_000;
   private jobs: { at: number; job: () => void }[] = [];
+  /** Marks that may go in place of a refused cluster. */
+  substitutes: readonly number[] = [];
   readonly quarantine = new Quarantine({
     ...defaultQuarantineTimes,
     now: () => this.nowMs,
     later: (ms, job) => void this.jobs.push({ at: this.nowMs + ms, job }),
+    substitutes: ({ typeUrl, name }) =>
+      this.substitutes.map((mark) => {
+        const { types } = snapshot({ clusters: { [name]: mark } });
+        return types.get(typeUrl as TypeUrl)!.resources.get(name)!;
+      }),
     onHeldBack: (held) => this.held.push(held),
     onReleased: (held, reason) => this.released.push(`${held.name} ${reason}`),
   });
@@ -227,6 +235,70 @@ for (const variant of ['sotw', 'delta'] as const) {
     picky.set({ clusters: { a: 1, z: 2 } }).run();
     ward.pass(1_000);
     t.same(ward.quarantine.list(), []);
+  });
+
+  t.test(`a substitute where there is no last good version (${variant})`, async (t) => {
+    const ward = new Ward();
+    ward.substitutes = [7, 8, 9];
+    const habits = { refuses: (_: Type, name: string, mark: number) => name === 'bad' && mark < 8 };
+    const picky = new Picky(variant, ward, habits);
+    picky.set({ clusters: { a: 1, bad: 1, z: 1 } }).open();
+    t.equal(picky.has('CDS'), 'a1 bad8 z1', 'the first one that it takes');
+    t.match(ward.quarantine.list(), [{ name: 'bad', substituted: true }]);
+    t.equal(ward.quarantine.list().length, 1, 'nothing else is held back');
+    t.equal(picky.status('CDS').heldBack?.[0]?.inForce, ward.quarantine.list()[0]?.inForce);
+    const other = new Picky(variant, ward, { ...habits, id: 'other' });
+    other.set({ clusters: { a: 1, bad: 1, z: 1 } }).open();
+    t.equal(other.has('CDS'), 'a1 bad8 z1', 'for another of the release at once');
+    t.equal(other.refusals, 0);
+    for (const ms of [1_000, 60_000, 3_600_000]) {
+      ward.pass(ms);
+      picky.run();
+      other.run();
+    }
+    t.ok(picky.refusals + other.refusals < 12, 'nothing spins');
+
+    ward.substitutes = [9];
+    for (const each of [picky, other]) each.set({ clusters: { a: 2, bad: 2, z: 1 } }).run();
+    t.equal(
+      picky.has('CDS'),
+      'a2 bad9 z1',
+      'a change is in force, though what was before is accepted',
+    );
+    t.equal(other.has('CDS'), 'a2 bad9 z1');
+    ward.substitutes = [3];
+    for (const each of [picky, other]) each.set({ clusters: { a: 2, bad: 4, z: 1 } }).run();
+    t.equal(picky.has('CDS'), 'a2 bad9 z1', 'the one of before is better than none');
+    t.equal(other.has('CDS'), 'a2 bad9 z1');
+    for (const each of [picky, other]) each.set({ clusters: { a: 2, bad: 10, z: 1 } }).run();
+    t.equal(picky.has('CDS'), 'a2 bad10 z1', 'mended');
+    for (const each of [picky, other]) each.set({ clusters: { a: 2, bad: 5, z: 1 } }).run();
+    t.equal(picky.has('CDS'), 'a2 bad10 z1', 'a good version goes before substitutes');
+    ward.pass(1_000);
+    t.match(ward.quarantine.list(), [{ substituted: false }]);
+    for (const each of [picky, other]) each.set({ clusters: { a: 2, z: 1 } }).run();
+    ward.pass(1_000);
+    t.same(ward.quarantine.list(), []);
+  });
+
+  t.test(`a substitute that is what it is to have later (${variant})`, async (t) => {
+    const ward = new Ward();
+    ward.substitutes = [3];
+    const picky = new Picky(variant, ward, {
+      refuses: (_, name, mark) => name === 'bad' && mark < 8,
+    });
+    picky.set({ clusters: { a: 1, bad: 1 } }).open();
+    t.equal(picky.has('CDS'), 'a1', 'refused as well');
+    picky.set({ clusters: { a: 2, bad: 3 } }).run();
+    t.equal(picky.has('CDS'), 'a2');
+    t.match(
+      ward.quarantine.list().map(({ name }) => name),
+      ['bad'],
+    );
+    ward.pass(1_000);
+    t.equal(picky.run(), 0, 'nothing more is sent');
+    picky.set({ clusters: { a: 2, bad: 8 } }).run();
+    t.equal(picky.has('CDS'), 'a2 bad8');
   });
 
   t.test(`taken back: nothing has to be mended (${variant})`, async (t) => {
