@@ -6,6 +6,7 @@ import { LISTENER, ROUTE, type TypeUrl, VIRTUAL_HOST } from './envoy/resource.js
 import { causesOfRefusal, HeldBackResources, insteadOf } from './held-back.js';
 import { errorMessage } from './lib/error.js';
 import { memoize, sameOr } from './lib/memo.js';
+import { analysisSteps } from './mesh/analyze.js';
 import { buildMesh, type Mesh } from './mesh/build-mesh.js';
 import { parseProxy } from './mesh/parse-proxy.js';
 import { probeOf } from './mesh/probe.js';
@@ -80,6 +81,7 @@ export interface ControlPlaneOptions {
 
 /** Proxies that come or go, and edits, within this time are tidied up after together, in ms. */
 const TIDY_MS = 200;
+const TIDY_TRIES = 3;
 
 /** After a turn that failed, another one is tried after this, in ms. */
 const RETRY_MS = 1000;
@@ -381,11 +383,28 @@ export class ControlPlane {
     this.#tidying = true;
     setTimeout(() => {
       this.#tidying = false;
-      if (this.#stopped) return;
-      this.#forgetViews();
-      this.#problemLog.note(this.#answers.configProblems());
-      this.#answers.noteConditions();
+      this.#tidy().catch((thrown) => {
+        this.#log.error({ error: errorMessage(thrown), stack: stackOf(thrown) }, 'no findings');
+      });
     }, TIDY_MS).unref();
+  }
+
+  async #tidy(): Promise<void> {
+    if (this.#stopped) return;
+    this.#forgetViews();
+    const slice = new Slice();
+    let mesh: Mesh | undefined;
+    // Edits that never cease must not keep findings from being told.
+    for (let tries = 0; mesh !== this.#mesh && tries < TIDY_TRIES; tries++) {
+      mesh = this.#mesh;
+      for (const _ of analysisSteps(mesh)) {
+        if (slice.isOver()) await slice.end();
+        if (this.#stopped) return;
+        if (mesh !== this.#mesh) break;
+      }
+    }
+    this.#problemLog.note(this.#answers.configProblems());
+    this.#answers.noteConditions();
   }
 
   /** Notes the proxy now and translates for it in a turn of its own: a fleet may come at once. */

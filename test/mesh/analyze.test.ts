@@ -1,7 +1,7 @@
 import t from 'tap';
 import { formatPath } from '../../src/kinds/problem.js';
 import type { Resource } from '../../src/kinds/resource.js';
-import { analyzeMesh } from '../../src/mesh/analyze.js';
+import { analysisSteps, analyzeMesh } from '../../src/mesh/analyze.js';
 import { buildMesh } from '../../src/mesh/build-mesh.js';
 import { input, make, routeTo, rule, service, virtualService, workload } from './resources.js';
 
@@ -26,6 +26,16 @@ t.test('nothing to say', async (t) => {
     findings(a, one, rule('r', 'a', { subsets }), routes(to({ host: 'a', subset: 'v1' }))),
     [],
   );
+});
+
+t.test('findings made bit by bit are found', async (t) => {
+  const mesh = buildMesh(input(a, one, routes(to({ host: 'nowhere' }))));
+  let steps = 0;
+  for (const _ of analysisSteps(mesh)) steps++;
+  t.ok(steps > 5, 'in more than a few steps');
+  const [finding] = analyzeMesh(mesh);
+  t.match(finding, { code: 'unknown-host' });
+  t.equal(analyzeMesh(mesh)[0], finding, 'and not made again');
 });
 
 t.test('destinations', async (t) => {
