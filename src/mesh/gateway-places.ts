@@ -31,6 +31,8 @@ export function gatewayPlaces(mesh: Mesh): GatewayPlaces {
   };
 }
 
+const nowhere: Places = { namespaces: new Set(), services: [], what: 'a WorkloadEntry' };
+
 type Labels = Readonly<Record<string, string>>;
 
 /** By the first pair of the selector: whoever has all pairs has that one. */
@@ -56,6 +58,8 @@ function placesOf(
     Object.entries(own)
       .flatMap((pair) => byLabel.get(pair.join('=')) ?? [])
       .filter(({ selector }) => hasLabels(own, selector));
+  // It is for all routers, and these are not all workloads.
+  if (Object.keys(labels).length === 0) return nowhere;
   const workloads = [...mesh.parts.sourcesByNamespace.workloads.values()].flatMap((entries) =>
     selectWorkloads(workloadIndex(entries), labels),
   );
