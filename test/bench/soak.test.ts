@@ -13,6 +13,7 @@ t.test(
     t.comment(soakReport(result));
     t.ok(growth(result) <= 0.1, soakReport(result));
     t.equal(result.down, 0, 'nobody lost its stream');
-    t.ok(result.responses > 1000, 'and the edits came to them');
+    // To connect takes 160; on a busy machine many edits meet in one turn.
+    t.ok(result.responses > 500, 'and the edits came to them');
   },
 );
