@@ -35,10 +35,10 @@ t.test('the settings are in force, and an edit is noticed', async (t) => {
 t.test('a mistake has its place in the file, and the last good settings stay', async (t) => {
   const { path, source, store } = open(t, 'connectTimeout: 3s\n');
   store.accept(await source.read(), 0);
-  writeFileSync(path, 'connectTimeout: 3s\noutboundTrafficPolicy:\n  mood: REGISTRY_ONLY\n');
+  writeFileSync(path, 'connectTimeout: 3s\noutboundTrafficPolicy:\n  mode: SOMETIMES\n');
   const { generation } = store.accept(await source.read(), 1);
   t.match(generation.problems, [
-    { code: 'unknown-field', severity: 'error', position: { file: path, line: 3, col: 3 } },
+    { code: 'invalid-value', severity: 'error', position: { file: path, line: 3, col: 9 } },
   ]);
   t.match(generation.meshConfig?.spec, { connectTimeout: 3000 });
 });

@@ -135,19 +135,26 @@ function writePem(dir: string, certificate: string): string {
 }
 
 /**
- * Waits until every Envoy has its listeners: a first answer by the quickest ones says nothing of the others. Gives up
- * after a while, for what is missing is then said with the first answer.
+ * Waits until every workload is an endpoint and every Envoy has its listeners and endpoints: a first answer by the
+ * quickest ones says nothing of the others. Gives up after a while, for what is missing is then said with the first answer.
  */
 async function configured({ controlPlane }: RunningServer): Promise<void> {
+  const { state } = controlPlane;
   const endMs = performance.now() + configuredWaitMs;
   while (performance.now() < endMs) {
-    const ready = controlPlane.state
+    const ready = state
       .proxies()
-      .filter(({ types }) => types['LDS']?.state === 'SYNCED');
+      .filter(({ types: { LDS, EDS } }) => LDS?.state === 'SYNCED' && EDS?.state === 'SYNCED');
+    const well = state.resources({ kind: 'WorkloadEntry' }).filter(({ status }) => isWell(status));
     // The workloads and the gateway.
-    if (ready.length > workloads.length) return;
+    if (well.length >= workloads.length && ready.length > workloads.length) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** A workload without a probe has no conditions. */
+function isWell(status: { conditions?: readonly { status: string }[] } = {}): boolean {
+  return (status.conditions ?? []).every((condition) => condition.status === 'True');
 }
 
 /** The control plane in this process; a taken admin port is replaced by a free one. */
