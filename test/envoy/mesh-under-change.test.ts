@@ -153,7 +153,7 @@ t.test(
     await until(10_000, async () => (await answersOf(url, headers, 20)).get('v1') === 20);
     const { failures, requests } = await load.stop();
     t.strictSame(failures.slice(0, 5), []);
-    t.ok(requests > 100);
+    t.ok(requests > 20, `${requests} requests meanwhile`);
     for (const name of files.keys()) mesh.remove(name);
     await until(10_000, () => state.problems().every(({ severity }) => severity !== 'error'));
     t.pass('gone when mended');
