@@ -37,10 +37,23 @@ async function underLoad(t: Test, change: () => Promise<void>): Promise<void> {
   await sleep(100);
   for (const { name, stop } of running) {
     const outcomes = await stop();
-    const failed = Object.keys(outcomes).filter((outcome) => !outcome.startsWith('OK '));
+    const failed = Object.keys(outcomes).filter(
+      (outcome) => !outcome.startsWith('OK ') && !isTooEarly(name, outcomes, outcome),
+    );
     t.strictSame(failed, [], `${name}: no call failed`, { outcomes });
     t.ok(total(outcomes) > 10, `${name}: there were calls`, { outcomes });
   }
+}
+
+/**
+ * gRPC's C core acknowledges a route before it is in use (docs/grpc.md): on a slow machine a single call may still be on
+ * the way to the cluster that is taken away after that.
+ */
+function isTooEarly(name: string, outcomes: Outcomes, outcome: string): boolean {
+  const count = outcomes[outcome] ?? 0;
+  return (
+    name.startsWith('python') && /^UNAVAILABLE CDS .* does not exist/.test(outcome) && count < 3
+  );
 }
 
 function total(outcomes: Outcomes): number {
