@@ -4,7 +4,8 @@
 import * as grpc from '@grpc/grpc-js';
 import type { DiscoveryRequest } from '../envoy/discovery.js';
 import { errorMessage } from '../lib/error.js';
-import { consult, identify, type XdsIdentity } from './authentication.js';
+import { consult, type XdsIdentity } from './authentication.js';
+import { meetCaller } from './meet-caller.js';
 import { readNode, type XdsNode } from './node.js';
 import type { XdsServerOptions } from './options.js';
 import { Outlet } from './outlet.js';
@@ -94,19 +95,16 @@ export class Connection implements XdsStream, Transport {
   /** Begins to read. Apart from the constructor, so that the owner can note the connection first. */
   start(): void {
     const { call, settings, options } = this;
-    call.on('cancelled', () => this.finish(grpc.status.CANCELLED, 'cancelled by the client'));
-    call.on('error', () => this.finish(grpc.status.UNAVAILABLE, 'the connection broke'));
-    call.on('close', () => this.finish(grpc.status.UNAVAILABLE, 'the connection closed'));
     this.setTimer(settings.now() + settings.times.firstRequestMs);
-    identify(call, options.authenticate, (judgement) => {
-      if (this.ended) return;
-      if ('refused' in judgement) this.finish(grpc.status.UNAUTHENTICATED, judgement.refused);
-      else this.open(judgement.identity);
+    meetCaller(call, options.authenticate, {
+      open: (identity) => this.open(identity),
+      finish: (code, details) => this.finish(code, details),
     });
   }
 
   /** Nothing is read before the client is known. */
   private open(identity: XdsIdentity | undefined): void {
+    if (this.ended) return;
     const { call, options } = this;
     this.identity = identity;
     this.opened = true;

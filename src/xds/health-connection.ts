@@ -3,8 +3,9 @@
 import * as grpc from '@grpc/grpc-js';
 import { type CheckedEndpoint, readHealthMessage } from '../envoy/health-message.js';
 import { errorMessage } from '../lib/error.js';
-import { consult, identify, type XdsIdentity } from './authentication.js';
+import { consult, type XdsIdentity } from './authentication.js';
 import type { HealthCheckStream, HealthChecks } from './health-checks.js';
+import { meetCaller } from './meet-caller.js';
 import { readNode, type XdsNode } from './node.js';
 import type { XdsLimits, XdsServerOptions, XdsTimes } from './options.js';
 import { readOneAtATime } from './raw-stream.js';
@@ -57,17 +58,13 @@ export class HealthConnection implements HealthCheckStream {
   /** Begins to read. Apart from the constructor, so that the owner can note it first. */
   start(): void {
     const { call, owner } = this;
-    call.on('cancelled', () => this.finish(grpc.status.CANCELLED, 'cancelled by the client'));
-    call.on('error', () => this.finish(grpc.status.UNAVAILABLE, 'the connection broke'));
-    call.on('close', () => this.finish(grpc.status.UNAVAILABLE, 'the connection closed'));
     this.timer = setTimeout(() => {
       const missing = this.node === undefined ? 'no request was sent' : 'nobody has let it in';
       this.finish(grpc.status.DEADLINE_EXCEEDED, missing);
     }, owner.times.firstRequestMs).unref();
-    identify(call, owner.options.authenticate, (judgement) => {
-      if (this.ended) return;
-      if ('refused' in judgement) this.finish(grpc.status.UNAUTHENTICATED, judgement.refused);
-      else this.open(judgement.identity);
+    meetCaller(call, owner.options.authenticate, {
+      open: (identity) => this.open(identity),
+      finish: (code, details) => this.finish(code, details),
     });
   }
 
@@ -97,6 +94,7 @@ export class HealthConnection implements HealthCheckStream {
 
   /** Nothing is read before the client is known. */
   private open(identity: XdsIdentity | undefined): void {
+    if (this.ended) return;
     const { call, owner } = this;
     this.identity = identity;
     readOneAtATime(call);
