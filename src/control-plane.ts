@@ -81,6 +81,7 @@ export interface ControlPlaneOptions {
 
 /** Proxies that come or go, and edits, within this time are tidied up after together, in ms. */
 const TIDY_MS = 200;
+/** So often findings are begun anew for an edit that came meanwhile. */
 const TIDY_TRIES = 3;
 
 /** After a turn that failed, another one is tried after this, in ms. */

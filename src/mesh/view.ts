@@ -69,7 +69,7 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const inbound = inboundScope(mesh, proxy, { sidecar, last: last?.inbound });
   const envoyFilters = patchesOf(mesh.envoyFilters, mesh.wasmPlugins, proxy);
   const secrets = secretsFor(mesh, proxy, served?.scope);
-  if (
+  const isSame =
     last !== undefined &&
     last.outbound === outbound &&
     last.inbound === inbound &&
@@ -77,21 +77,19 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
     last.settings === settings &&
     last.gateway === served?.scope &&
     last.secrets === secrets &&
-    last.envoyFilters === envoyFilters
-  ) {
-    lastViews.set(connected, { view: last, scope, from: viewSources(mesh, connected) });
-    return last;
-  }
-  const view = {
-    key: viewKey(scope.key, traits, { inbound, envoyFilters }) + routerKey(proxy, served),
-    proxy: traits,
-    settings,
-    outbound,
-    inbound,
-    ...(served && { gateway: served.scope }),
-    ...(secrets && { secrets }),
-    ...(envoyFilters && { envoyFilters }),
-  };
+    last.envoyFilters === envoyFilters;
+  const view = isSame
+    ? last
+    : {
+        key: viewKey(scope.key, traits, { inbound, envoyFilters }) + routerKey(proxy, served),
+        proxy: traits,
+        settings,
+        outbound,
+        inbound,
+        ...(served && { gateway: served.scope }),
+        ...(secrets && { secrets }),
+        ...(envoyFilters && { envoyFilters }),
+      };
   lastViews.set(connected, { view, scope, from: viewSources(mesh, connected) });
   return view;
 }
