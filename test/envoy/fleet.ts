@@ -3,7 +3,8 @@
 // headers steer the servers, so that tests share them. The mesh between the two is live-mesh.ts.
 import { createServer, Agent as HttpAgent, type IncomingHttpHeaders, request } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
-import { createServer as createTcpServer, type Server as NetServer, type Socket } from 'node:net';
+import type { Server as NetServer, Socket } from 'node:net';
+import { freePort } from '../free-port.js';
 
 /** What a server says of itself, and how the answer came. */
 export interface FleetAnswer {
@@ -110,12 +111,8 @@ export class Fleet {
   }
 
   /** A port that nobody has on any address of this fleet. */
-  async freePort(): Promise<number> {
-    const server = createTcpServer();
-    await new Promise<void>((resolve) => server.listen(0, this.at(250), resolve));
-    const { port } = server.address() as { port: number };
-    await new Promise((resolve) => server.close(resolve));
-    return port;
+  freePort(): Promise<number> {
+    return freePort(this.at(250));
   }
 
   /** One request to a host of the mesh. */

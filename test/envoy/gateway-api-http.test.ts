@@ -3,8 +3,8 @@
 // API's documentation.
 import { createServer as createHttp2Server } from 'node:http2';
 import t from 'tap';
+import { freePort } from '../free-port.js';
 import {
-  anyPort,
   api,
   conditions,
   GatewayApiScene,
@@ -19,7 +19,7 @@ import { call } from './http-backend.js';
 
 const scene = await GatewayApiScene.start(['v1', 'v2', 'v3']);
 const [v1, , v3] = ['v1', 'v2', 'v3'].map((name) => scene.backends.get(name)!);
-const port = await anyPort();
+const port = await freePort();
 const to = (name: string, more: object = {}) => ({ name, port: 8080, ...more });
 const only = (name: string) => ({ backendRefs: [to(name)] });
 const path = (value: string, type = 'PathPrefix') => ({ path: { type, value } });
@@ -256,7 +256,7 @@ scene.write(
       backendRefs: [to('half-dead')],
     },
   ]),
-  ...kubernetesService('half-dead', [v1!.port, await anyPort()]),
+  ...kubernetesService('half-dead', [v1!.port, await freePort()]),
   route('cors', [
     {
       filters: [

@@ -4,10 +4,10 @@ import { createServer as createTlsServer } from 'node:https';
 import { connect } from 'node:tls';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import t from 'tap';
+import { freePort } from '../free-port.js';
 import { GrpcBackend } from '../grpc/grpc-backend.js';
 import { TestCa } from '../xds/certificates.js';
 import {
-  anyPort,
   api,
   conditions,
   GatewayApiScene,
@@ -21,12 +21,12 @@ import { tally, tcpBackend } from './tcp-client.js';
 
 const scene = await GatewayApiScene.start(['v1', 'v2', 'v3']);
 const [http, other, https, tls, tcp, bad] = [
-  await anyPort(),
-  await anyPort(),
-  await anyPort(),
-  await anyPort(),
-  await anyPort(),
-  await anyPort(),
+  await freePort(),
+  await freePort(),
+  await freePort(),
+  await freePort(),
+  await freePort(),
+  await freePort(),
 ];
 const ca = new TestCa('servers');
 const clients = new TestCa('clients');

@@ -1,7 +1,6 @@
 // The scene of the behaviour tests of the Gateway API: backends of a name each, Services for them, and one real Envoy
 // that has the label of the Gateway `web`. Resources are those that users write; listeners stand at ports of the
 // test's own, since the API has no address to bind to.
-import { createServer } from 'node:net';
 import t from 'tap';
 import type { ResourceStatus } from '../../src/status/state.js';
 import { documents, Fleet } from './fleet.js';
@@ -9,15 +8,6 @@ import { type Answer, call, type HttpBackend, startBackend } from './http-backen
 import { LiveMesh, type Sidecar } from './live-mesh.js';
 
 const GROUP = 'gateway.networking.k8s.io';
-
-/** A port that nobody has, on any address. */
-export async function anyPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A resource of the Gateway API. */
 export function api(kind: string, name: string, spec: object, namespace = 'default'): object {

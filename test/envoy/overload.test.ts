@@ -1,7 +1,7 @@
 // A gateway whose memory is full, with a real Envoy: it takes nothing more from clients, and can still be looked at.
-import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { buildBootstrap } from '../../src/cli/bootstrap.js';
+import { freePort } from '../free-port.js';
 import { startEnvoy } from './envoy-process.js';
 import { until } from './live-mesh.js';
 import { get } from './load.js';
@@ -26,16 +26,6 @@ async function gateway(t: Test, heapBytesMax?: number) {
   t.teardown(() => envoy.stop());
   const url = (port: number) => `http://127.0.0.1:${port}/healthz/ready`;
   return { envoy, health: url(healthPort), clients: url(await envoy.listenerPort('clients')) };
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 t.test('with room it serves', async (t) => {

@@ -1,29 +1,20 @@
 // gRPC servers that take their listeners from the mesh (gRFC A36): they answer once the mesh has a service at their port,
 // and are called through the mesh.
-import { createServer } from 'node:net';
 import t from 'tap';
 import { until } from '../envoy/live-mesh.js';
+import { freePort } from '../free-port.js';
 import { languages, startXdsServer } from './grpc-client.js';
 import { identity, startGrpcMesh, target, workload } from './grpc-mesh.js';
 
 t.setTimeout(90_000);
 const scene = await startGrpcMesh();
 
-/** A port that is free now: an xDS server must be told one, as its listener is named after it. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 for (const language of languages) await scene.clients[language].call(target);
 
 for (const language of languages) {
   await t.test(language, async (t) => {
-    const port = await freePort();
+    // An xDS server must be told its port, as its listener is named after it.
+    const port = await freePort('127.0.0.1');
     const address = `127.0.0.1:${port}`;
     const labels = { app: 'backend', version: 'v1' };
     const who = identity(scene.mesh, `${language}-server`, labels);
