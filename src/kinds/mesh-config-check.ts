@@ -53,20 +53,15 @@ function checkProviders(spec: MeshConfigSpec, findings: Findings): void {
   }
 }
 
-/** Istio takes what exportTo itself takes; of a default, one value that is no namespace is acted on. */
+/** Istio takes what exportTo itself takes. */
 function checkExportDefault(
   findings: Findings,
   field: string,
   exportTo: readonly string[] | undefined,
 ): void {
   for (const [index, entry] of (exportTo ?? []).entries()) {
-    if (['.', '*', '~'].includes(entry)) continue;
-    if (isAnyCaseLabel(entry)) {
-      findings.pending([field, index], 'namespaces in a default of exportTo are not acted on yet');
-    } else findings.invalid([field, index], 'an entry is ., *, ~ or a namespace');
-  }
-  if ((exportTo?.length ?? 0) > 1) {
-    findings.pending([field], 'of a default of exportTo, only the first entry is acted on yet');
+    if (['.', '*', '~'].includes(entry) || isAnyCaseLabel(entry)) continue;
+    findings.invalid([field, index], 'an entry is ., *, ~ or a namespace');
   }
 }
 

@@ -17,7 +17,7 @@ import type { MeshSettings } from './mesh-settings.js';
 import type { DestinationRule } from './rules.js';
 import type { Service } from './service.js';
 
-/** A rule with the exportTo that it was written with; empty = the default of the mesh. */
+/** A rule with the exportTo that it was written with; empty = the default of the mesh, if that names no namespaces. */
 interface ExportedRule {
   exportTo: ReadonlySet<string>;
   rule: DestinationRule;
@@ -59,8 +59,8 @@ export const destinationRules = memoize(
     for (const [namespace, resources] of groups) {
       byNamespace.set(namespace, namespaceRules(settings, resources));
       namespaces.add(namespace);
-      for (const { spec } of resources as readonly Resource<DestinationRuleSpec>[]) {
-        for (const entry of spec.exportTo ?? []) namespaces.add(entry);
+      for (const resource of resources as readonly Resource<DestinationRuleSpec>[]) {
+        for (const entry of convert(settings, resource).exportTo) namespaces.add(entry);
       }
     }
     return { byNamespace, namespaces, rootNamespace: settings.rootNamespace };
@@ -180,15 +180,24 @@ function partition(resources: readonly Resource<DestinationRuleSpec>[]) {
 }
 
 function isPrivate(exportTo: ReadonlySet<string>, namespace: string, settings: MeshSettings) {
-  if (exportTo.size === 0) return settings.defaultDestinationRuleVisibility === '.';
+  if (exportTo.size === 0) {
+    const byDefault = settings.defaultDestinationRuleExportTo;
+    return byDefault.includes('.') && !byDefault.includes('*');
+  }
   return exportTo.size === 1 && (exportTo.has('.') || exportTo.has(namespace));
+}
+
+/** Namespaces that the default names, with what stands beside them. */
+function namedByDefault({ defaultDestinationRuleExportTo: byDefault }: MeshSettings) {
+  const isNamed = byDefault.some((entry) => !['*', '.', '~'].includes(entry));
+  return isNamed && !byDefault.includes('*') ? byDefault : [];
 }
 
 const convert = memoize(
   (settings: MeshSettings, resource: Resource<DestinationRuleSpec>): ExportedRule => {
     const { spec, kind, namespace, name } = resource;
     return {
-      exportTo: new Set(spec.exportTo),
+      exportTo: new Set(spec.exportTo?.length ? spec.exportTo : namedByDefault(settings)),
       rule: {
         sources: [{ kind, namespace, name }],
         host: resolveHost(spec.host, namespace, settings.domainSuffix),

@@ -41,7 +41,7 @@ export const kubernetesService = memoize(
       visibility: resolveVisibility(
         annotated(resource.annotations[exportToAnnotation]),
         resource.namespace,
-        settings.defaultServiceVisibility,
+        settings.defaultServiceExportTo,
       ),
       labels: resource.labels,
       age: resource.age,

@@ -4,7 +4,6 @@ import type { MeshConfigSpec } from '../kinds/mesh-config.js';
 import type { Resource } from '../kinds/resource.js';
 import type { Destination } from '../kinds/virtual-service.js';
 import { memoize } from '../lib/memo.js';
-import type { DefaultExport } from './visibility.js';
 
 export interface MeshSettings {
   outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY' | 'ALLOW_ANY_DYNAMIC_DNS';
@@ -22,9 +21,10 @@ export interface MeshSettings {
   /** DNS suffix of services, `cluster.local`. */
   domainSuffix: string;
   rootNamespace: string;
-  defaultServiceVisibility: '*' | '.' | '~';
-  defaultVirtualServiceVisibility: '*' | '.' | '~';
-  defaultDestinationRuleVisibility: '*' | '.' | '~';
+  /** exportTo of resources without one. */
+  defaultServiceExportTo: readonly string[];
+  defaultVirtualServiceExportTo: readonly string[];
+  defaultDestinationRuleExportTo: readonly string[];
   /** The user's MeshConfig, for the fields that are used as they stand (tcpKeepalive, accessLog*, retries…). */
   config: MeshConfigSpec;
 }
@@ -51,14 +51,15 @@ const settingsOf = memoize((config: MeshConfigSpec): MeshSettings => {
     trustDomain: config.trustDomain ?? 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: config.rootNamespace ?? 'istio-system',
-    defaultServiceVisibility: defaultExport(config.defaultServiceExportTo),
-    defaultVirtualServiceVisibility: defaultExport(config.defaultVirtualServiceExportTo),
-    defaultDestinationRuleVisibility: defaultExport(config.defaultDestinationRuleExportTo),
+    defaultServiceExportTo: defaultExport(config.defaultServiceExportTo),
+    defaultVirtualServiceExportTo: defaultExport(config.defaultVirtualServiceExportTo),
+    defaultDestinationRuleExportTo: defaultExport(config.defaultDestinationRuleExportTo),
     config,
   };
 });
 
-function defaultExport(exportTo: readonly string[] | undefined): DefaultExport {
-  if (exportTo === undefined || exportTo.length === 0 || exportTo.includes('*')) return '*';
-  return exportTo.includes('~') ? '~' : '.';
+const everybody: readonly string[] = ['*'];
+
+function defaultExport(exportTo: readonly string[] = everybody): readonly string[] {
+  return exportTo.length === 0 ? everybody : exportTo;
 }

@@ -38,7 +38,7 @@ export const serviceEntryServices = memoize(
       ...(spec.subjectAltNames?.length && { subjectAltNames: spec.subjectAltNames }),
       ...trafficDistribution(undefined, resource.annotations, defaults.trafficDistribution),
       visibility: seenAtMost(
-        resolveVisibility(spec.exportTo, namespace, settings.defaultServiceVisibility),
+        resolveVisibility(spec.exportTo, namespace, settings.defaultServiceExportTo),
         namespace,
         defaults.entriesSeen,
       ),

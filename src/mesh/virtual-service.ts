@@ -29,7 +29,7 @@ export const meshVirtualService = memoize(
       visibility: resolveVisibility(
         spec.exportTo,
         namespace,
-        settings.defaultVirtualServiceVisibility,
+        settings.defaultVirtualServiceExportTo,
       ),
       http: (spec.http ?? []).map((rule) => httpRule(rule, context)),
       tcp: (spec.tcp ?? []).map((rule) => routedRule(rule, context)),

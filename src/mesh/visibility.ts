@@ -2,9 +2,6 @@
 // (destination-rule.ts).
 import type { Visibility } from './service.js';
 
-/** A default of MeshConfig for resources without exportTo. */
-export type DefaultExport = '*' | '.' | '~';
-
 const nobody: ReadonlySet<string> = new Set();
 
 /**
@@ -14,9 +11,9 @@ const nobody: ReadonlySet<string> = new Set();
 export function resolveVisibility(
   exportTo: readonly string[] | undefined,
   namespace: string,
-  byDefault: DefaultExport,
+  byDefault: readonly string[],
 ): Visibility {
-  const entries = exportTo === undefined || exportTo.length === 0 ? [byDefault] : exportTo;
+  const entries = exportTo === undefined || exportTo.length === 0 ? byDefault : exportTo;
   if (entries.includes('*')) return '*';
   if (entries.includes('~')) return nobody;
   return new Set(entries.map((entry) => (entry === '.' ? namespace : entry)));

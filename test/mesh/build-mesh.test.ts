@@ -300,7 +300,7 @@ t.test('MeshConfig', async (t) => {
     dnsRefreshRateMs: 60_000,
     trustDomain: 'cluster.local',
     rootNamespace: 'istio-system',
-    defaultServiceVisibility: '*',
+    defaultServiceExportTo: ['*'],
   });
   const mesh = buildMesh(input(...everything));
   t.match(mesh.settings, { trustDomain: 'example.org', rootNamespace: 'istio-system' });

@@ -59,6 +59,10 @@ t.test('exportTo', async (t) => {
   const byDefault = make('MeshConfig', 'mesh', { defaultDestinationRuleExportTo: ['.'] });
   t.equal(names([at('prod', 'plain', 'reviews'), byDefault], 'shop'), undefined);
   t.equal(names([at('prod', 'plain', 'reviews'), byDefault], 'prod'), 'prod/plain');
+  const toShop = make('MeshConfig', 'mesh', { defaultDestinationRuleExportTo: ['.', 'shop'] });
+  t.equal(names([at('prod', 'plain', 'reviews'), toShop], 'shop'), 'prod/plain');
+  t.equal(names([at('prod', 'plain', 'reviews'), toShop], 'prod'), 'prod/plain');
+  t.equal(names([at('prod', 'plain', 'reviews'), toShop], 'other'), undefined);
 });
 
 t.test('private rules of the root namespace hold for clients there', async (t) => {

@@ -44,6 +44,23 @@ t.test('exportTo of services', async (t) => {
   t.strictSame(hosts('far', ...resources), ['open'].map(fqdn));
 });
 
+t.test('a default of exportTo may name namespaces', async (t) => {
+  const config = make('MeshConfig', 'mesh', {
+    defaultServiceExportTo: ['.', 'shop'],
+    defaultVirtualServiceExportTo: ['.', 'shop'],
+  });
+  const resources = [config, service('plain'), exported('open', '*'), routeTo('rule', 'plain')];
+  const fqdn = (name: string) => `default/${name}.default.svc.cluster.local`;
+  const rules = (client: string) =>
+    view(sidecar(client), ...resources).outbound.virtualServices.map(({ source }) => source.name);
+  for (const namespace of ['default', 'shop']) {
+    t.strictSame(hosts(namespace, ...resources), ['open', 'plain'].map(fqdn), namespace);
+    t.strictSame(rules(namespace), ['rule'], namespace);
+  }
+  t.strictSame(hosts('far', ...resources), ['open'].map(fqdn));
+  t.strictSame(rules('far'), []);
+});
+
 t.test('one service for each hostname: own namespace, else the oldest', async (t) => {
   const a = entry('x.com', { namespace: 'a' });
   const b = entry('x.com', { namespace: 'b' });

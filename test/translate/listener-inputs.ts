@@ -23,9 +23,9 @@ export function settings(over: Partial<MeshSettings> = {}): MeshSettings {
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
-    defaultServiceVisibility: '*',
-    defaultVirtualServiceVisibility: '*',
-    defaultDestinationRuleVisibility: '*',
+    defaultServiceExportTo: ['*'],
+    defaultVirtualServiceExportTo: ['*'],
+    defaultDestinationRuleExportTo: ['*'],
     config: {},
     ...over,
   };
