@@ -51,16 +51,22 @@ function common(name: string, settings: MeshSettings): Listener {
   };
 }
 
+/** A client that begins TLS and never ends it holds a connection (Istio, the default of its gateways). */
+const handshakeTimeoutMs = 15_000;
+
 function tcpChain(
   plan: GatewayListenerPlan,
   chain: GatewayChainPlan,
   settings: MeshSettings,
 ): FilterChain {
-  return filterChain({
-    ...chainMatch(chain),
-    filters: chainFilters(plan, chain, settings),
-    ...(chain.tls && { transportSocket: serverTlsSocket(chain.tls, settings) }),
-  });
+  return {
+    ...filterChain({
+      ...chainMatch(chain),
+      filters: chainFilters(plan, chain, settings),
+      ...(chain.tls && { transportSocket: serverTlsSocket(chain.tls, settings) }),
+    }),
+    ...(chain.tls && { transport_socket_connect_timeout: toDuration(handshakeTimeoutMs) }),
+  };
 }
 
 function chainFilters(
