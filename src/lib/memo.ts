@@ -6,7 +6,8 @@
 // without a table. Objects are held weakly even when there is only one: a service that is asked about once in a
 // generation would keep that generation for as long as it lives.
 
-type Key = object | string | number | boolean | undefined | null;
+/** What results are remembered by. */
+export type Key = object | string | number | boolean | undefined | null;
 
 /** What is known of calls that begin with certain arguments. */
 class Node {
@@ -153,7 +154,7 @@ function runKey(args: readonly Key[], start: number, end: number): string {
  * one pointer comparison downstream.
  */
 export function sameOr<T>(previous: readonly T[] | undefined, next: readonly T[]): readonly T[] {
-  if (previous === undefined || previous.length !== next.length) return next;
+  if (previous === undefined || previous === next || previous.length !== next.length) return next;
   for (let i = 0; i < next.length; i++) if (previous[i] !== next[i]) return next;
   return previous;
 }

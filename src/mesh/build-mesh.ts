@@ -3,12 +3,17 @@
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
-import { patched } from '../lib/patched-map.js';
-import { regrouped, replaceAll, replacements } from '../lib/replaced.js';
+import {
+  amendable,
+  mapAgain,
+  type Replacement,
+  regrouped,
+  replaceAll,
+  replacements,
+} from '../lib/replaced.js';
 import { delegatesOf, withDelegates } from './delegate.js';
 import { destinationRules } from './destination-rule.js';
-import type { ServiceEndpoints } from './endpoint.js';
-import { type EndpointSources, type NamespaceEndpoints, namespaceEndpoints } from './endpoints.js';
+import type { EndpointSources } from './endpoints.js';
 import { envoyFilterIndex } from './envoy-filter.js';
 import { type Gateway, meshGateway } from './gateway.js';
 import { buildGatewayApi } from './gateway-api/gateway-api.js';
@@ -21,12 +26,12 @@ import type {
   SortedKind,
   SourcesByNamespace,
 } from './mesh.js';
+import { buildEndpoints, joinEndpoints } from './mesh-endpoints.js';
 import { type MeshSettings, meshSettings } from './mesh-settings.js';
-import { byAge, groupBy, sameKeys } from './order.js';
+import { byAge, groupBy } from './order.js';
 import { buildRegistry, type Registry } from './registry.js';
 import type { VirtualService } from './rules.js';
 import { newScopes } from './scope-cache.js';
-import type { Service } from './service.js';
 import { sidecarIndex } from './sidecar.js';
 import { meshVirtualService } from './virtual-service.js';
 import { wasmPluginIndex } from './wasm-plugin.js';
@@ -71,7 +76,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
   // The last in path order counts (DESIGN.md), which is the youngest here.
   const settings = meshSettings(sorted.MeshConfig.sorted.at(-1));
   const namespaces = sorted.Namespace.sorted;
-  const registryResources = sameOr(before?.registryResources, mergeByAge(sorted));
+  const registryResources = sameOr(before?.registryResources, mergeByAge(sorted, before));
   const registry =
     before?.registryResources === registryResources &&
     previous?.settings === settings &&
@@ -88,10 +93,7 @@ export function buildMesh(resources: MeshInput, previous?: Mesh): Mesh {
   const sourcesByNamespace = groupSources(sorted, before);
   const endpointsByNamespace = buildEndpoints(registry, sourcesByNamespace, before);
   const index = destinationRules(rulesByNamespace, settings);
-  const writtenVirtualServices = sameOr(
-    previous?.writtenVirtualServices,
-    sorted.VirtualService.sorted.map((resource) => meshVirtualService(settings, resource)),
-  );
+  const writtenVirtualServices = meshVirtualServices(sorted.VirtualService.sorted, settings);
   const merged = mergeDelegates(writtenVirtualServices);
   return {
     settings,
@@ -175,12 +177,30 @@ function joined<T extends VirtualService | Gateway>(
 
 const gatewaysOf = memoize((resources: readonly Resource[]) => resources.map(meshGateway));
 
-const mergeDelegates = memoize((written: readonly VirtualService[]): readonly VirtualService[] => {
-  const delegates = delegatesOf(written);
-  return written
-    .filter(({ hosts }) => hosts.length > 0)
-    .map((rule) => withDelegates(rule, delegates));
-});
+const meshVirtualServices = amendable(
+  (resources: readonly Resource[], settings: MeshSettings): readonly VirtualService[] =>
+    resources.map((resource) => meshVirtualService(settings, resource)),
+  ({ list, result }, resources, settings) =>
+    mapAgain(resources, (resource) => meshVirtualService(settings, resource), {
+      list,
+      made: result,
+    }),
+);
+
+const mergeDelegates = amendable(
+  (written: readonly VirtualService[]): readonly VirtualService[] => {
+    const delegates = delegatesOf(written);
+    return written
+      .filter(({ hosts }) => hosts.length > 0)
+      .map((rule) => withDelegates(rule, delegates));
+  },
+  ({ result, changes }) => {
+    const isPlain = ({ hosts, http }: VirtualService) =>
+      hosts.length > 0 && http.every(({ delegate }) => delegate === undefined);
+    const all = changes.flatMap(({ before, after }) => [before, after]);
+    return all.every(isPlain) ? replaceAll(result, changes) : undefined;
+  },
+);
 
 function sortKinds(input: MeshInput, before?: MeshParts['sorted']): MeshParts['sorted'] {
   const all = meshKinds.map((kind) => {
@@ -195,15 +215,21 @@ function sortKinds(input: MeshInput, before?: MeshParts['sorted']): MeshParts['s
 /** Sorted anew only where what was replaced may stand elsewhere. */
 function sortedByAge(given: readonly Resource[], old?: SortedKind): readonly Resource[] {
   const changes = old && replacements(old.given, given);
-  if (changes?.every(({ before, after }) => byAge(before, after) === 0)) {
-    return replaceAll(old?.sorted ?? [], changes);
-  }
+  if (changes?.every(sameAge)) return replaceAll(old?.sorted ?? [], changes);
   return [...given].sort(byAge);
 }
 
+const sameAge = ({ before, after }: Replacement<Resource>) => byAge(before, after) === 0;
+
 /** v1 Services and ServiceEntries in one order of age. */
-function mergeByAge(sorted: MeshParts['sorted']): readonly Resource[] {
-  return mergeSorted(sorted.Service.sorted, sorted.ServiceEntry.sorted);
+function mergeByAge(sorted: MeshParts['sorted'], before?: MeshParts): readonly Resource[] {
+  const [a, b] = [sorted.Service.sorted, sorted.ServiceEntry.sorted];
+  const ofServices = before && replacements(before.sorted.Service.sorted, a);
+  const ofEntries = before && replacements(before.sorted.ServiceEntry.sorted, b);
+  const changes = ofServices && ofEntries && [...ofServices, ...ofEntries];
+  return changes?.every(sameAge)
+    ? replaceAll(before!.registryResources, changes)
+    : mergeSorted(a, b);
 }
 
 const mergeSorted = memoize((a: readonly Resource[], b: readonly Resource[]) => {
@@ -239,71 +265,6 @@ function groupSources(sorted: MeshParts['sorted'], before?: MeshParts): SourcesB
     endpoints: group('Endpoints', 'endpoints'),
     workloads: group('WorkloadEntry', 'workloads'),
   };
-}
-
-const none: readonly Resource[] = [];
-
-function buildEndpoints(
-  registry: Registry,
-  sources: SourcesByNamespace,
-  before?: MeshParts,
-): ReadonlyMap<string, NamespaceEndpoints> {
-  const out = new Map<string, NamespaceEndpoints>();
-  let same = before !== undefined && sameKeys(before.endpointsByNamespace, registry.byNamespace);
-  for (const [namespace, entries] of registry.byNamespace) {
-    const old = before?.endpointsByNamespace.get(namespace);
-    const next = namespaceEndpoints(
-      entries,
-      {
-        slices: sources.slices.get(namespace) ?? none,
-        endpoints: sources.endpoints.get(namespace) ?? none,
-        workloads: sources.workloads.get(namespace) ?? none,
-      },
-      old,
-    );
-    if (next !== old) same = false;
-    out.set(namespace, next);
-  }
-  return same && before !== undefined ? before.endpointsByNamespace : out;
-}
-
-function joinEndpoints(
-  byNamespace: ReadonlyMap<string, NamespaceEndpoints>,
-  previous?: Mesh,
-): ReadonlyMap<Service, ServiceEndpoints> {
-  const before = previous?.parts.endpointsByNamespace;
-  if (previous !== undefined && before === byNamespace) return previous.endpoints;
-  let same = before !== undefined && sameKeys(before, byNamespace);
-  for (const [namespace, { byService }] of byNamespace) {
-    if (before?.get(namespace)?.byService !== byService) same = false;
-  }
-  if (same && previous !== undefined) return previous.endpoints;
-  return (
-    (previous && patchedEndpoints(byNamespace, before, previous)) ?? new Map(entriesOf(byNamespace))
-  );
-}
-
-function* entriesOf(byNamespace: ReadonlyMap<string, NamespaceEndpoints>) {
-  for (const { byService } of byNamespace.values()) yield* byService;
-}
-
-/** All endpoints where no service came or went: those of before with the changed ones in their places. */
-function patchedEndpoints(
-  byNamespace: ReadonlyMap<string, NamespaceEndpoints>,
-  before: ReadonlyMap<string, NamespaceEndpoints> | undefined,
-  previous: Mesh,
-): ReadonlyMap<Service, ServiceEndpoints> | undefined {
-  if (before === undefined || !sameKeys(before, byNamespace)) return undefined;
-  const changes = new Map<Service, ServiceEndpoints>();
-  for (const [namespace, { byService }] of byNamespace) {
-    const old = before.get(namespace)?.byService;
-    if (old === byService) continue;
-    if (old === undefined || !sameKeys(old, byService)) return undefined;
-    for (const [service, endpoints] of byService) {
-      if (old.get(service) !== endpoints) changes.set(service, endpoints);
-    }
-  }
-  return patched(previous.endpoints, changes);
 }
 
 function configProblems(configs: readonly Resource[]): readonly Problem[] {

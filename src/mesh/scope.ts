@@ -3,6 +3,7 @@
 // of it is egress.ts.
 import { memoize, sameOr } from '../lib/memo.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
+import { amendable } from '../lib/replaced.js';
 import { findDestinationRule, type SelectingRule, selectingRules } from './destination-rule.js';
 import { egressOf, unionOf, unionOfRules, wholeService } from './egress.js';
 import type { ServiceEndpoints } from './endpoint.js';
@@ -15,7 +16,7 @@ import type { CachedScope, ScopeSources } from './scope-cache.js';
 import { isUnaffected } from './scope-changes.js';
 import type { Service } from './service.js';
 import type { EgressPlace, Sidecar } from './sidecar.js';
-import { visibleRules } from './visible-rules.js';
+import { visibleRulesOfMesh } from './visible-rules.js';
 import { visibleByHostname } from './visible-services.js';
 
 /** Whose scope it is. */
@@ -119,21 +120,27 @@ function scopeKey(mesh: Mesh, { namespace, sidecar, selecting }: Client): string
  * own, or with a service whose hostname other namespaces have too.
  */
 function specialNamespaces(mesh: Mesh): ReadonlySet<string> {
-  return findSpecial(mesh.services, mesh.virtualServices, mesh.destinationRules);
+  return findSpecial(mesh.virtualServices, mesh.services, mesh.destinationRules.namespaces);
 }
 
-const findSpecial = memoize(
+const findSpecial = amendable(
   (
-    services: Mesh['services'],
     virtualServices: Mesh['virtualServices'],
-    rules: Mesh['destinationRules'],
+    services: Mesh['services'],
+    ofRules: ReadonlySet<string>,
   ): ReadonlySet<string> => {
-    const special = new Set(rules.namespaces);
+    const special = new Set(ofRules);
     for (const namespace of serviceNamespaces(services)) special.add(namespace);
     for (const { visibility } of virtualServices) {
       if (visibility !== '*') for (const namespace of visibility) special.add(namespace);
     }
     return special;
+  },
+  ({ result, changes }) => {
+    const arePublic = changes.every(
+      ({ before, after }) => before.visibility === '*' && after.visibility === '*',
+    );
+    return arePublic ? result : undefined;
   },
 );
 
@@ -186,7 +193,7 @@ function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined)
         ));
   const virtualServices =
     seen?.virtualServices ??
-    sameOr(old?.virtualServices, visibleRules(mesh.virtualServices, client.namespace));
+    sameOr(old?.virtualServices, visibleRulesOfMesh(mesh.virtualServices, client.namespace));
   const endpoints =
     old !== undefined && services === old.services && from?.endpoints === mesh.endpoints
       ? old.endpoints

@@ -2,6 +2,7 @@
 // proxies and between generations while they are equal.
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
+import { amendable } from '../lib/replaced.js';
 import { selectingRules } from './destination-rule.js';
 import type { Endpoint } from './endpoint.js';
 import type { NamespaceEndpoints } from './endpoints.js';
@@ -179,17 +180,27 @@ function allAsked(
 }
 
 /** Label keys that sourceLabels of any match ask about, sorted, joined by newlines. */
-const askedLabels = memoize((virtualServices: readonly VirtualService[]): string => {
-  const keys = new Set<string>();
-  for (const { http, tcp, tls } of virtualServices) {
-    for (const { match } of [...http, ...tcp, ...tls]) {
-      for (const { sourceLabels } of match ?? []) {
-        for (const key of Object.keys(sourceLabels ?? {})) keys.add(key);
-      }
+const askedLabels = amendable(
+  (virtualServices: readonly VirtualService[]): string => {
+    const keys = new Set(virtualServices.flatMap(labelsAskedBy));
+    return [...keys].sort(compareText).join('\n');
+  },
+  ({ result, changes }) => {
+    const asksNothing = (rule: VirtualService) => labelsAskedBy(rule).length === 0;
+    const same = changes.every(({ before, after }) => asksNothing(before) && asksNothing(after));
+    return same ? result : undefined;
+  },
+);
+
+function labelsAskedBy({ http, tcp, tls }: VirtualService): string[] {
+  const keys: string[] = [];
+  for (const rules of [http, tcp, tls]) {
+    for (const { match = [] } of rules) {
+      for (const { sourceLabels = {} } of match) keys.push(...Object.keys(sourceLabels));
     }
   }
-  return [...keys].sort(compareText).join('\n');
-});
+  return keys;
+}
 
 const traitsOf = memoize((proxy: ConnectedProxy, asked: string, place?: string): ProxyTraits => {
   const known = asked.split('\n').filter((key) => Object.hasOwn(proxy.labels, key));

@@ -1,4 +1,5 @@
 // Which VirtualServices sidecars of a namespace see; and the order of precedence of those that a proxy sees.
+import { amendable, replaceAll } from '../lib/replaced.js';
 import type { VirtualService } from './rules.js';
 import { isVisible } from './visibility.js';
 
@@ -7,11 +8,26 @@ export function visibleRules(
   virtualServices: readonly VirtualService[],
   namespace: string,
 ): readonly VirtualService[] {
-  const visible = virtualServices.filter(
-    ({ visibility, gateways, hosts }) =>
-      hosts.length > 0 && gateways.includes('mesh') && isVisible(visibility, namespace),
+  return byPrecedence(
+    virtualServices.filter((rule) => isSeen(rule, namespace)),
+    namespace,
   );
-  return byPrecedence(visible, namespace);
+}
+
+/** The same for all rules of a mesh, of which an edit replaces one. */
+export const visibleRulesOfMesh = amendable(
+  visibleRules,
+  ({ result, changes }, _rules, namespace) => {
+    const all = changes.flatMap(({ before, after }) => [before, after]);
+    if (all.every((rule) => isSeen(rule, namespace) && rule.visibility === '*')) {
+      return replaceAll(result, changes);
+    }
+    return all.some((rule) => isSeen(rule, namespace)) ? undefined : result;
+  },
+);
+
+function isSeen({ visibility, gateways, hosts }: VirtualService, namespace: string): boolean {
+  return hosts.length > 0 && gateways.includes('mesh') && isVisible(visibility, namespace);
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
 import { sameOr } from '../lib/memo.js';
 import { patched } from '../lib/patched-map.js';
+import { replaceAll } from '../lib/replaced.js';
 import { accept, emptyHeldSet, type HeldSet } from './accept.js';
 import { type Amended, amend } from './amend.js';
 import type { Acceptance, Generation, GenerationRecord } from './generation.js';
@@ -187,12 +188,9 @@ function groupByKind(resources: Resources, before: Kinds): Kinds {
 function amendKinds(before: Kinds, updates: readonly Update[]): Kinds {
   if (updates.length === 0) return before;
   const kinds = new Map(before);
-  const copies = new Map<string, Resource[]>();
-  for (const { before: old, after } of updates) {
-    const copy = copies.get(old.kind) ?? [...(before.get(old.kind) ?? [])];
-    copies.set(old.kind, copy);
-    kinds.set(old.kind, copy);
-    copy[copy.indexOf(old)] = after;
+  for (const kind of new Set(updates.map((update) => update.before.kind))) {
+    const ofKind = updates.filter((update) => update.before.kind === kind);
+    kinds.set(kind, replaceAll(before.get(kind) ?? none, ofKind));
   }
   return kinds;
 }

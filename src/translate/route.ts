@@ -41,7 +41,7 @@ export function buildRouteConfiguration(request: RouteRequest): RouteConfigurati
   return routeConfigurationOf(proxy, name, virtualHosts(request), port === 0);
 }
 
-function virtualHosts(request: RouteRequest): VirtualHost[] {
+function virtualHosts(request: RouteRequest): readonly VirtualHost[] {
   const { name, port, services } = request;
   if (port === 0) {
     const ofPort = (each: number, views: readonly ServiceView[]) =>
@@ -84,7 +84,7 @@ const lastBuilt = memoize((_proxy: ProxyTraits) => new Map<string, RouteConfigur
 export function routeConfigurationOf(
   proxy: ProxyTraits,
   name: string,
-  hosts: VirtualHost[],
+  hosts: readonly VirtualHost[],
   namesPort: boolean,
 ): RouteConfiguration {
   const built = lastBuilt(proxy);
@@ -97,7 +97,7 @@ export function routeConfigurationOf(
   }
   const configuration: RouteConfiguration = {
     name,
-    virtual_hosts: hosts,
+    virtual_hosts: hosts as VirtualHost[],
     validate_clusters: { value: false },
     max_direct_response_body_size_bytes: { value: DIRECT_RESPONSE_BYTES_MAX },
     ignore_port_in_host_matching: !namesPort,

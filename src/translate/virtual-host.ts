@@ -3,7 +3,7 @@
 import type { Route } from '../envoy/gen/types/envoy/config/route/v3/Route.js';
 import type { VirtualHost } from '../envoy/gen/types/envoy/config/route/v3/VirtualHost.js';
 import { memoize } from '../lib/memo.js';
-import { replacements } from '../lib/replaced.js';
+import { mapAgain, type Replacement, replaceAt, replacements } from '../lib/replaced.js';
 import { isWildcard } from '../mesh/host-name.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ServiceView } from '../mesh/proxy-view.js';
@@ -51,6 +51,7 @@ interface Candidate {
 /** What was built last of the same hostnames: where only rules changed, and not their hosts, most of it stands. */
 interface LastBuilt extends Partial<Pick<PortHosts, 'services' | 'outbound' | 'virtualServices'>> {
   built?: readonly BuiltHost[];
+  made?: readonly VirtualHost[];
 }
 
 /** A virtual host and the rule that its routes are of, or the service without a rule; neither: the catch-all. */
@@ -70,13 +71,15 @@ const lastBuilt = memoize(
   ): LastBuilt => ({}),
 );
 
-/** All virtual hosts of a port, sorted by name, the catch-all last. */
-export function portVirtualHosts(hosts: PortHosts): VirtualHost[] {
+/** All virtual hosts of a port, sorted by name, the catch-all last. The same array while they are the same. */
+export function portVirtualHosts(hosts: PortHosts): readonly VirtualHost[] {
   const { services, outbound, registry, port, client, virtualServices } = hosts;
   const last = lastBuilt(client.settings, client.proxy, registry, port);
   const built = amended(last, hosts) ?? buildAll(hosts);
-  Object.assign(last, { built, services, outbound, virtualServices });
-  return built.map(({ host }) => host);
+  const before = last.built && last.made && { list: last.built, made: last.made };
+  const made = mapAgain(built, ({ host }) => host, before);
+  Object.assign(last, { built, made, services, outbound, virtualServices });
+  return made;
 }
 
 /** Undefined when the edit may give a domain to somebody else: then all of them are given out anew. */
@@ -87,19 +90,31 @@ function amended(last: LastBuilt, hosts: PortHosts): readonly BuiltHost[] | unde
   if (changes === undefined || views === undefined || last.built === undefined) return undefined;
   const nextOf = new Map<VirtualService, VirtualService>();
   for (const { before, after } of changes) {
+    if (!sameHosts(before, after)) return undefined;
+    if (!mayServe(after, hosts)) continue;
     const serves = (rule: VirtualService) => httpRoutes(rule, client).length > 0;
-    if (!sameHosts(before, after) || serves(before) !== serves(after)) return undefined;
+    if (serves(before) !== serves(after)) return undefined;
     nextOf.set(before, after);
   }
+  const { byView, byName } = views;
+  if (nextOf.size + byView.size + byName.size === 0) return last.built;
   const leadsToChanged = (rule: VirtualService) =>
-    destinationHosts(rule).some((host) => views.byName.has(host));
-  return last.built.map((each) => {
-    const view = each.view && views.byView.get(each.view);
-    if (view) return madeAnew(each, hosts, { view });
-    const rule = each.rule && (nextOf.get(each.rule) ?? each.rule);
-    if (rule === undefined || (rule === each.rule && !leadsToChanged(rule))) return each;
-    return madeAnew(each, hosts, { rule });
-  });
+    byName.size > 0 && destinationHosts(rule).some((host) => byName.has(host));
+  const anew: Replacement<BuiltHost>[] = [];
+  for (const [index, before] of last.built.entries()) {
+    const view = before.view && byView.get(before.view);
+    const rule = before.rule && (nextOf.get(before.rule) ?? before.rule);
+    if (view) anew.push({ index, before, after: madeAnew(before, hosts, { view }) });
+    else if (rule && (rule !== before.rule || leadsToChanged(rule))) {
+      anew.push({ index, before, after: madeAnew(before, hosts, { rule }) });
+    }
+  }
+  return replaceAt(last.built, anew);
+}
+
+/** Whether a rule can have a virtual host at the port at all; `candidates` says which do. */
+function mayServe(rule: VirtualService, { port, registry }: PortHosts): boolean {
+  return port === 80 || hostsOf(rule).some((host) => isWildcard(host) || registry.has(host));
 }
 
 /** Services that only another DestinationRule is in force for; undefined when there are other changes. */
