@@ -172,7 +172,8 @@ const unknownPort: ChainSet = {
 
 function declaredPort(inbound: InboundPort, address: string): ChainSet {
   const { service, port, targetPort, listener } = inbound;
-  const name = listenerName(address, targetPort);
+  // Where a Sidecar says a place, that is also the name of what is captured.
+  const name = listenerName(listener?.bind ?? address, targetPort);
   return {
     httpName: name,
     tcpName: name,
