@@ -5,6 +5,19 @@ import type { Resource } from '../kinds/resource.js';
 import type { Destination } from '../kinds/virtual-service.js';
 import { memoize } from '../lib/memo.js';
 
+/** What one proxy says of itself (node-settings.ts). */
+export interface NodeSettings {
+  /** Requests of HTTP/1.0 are served. */
+  http10?: true;
+  /** How long a TCP connection may be silent where no rule says it. */
+  tcpIdleTimeoutMs?: number;
+  /** Connections are shared evenly among Envoy's threads. */
+  balancedInbound?: true;
+  balancedOutbound?: true;
+  /** It cannot bind ports below 1024. */
+  unprivileged?: true;
+}
+
 export interface MeshSettings {
   outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY' | 'ALLOW_ANY_DYNAMIC_DNS';
   /** Where traffic to unknown hosts goes instead of to the address that was called (Sidecar). */
@@ -25,6 +38,8 @@ export interface MeshSettings {
   defaultServiceExportTo: readonly string[];
   defaultVirtualServiceExportTo: readonly string[];
   defaultDestinationRuleExportTo: readonly string[];
+  /** Of proxies that say something of themselves. */
+  node?: NodeSettings;
   /** The user's MeshConfig, for the fields that are used as they stand (tcpKeepalive, accessLog*, retries…). */
   config: MeshConfigSpec;
 }

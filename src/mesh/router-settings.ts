@@ -60,8 +60,8 @@ const withProxyConfig = memoize((settings: MeshSettings, text: string): MeshSett
   };
 });
 
-/** Of PROXY_CONFIG, what a gateway is told by it; nothing when it is not of the form of ProxyConfig. */
-function readProxyConfig(
+/** Of PROXY_CONFIG, what a proxy is told by it; nothing when it is not of the form of ProxyConfig. */
+export function readProxyConfig(
   text: string,
 ): Pick<ProxyDefaults, 'gatewayTopology' | 'connectionSettings' | 'proxyHeaders'> {
   if (text === '') return {};

@@ -12,6 +12,8 @@ import { grantedSecrets } from './gateway-api/granted-secrets.js';
 import { gatewayScope } from './gateway-scope.js';
 import { inboundPorts } from './inbound.js';
 import type { Mesh } from './mesh.js';
+import type { MeshSettings } from './mesh-settings.js';
+import { nodeSettingsOf, withNodeSettings } from './node-settings.js';
 import { compareText } from './order.js';
 import { asWorkload } from './own-workload.js';
 import { askedPlace, placeOf } from './place.js';
@@ -63,7 +65,8 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const sidecar = sidecarOf(mesh.sidecars, proxy);
   const scope = outboundScope(mesh, proxy, sidecar);
   const outbound = scope.cached.scope;
-  const settings = settingsOf(mesh, proxy, sidecar);
+  const said = nodeSettingsOf(connected);
+  const settings = settingsOf(withNodeSettings(mesh.settings, said), proxy, sidecar);
   const served = proxy.type === 'router' ? gatewayScope(mesh, proxy) : undefined;
   const asked = allAsked(outbound.virtualServices, served?.scope.virtualServices);
   const traits = traitsOf(proxy, asked, askedPlace(outbound.services, mesh.settings));
@@ -82,7 +85,8 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
   const view = isSame
     ? last
     : {
-        key: viewKey(scope.key, traits, { inbound, envoyFilters }) + routerKey(proxy, served),
+        key:
+          viewKey(scope.key, traits, { inbound, envoyFilters }) + routerKey(proxy, served) + said,
         proxy: traits,
         settings,
         outbound,
@@ -140,9 +144,9 @@ const findShared = memoize(
   ): object => ({}),
 );
 
-function settingsOf(mesh: Mesh, proxy: ConnectedProxy, sidecar: Sidecar | undefined) {
-  if (proxy.type === 'router') return routerSettings(mesh.settings, proxy);
-  return sidecar ? settingsOfSidecar(mesh.settings, sidecar) : mesh.settings;
+function settingsOf(settings: MeshSettings, proxy: ConnectedProxy, sidecar: Sidecar | undefined) {
+  if (proxy.type === 'router') return routerSettings(settings, proxy);
+  return sidecar ? settingsOfSidecar(settings, sidecar) : settings;
 }
 
 /**

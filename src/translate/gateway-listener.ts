@@ -11,7 +11,7 @@ import { toDuration } from './duration.js';
 import { filterChain, namesThatCount } from './filter-chain.js';
 import type { GatewayChainPlan, GatewayListenerPlan } from './gateway-plan.js';
 import { gatewayHttpFilter } from './http-connection-manager.js';
-import { acceptOneByOne, listenerAddresses } from './listener-address.js';
+import { acceptOneByOne, balance, listenerAddresses } from './listener-address.js';
 import { PROXY_PROTOCOL, TLS_INSPECTOR } from './listener-filters.js';
 import { quicListenerName } from './names.js';
 import { quicSocket, serverTlsSocket } from './server-tls.js';
@@ -37,6 +37,7 @@ function tcpListener(plan: GatewayListenerPlan, settings: MeshSettings): Listene
     ],
     // A client that connects and says nothing holds a connection (Istio leaves Envoy's 15 s here too).
     ...acceptOneByOne,
+    ...balance(settings.node?.balancedOutbound),
   };
 }
 

@@ -124,7 +124,10 @@ function isQuiet(settings: MeshSettings): boolean {
 }
 
 function shared(settings: MeshSettings): HttpConnectionManager {
-  const http1 = http1Options(settings);
+  const http1 = {
+    ...http1Options(settings),
+    ...(settings.node?.http10 && { accept_http_10: true }),
+  };
   return {
     codec_type: 'AUTO',
     // False keeps headers such as x-envoy-upstream-rq-timeout-ms that the application sets.

@@ -16,7 +16,13 @@ import { inboundHttpFilter } from './http-connection-manager.js';
 import { boundTarget } from './inbound-cluster.js';
 import { boundAddress, inboundPlan, isBound } from './inbound-plan.js';
 import { inboundRouteConfiguration } from './inbound-route.js';
-import { acceptOneByOne, listenerAddresses, wildcards } from './listener-address.js';
+import {
+  acceptOneByOne,
+  balance,
+  isOutOfReach,
+  listenerAddresses,
+  wildcards,
+} from './listener-address.js';
 import { inspectorsFor, ORIGINAL_DST, originalSource } from './listener-filters.js';
 import { isGrpc, isHttp2, type ListenerProtocol, listenerProtocol } from './listener-protocol.js';
 import {
@@ -41,7 +47,8 @@ export function inboundListeners(view: ProxyView): readonly Listener[] {
   const { captured, bound } = split(ports, mode);
   const listeners = bound.flatMap((port) => {
     const address = boundAddress(port, view.inbound.ips);
-    if (address === undefined || callsItself(view, port, address)) return [];
+    if (address === undefined || isOutOfReach(port.targetPort, view.settings)) return [];
+    if (callsItself(view, port, address)) return [];
     return [boundInbound(port, view.settings, address)];
   });
   if (mode === 'NONE') return listeners;
@@ -132,6 +139,7 @@ function inboundSettings(settings: MeshSettings): Listener {
     listener_filters_timeout: toDuration(settings.protocolDetectionTimeoutMs),
     continue_on_listener_filters_timeout: true,
     ...acceptOneByOne,
+    ...balance(settings.node?.balancedInbound),
     access_log: listenerAccessLog(settings),
   };
 }

@@ -2,6 +2,7 @@
 // really bound (INTERCEPTION_MODE NONE). What is served there is not decided here.
 import type { Address } from '../envoy/gen/types/envoy/config/core/v3/Address.js';
 import type { AdditionalAddress } from '../envoy/gen/types/envoy/config/listener/v3/AdditionalAddress.js';
+import type { Listener } from '../envoy/gen/types/envoy/config/listener/v3/Listener.js';
 import { ipFamily, isLoopback } from '../lib/ip.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyTraits, ProxyView } from '../mesh/proxy-view.js';
@@ -96,6 +97,16 @@ export function listenerAddresses(
     address,
     additional_addresses: others.map((other) => ({ address: socketAddress(other, port) })),
   };
+}
+
+/** Whether a port cannot be bound by a proxy that has said so of itself (UNPRIVILEGED_POD). */
+export function isOutOfReach(port: number, { node }: MeshSettings): boolean {
+  return node?.unprivileged === true && port > 0 && port < 1024;
+}
+
+/** Shares connections evenly among Envoy's threads, at some cost for each (…_LISTENER_EXACT_BALANCE). */
+export function balance(isWanted: true | undefined): Pick<Listener, 'connection_balance_config'> {
+  return isWanted ? { connection_balance_config: { exact_balance: {} } } : {};
 }
 
 /** Spreads connections over Envoy's threads; only listeners that are really bound accept any (Istio's default). */

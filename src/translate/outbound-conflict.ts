@@ -17,6 +17,7 @@ import { endpointAddresses, listensAtEndpoints } from './headless.js';
 import { boundInboundNames } from './inbound-plan.js';
 import {
   boundAddresses,
+  isOutOfReach,
   isReserved,
   type Site,
   serviceSites,
@@ -166,6 +167,7 @@ function isBarred(
   work: Work,
   { service, port, site }: { service: Service; port: ServicePort; site: Site },
 ): boolean {
+  if (work.bindToPort && !work.socket && isOutOfReach(port.number, work.view.settings)) return true;
   if (standsInTheWay(work, site, port)) {
     work.problems.push(reserved(service, port));
     return true;

@@ -7,7 +7,7 @@ import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { toDuration } from './duration.js';
 import { type ChainMatch, filterChain, filterChainMatch, matchesAll } from './filter-chain.js';
 import { outboundHttpFilter } from './http-connection-manager.js';
-import { acceptOneByOne, listenerAddresses } from './listener-address.js';
+import { acceptOneByOne, balance, listenerAddresses } from './listener-address.js';
 import { HTTP_INSPECTOR, inspectorsFor } from './listener-filters.js';
 import { PASSTHROUGH_CHAIN } from './names.js';
 import type { OutboundListenerPlan } from './outbound-plan.js';
@@ -30,6 +30,7 @@ export const outboundListener = memoize(
       listener_filters_timeout: toDuration(sniffs ? settings.protocolDetectionTimeoutMs : 0),
       continue_on_listener_filters_timeout: true,
       ...(plan.bindToPort ? acceptOneByOne : { bind_to_port: { value: false } }),
+      ...balance(settings.node?.balancedOutbound),
     };
   },
 );

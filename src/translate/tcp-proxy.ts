@@ -64,7 +64,8 @@ export function tcpFilters(target: TcpTarget, settings: MeshSettings): Filter[] 
 /** The filter. Without `settings` it has no access log (Istio's loop guards have none). */
 export function tcpProxyFilter(target: TcpTarget, settings?: MeshSettings): Filter {
   const proxy: TcpProxy = { stat_prefix: target.statPrefix, ...clusterSpecifier(target) };
-  if (target.idleTimeoutMs !== undefined) proxy.idle_timeout = toDuration(target.idleTimeoutMs);
+  const idleTimeoutMs = target.idleTimeoutMs ?? settings?.node?.tcpIdleTimeoutMs;
+  if (idleTimeoutMs !== undefined) proxy.idle_timeout = toDuration(idleTimeoutMs);
   if (target.maxConnectionDurationMs !== undefined) {
     proxy.max_downstream_connection_duration = toDuration(target.maxConnectionDurationMs);
   }

@@ -265,6 +265,24 @@ t.test('gateways serve no workload', async (t) => {
   t.strictSame(inbound(gateway, service('a')), []);
 });
 
+t.test('what a proxy says of itself', async (t) => {
+  const mesh = buildMesh(input(service('a')));
+  const says = (metadata: Record<string, string>) =>
+    viewOf(mesh, { ...sidecar('default'), metadata: { NAMESPACE: 'default', ...metadata } });
+  const plain = says({});
+  t.equal(plain.settings, mesh.settings);
+  t.equal(
+    says({ PROXY_CONFIG: '{"statusPort": 15020}' }).settings,
+    mesh.settings,
+    'nothing of ours',
+  );
+  const [one, other] = [says({ HTTP10: '1', X: 'y' }), says({ HTTP10: '1' })];
+  t.equal(one.settings, other.settings, 'equal settings are shared');
+  t.equal(one.key, other.key);
+  t.not(one.key, plain.key);
+  t.equal(one.outbound, plain.outbound);
+});
+
 t.test('views keep identity, and keys tell them apart', async (t) => {
   const resources = [
     service('a'),
