@@ -1,5 +1,6 @@
 // The text of one document -> documents (several for a list) with problems at their places, relative to the text.
 // Files and their lines are parse-file.ts.
+import type { ParsedNode } from 'yaml';
 import type { FieldPath, Problem, ResourceId } from '../kinds/problem.js';
 import type { ParsedDocument, ParsedResource, parseResource } from '../kinds/registry.js';
 import { errorMessage } from '../lib/error.js';
@@ -7,6 +8,7 @@ import { type ComposedDocument, composeYaml, type YamlError } from './compose-ya
 import type { FieldEnd } from './document.js';
 import type { Limits } from './limits.js';
 import { FieldFinder, LineIndex } from './locate.js';
+import { type PlainDocument, readPlainYaml } from './plain-yaml.js';
 import { yamlValue } from './yaml-value.js';
 
 /** A place relative to a text: line 1 is its first line. */
@@ -43,11 +45,13 @@ export interface ParseSettings {
 
 /** Parses the text of one document. Never throws. */
 export function parseChunk(text: string, settings: ParseSettings): ChunkDocument[] {
+  const plain = readPlainYaml(text, settings.limits);
+  if (plain !== undefined) return readPlain(plain, text, settings);
   const lines = new LineIndex(text);
   const documents: ChunkDocument[] = [];
   for (const [index, composed] of composeYaml(text, settings.limits).entries()) {
     if (composed.node === undefined && composed.errors.length === 0) continue;
-    documents.push(...readDocument(composed, { index, lines, settings }));
+    documents.push(...readComposed(composed, { index, lines, settings }));
   }
   return documents;
 }
@@ -66,6 +70,8 @@ export function locateInChunk(
 
 /** Plain YAML text (one document) -> value, for text within a document. Throws an Error with the reason. */
 export function parsePlainYaml(text: string, limits: Limits): unknown {
+  const plain = readPlainYaml(text, limits);
+  if (plain !== undefined) return plain.value;
   const [composed] = composeYaml(text, limits);
   if (composed === undefined) return null;
   const read = composed.node && yamlValue(composed.node, limits);
@@ -75,28 +81,57 @@ export function parsePlainYaml(text: string, limits: Limits): unknown {
   throw new Error(`${error.message} (line ${line}, column ${col} of the text)`);
 }
 
+/** What is known of a document of the text whose value is being checked. */
 interface Reading {
   index: number;
-  lines: LineIndex;
+  place: Place;
   settings: ParseSettings;
+  find(path: FieldPath, end: FieldEnd): Place;
 }
 
-function readDocument(composed: ComposedDocument, reading: Reading): ChunkDocument[] {
+/** Positions are wanted of few documents, and are worth a second parsing then. */
+function readPlain(plain: PlainDocument, text: string, settings: ParseSettings): ChunkDocument[] {
+  const { value, place } = plain;
+  let find: Reading['find'] | undefined;
+  return readItems(value, {
+    index: 0,
+    place,
+    settings,
+    find: (path, end) => {
+      const node = find ? undefined : composeYaml(text, settings.limits)[0]?.node;
+      find ??= node ? finderOf(node, new LineIndex(text)) : () => place;
+      return find(path, end);
+    },
+  });
+}
+
+function readComposed(
+  composed: ComposedDocument,
+  context: { index: number; lines: LineIndex; settings: ParseSettings },
+): ChunkDocument[] {
   const { node } = composed;
-  const read = node && yamlValue(node, reading.settings.limits);
+  const { index, lines, settings } = context;
+  const read = node && yamlValue(node, settings.limits);
   const found = [...composed.errors, ...(read?.errors ?? [])].sort((a, b) => a.offset - b.offset);
-  const errors = found.map((error) => syntaxProblem(error, reading.lines));
-  const place = reading.lines.place(composed.offset);
+  const errors = found.map((error) => syntaxProblem(error, lines));
+  const place = lines.place(composed.offset);
   if (node === undefined || found.some((error) => error.severity === 'error')) {
-    return [{ problems: errors, place, index: reading.index, prefix: [], identified: false }];
+    return [{ problems: errors, place, index, prefix: [], identified: false }];
   }
   const value = read?.value ?? null;
   if (value === null) return [];
-  const finder = new FieldFinder(node);
-  const documents: ChunkDocument[] = [];
-  for (const item of flatten(value, [])) documents.push(readItem(item, finder, reading));
+  const documents = readItems(value, { index, place, settings, find: finderOf(node, lines) });
   if (errors.length > 0 && documents[0]) documents[0].problems.unshift(...errors);
   return documents;
+}
+
+function finderOf(node: ParsedNode, lines: LineIndex): Reading['find'] {
+  const finder = new FieldFinder(node);
+  return (path, end) => lines.place(finder.offset(path, end));
+}
+
+function readItems(value: unknown, reading: Reading): ChunkDocument[] {
+  return flatten(value, []).map((item) => readItem(item, reading));
 }
 
 function syntaxProblem(error: YamlError, lines: LineIndex): PlacedProblem {
@@ -128,13 +163,13 @@ function flatten(value: unknown, prefix: FieldPath): Item[] {
   return items;
 }
 
-function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocument {
-  const { settings, lines } = reading;
+function readItem(item: Item, reading: Reading): ChunkDocument {
+  const { settings } = reading;
   const { resource, id, problems } = check(item.value, settings);
   const placed = problems.map(({ position: _, ...problem }) => ({
     ...problem,
     resource: problem.resource ?? id,
-    place: lines.place(finder.offset([...item.prefix, ...pathOf(problem)], endOf(problem))),
+    place: reading.find([...item.prefix, ...pathOf(problem)], endOf(problem)),
   }));
   const refused = resource === undefined && problems.some((it) => it.severity === 'error');
   // Kinds of foreign APIs are skipped with a mere note.
@@ -143,7 +178,7 @@ function readItem(item: Item, finder: FieldFinder, reading: Reading): ChunkDocum
     resource,
     id,
     problems: placed,
-    place: lines.place(finder.offset(item.prefix, 'value')),
+    place: item.prefix.length === 0 ? reading.place : reading.find(item.prefix, 'value'),
     index: reading.index,
     prefix: item.prefix,
     identified: !refused || id !== undefined,
