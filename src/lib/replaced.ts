@@ -22,6 +22,19 @@ interface Origin {
 
 const origins = new WeakMap<readonly unknown[], Origin>();
 
+/** The list that a list was made of, if somebody still has it, and what was replaced. */
+export function originOf<T>(
+  list: readonly T[],
+): { list: readonly T[]; changes: readonly Replacement<T>[] } | undefined {
+  const origin = origins.get(list);
+  const before = origin?.before.deref();
+  if (origin === undefined || before === undefined) return undefined;
+  return {
+    list: before as readonly T[],
+    changes: origin.changes as readonly Replacement<T>[],
+  };
+}
+
 /** The entries that differ, when the lists are equally long and few do; else undefined. */
 export function replacements<T>(
   before: readonly T[],
@@ -29,8 +42,8 @@ export function replacements<T>(
 ): readonly Replacement<T>[] | undefined {
   if (before === after) return [];
   if (before.length !== after.length) return undefined;
-  const origin = origins.get(after);
-  if (origin?.before.deref() === before) return origin.changes as readonly Replacement<T>[];
+  const origin = originOf(after);
+  if (origin?.list === before) return origin.changes;
   const found: Replacement<T>[] = [];
   for (let index = 0; index < after.length; index++) {
     if (before[index] === after[index]) continue;
@@ -65,19 +78,22 @@ export function replaceAt<T>(list: readonly T[], changes: readonly Replacement<T
   return copy;
 }
 
-/** `list.map(make)`, from that of the list before where only few entries differ; itself when all come out the same. */
+/**
+ * `list.map(make)`, from that of the list before where only few entries differ; itself when all come out the same.
+ * `make` is also given what it made in that place before.
+ */
 export function mapAgain<T, U>(
   list: readonly T[],
-  make: (item: T) => U,
+  make: (item: T, last?: U) => U,
   last: { list: readonly T[]; made: readonly U[] } | undefined,
 ): readonly U[] {
   const changes = last && replacements(last.list, list);
-  if (changes === undefined) return list.map(make);
+  if (changes === undefined) return list.map((item) => make(item));
   const { made } = last!;
   const remade = changes.map(({ index, after }) => ({
     index,
     before: made[index]!,
-    after: make(after),
+    after: make(after, made[index]),
   }));
   return replaceAt(
     made,
@@ -92,7 +108,7 @@ export function mapAgain<T, U>(
 export function amendable<T, Args extends readonly Key[], Result>(
   compute: (list: readonly T[], ...args: Args) => Result,
   amend: (
-    last: { list: readonly T[]; result: Result; changes: readonly Replacement<T>[] },
+    last: { list: readonly T[]; result: NonNullable<Result>; changes: readonly Replacement<T>[] },
     list: readonly T[],
     ...args: Args
   ) => Result | undefined,
@@ -101,12 +117,9 @@ export function amendable<T, Args extends readonly Key[], Result>(
   return (list, ...args) => {
     const own = known(list, ...args);
     if (!('result' in own)) {
-      const origin = origins.get(list);
-      const before = origin?.before.deref() as readonly T[] | undefined;
-      const last = before && known(before, ...args).result;
-      const changes = origin?.changes as readonly Replacement<T>[];
-      const amended =
-        last === undefined ? last : amend({ list: before!, result: last, changes }, list, ...args);
+      const origin = originOf(list);
+      const result = origin && known(origin.list, ...args).result;
+      const amended = origin && result && amend({ ...origin, result }, list, ...args);
       own.result = amended ?? compute(list, ...args);
     }
     return own.result as Result;

@@ -3,7 +3,8 @@
 
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Resource } from '../kinds/resource.js';
-import { memoize } from '../lib/memo.js';
+import { memoize, sameOr } from '../lib/memo.js';
+import { changedKeys, patched } from '../lib/patched-map.js';
 import { isBackendPolicy, overBackendPolicy } from './backend-policy.js';
 import { hasLabels } from './has-labels.js';
 import {
@@ -35,6 +36,8 @@ interface NamespaceRules {
   private: RulesByHost;
   /** For the clients of the same namespace that they select, oldest first. */
   selecting: readonly SelectingRule[];
+  /** All entries of exportTo. */
+  exportedTo: readonly string[];
 }
 
 /** A rule with a workloadSelector. */
@@ -51,21 +54,55 @@ export interface DestinationRules {
   rootNamespace: string;
 }
 
+type Groups = ReadonlyMap<string, readonly Resource[]>;
+
 /** Indexes rules that are grouped by namespace, oldest first in each. */
 export const destinationRules = memoize(
-  (groups: ReadonlyMap<string, readonly Resource[]>, settings: MeshSettings): DestinationRules => {
-    const byNamespace = new Map<string, NamespaceRules>();
-    const namespaces = new Set<string>();
-    for (const [namespace, resources] of groups) {
-      byNamespace.set(namespace, namespaceRules(settings, resources));
-      namespaces.add(namespace);
-      for (const resource of resources as readonly Resource<DestinationRuleSpec>[]) {
-        for (const entry of convert(settings, resource).exportTo) namespaces.add(entry);
-      }
-    }
-    return { byNamespace, namespaces, rootNamespace: settings.rootNamespace };
+  (groups: Groups, settings: MeshSettings): DestinationRules => {
+    const last = lastIndex(settings);
+    last.rules = amendedIndex(last, groups, settings) ?? indexAll(groups, settings);
+    last.groups = groups;
+    return last.rules;
   },
 );
+
+/** The index made last, and of what. */
+interface LastIndex {
+  groups?: Groups;
+  rules?: DestinationRules;
+}
+
+const lastIndex = memoize((_settings: MeshSettings): LastIndex => ({}));
+
+function indexAll(groups: Groups, settings: MeshSettings): DestinationRules {
+  const byNamespace = new Map<string, NamespaceRules>();
+  const namespaces = new Set<string>();
+  for (const [namespace, resources] of groups) {
+    const rules = namespaceRules(settings, resources);
+    byNamespace.set(namespace, rules);
+    namespaces.add(namespace);
+    for (const entry of rules.exportedTo) namespaces.add(entry);
+  }
+  return { byNamespace, namespaces, rootNamespace: settings.rootNamespace };
+}
+
+/** The index of before with the rules of some namespaces anew; undefined where more may have changed. */
+function amendedIndex(
+  { groups: before, rules }: LastIndex,
+  groups: Groups,
+  settings: MeshSettings,
+): DestinationRules | undefined {
+  const changed = before && changedKeys(before, groups);
+  if (changed === undefined || rules === undefined) return undefined;
+  const changes = new Map<string, NamespaceRules>();
+  for (const namespace of changed) {
+    const old = rules.byNamespace.get(namespace);
+    const next = namespaceRules(settings, groups.get(namespace) ?? []);
+    if (sameOr(old?.exportedTo, next.exportedTo) !== old?.exportedTo) return undefined;
+    changes.set(namespace, next);
+  }
+  return { ...rules, byNamespace: patched(rules.byNamespace, changes) };
+}
 
 /**
  * The rule in force for calls from `clientNamespace` to `service`: of the client's namespace, else of the service's,
@@ -168,6 +205,9 @@ const namespaceRules = memoize(
       exported: hostIndex(exported),
       private: hostIndex(privateOnly),
       selecting,
+      exportedTo: [
+        ...new Set([...some, ...all].flatMap((each) => [...convert(settings, each).exportTo])),
+      ],
     };
   },
 );

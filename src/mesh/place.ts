@@ -1,7 +1,8 @@
 // Where a proxy is, as far as rules ask: its locality and the labels that failoverPriority compares with those of
 // endpoints. What the rules then do to endpoints is translation (translate/locality.ts).
 import { interner } from '../lib/intern.js';
-import { memoize } from '../lib/memo.js';
+import { memoize, sameOr } from '../lib/memo.js';
+import { amendable } from '../lib/replaced.js';
 import type { MeshSettings } from './mesh-settings.js';
 import { compareText } from './order.js';
 import type { Locality, ProxyPlace } from './proxy.js';
@@ -58,7 +59,7 @@ export const distributionLabels = {
  * The labels that the endpoints of these services are chosen by, sorted, joined by newlines; undefined where the place
  * of the client has no say at all. It may ask for more than is used, never for less.
  */
-export const askedPlace = memoize(
+export const askedPlace = amendable(
   (services: readonly ServiceView[], settings: MeshSettings): string | undefined => {
     let asked = false;
     const labels = new Set<string>();
@@ -69,6 +70,13 @@ export const askedPlace = memoize(
       for (const label of of) labels.add(label);
     }
     return asked ? [...labels].sort(compareText).join('\n') : undefined;
+  },
+  ({ result, changes }, _services, settings) => {
+    const same = changes.every(({ before, after }) => {
+      const [old, next] = [askedByService(before, settings), askedByService(after, settings)];
+      return old === next || (old && next && sameOr(old, next) === old);
+    });
+    return same ? result : undefined;
   },
 );
 

@@ -3,17 +3,17 @@
 // of it is egress.ts.
 import { memoize, sameOr } from '../lib/memo.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
-import { amendable } from '../lib/replaced.js';
+import { amendable, type Replacement, replaceAt } from '../lib/replaced.js';
 import { findDestinationRule, type SelectingRule, selectingRules } from './destination-rule.js';
 import { egressOf, unionOf, unionOfRules, wholeService } from './egress.js';
 import type { ServiceEndpoints } from './endpoint.js';
 import type { Mesh } from './mesh.js';
-import { sameKeys } from './order.js';
+import { compareText, sameKeys } from './order.js';
 import type { Proxy as ConnectedProxy } from './proxy.js';
 import type { EgressListener, OutboundScope, ServiceView } from './proxy-view.js';
 import type { DestinationRule } from './rules.js';
 import type { CachedScope, ScopeSources } from './scope-cache.js';
-import { isUnaffected } from './scope-changes.js';
+import { changedNamespaces, isUnaffected } from './scope-changes.js';
 import type { Service } from './service.js';
 import type { EgressPlace, Sidecar } from './sidecar.js';
 import { visibleRulesOfMesh } from './visible-rules.js';
@@ -183,19 +183,19 @@ function buildScope(mesh: Mesh, client: Client, before: CachedScope | undefined)
     return endpoints === old.endpoints ? old : { ...old, endpoints };
   }
   const seen = sidecar ? limitedBy(mesh, { ...client, sidecar }, old) : undefined;
+  const reviewed =
+    before && sidecar === undefined && sameSelecting ? viewsAgain(mesh, client, before) : undefined;
   const services =
     seen?.services ??
-    (old !== undefined && sameServices
-      ? old.services
-      : sameOr(
-          old?.services,
-          views(mesh, client, visibleByHostname(mesh.services, client.namespace)),
-        ));
+    reviewed ??
+    sameOr(old?.services, views(mesh, client, visibleByHostname(mesh.services, client.namespace)));
   const virtualServices =
     seen?.virtualServices ??
     sameOr(old?.virtualServices, visibleRulesOfMesh(mesh.virtualServices, client.namespace));
   const endpoints =
-    old !== undefined && services === old.services && from?.endpoints === mesh.endpoints
+    old !== undefined &&
+    (services === old.services || services === reviewed) &&
+    from?.endpoints === mesh.endpoints
       ? old.endpoints
       : visibleEndpoints(mesh, services, old?.endpoints);
   const listeners = seen?.listeners;
@@ -262,6 +262,39 @@ function views(mesh: Mesh, client: Client, services: readonly Service[]): readon
   );
 }
 
+/** The views of before, with the rules in force looked up where they may be others. */
+function viewsAgain(
+  mesh: Mesh,
+  client: Client,
+  { scope, from }: CachedScope,
+): readonly ServiceView[] | undefined {
+  if (from.services !== mesh.services) return undefined;
+  const changed = changedNamespaces(from.destinationRules, mesh.destinationRules);
+  if (changed === undefined || changed.has(client.namespace)) return undefined;
+  const changes: Replacement<ServiceView>[] = [];
+  for (const namespace of changed) {
+    for (const { service } of mesh.parts.registry.byNamespace.get(namespace) ?? []) {
+      const index = placeOf(service, scope.services);
+      const before = scope.services[index];
+      if (before?.service !== service) continue;
+      const [after] = views(mesh, client, [service]);
+      if (after && after !== before) changes.push({ index, before, after });
+    }
+  }
+  return replaceAt(scope.services, changes);
+}
+
+/** Where a service is among views, which are sorted by hostname, or where it would be. */
+function placeOf({ hostname }: Service, views: readonly ServiceView[]): number {
+  let [low, high] = [0, views.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareText(views[middle]!.service.hostname, hostname) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 function serviceView(service: Service, rule: DestinationRule | undefined): ServiceView {
   return rule === undefined ? plainView(service) : ruledView(rule, service);
 }
@@ -291,9 +324,14 @@ function changedEndpoints(
   );
 }
 
-const isTrimmed = memoize((services: readonly ServiceView[]): boolean =>
-  services.some(({ service }) => wholeService(service) !== service),
+const isTrimmed = amendable(
+  (services: readonly ServiceView[]): boolean => services.some(isPart),
+  ({ changes }) => (changes.some(({ after }) => isPart(after)) ? undefined : false),
 );
+
+function isPart({ service }: ServiceView): boolean {
+  return wholeService(service) !== service;
+}
 
 function visibleEndpoints(
   mesh: Mesh,

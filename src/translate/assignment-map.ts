@@ -3,10 +3,11 @@
 import type { EnvoyMessage, ResourceName } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
+import { originOf } from '../lib/replaced.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
 import type { Service } from '../mesh/service.js';
-import { loadAssignments } from './load-assignments.js';
+import { type Assignment, loadAssignments } from './load-assignments.js';
 import type { OutboundCluster } from './outbound-cluster.js';
 
 /** The clusters of one visible service. */
@@ -36,17 +37,26 @@ export function assignmentMap(
 ): ByName {
   const last = lastOf(outbound, place);
   if (last.made === undefined || last.endpoints !== endpoints) {
-    const amended = amend(last, outbound, { endpoints, place });
-    last.made = amended ?? makeAll(outbound, endpoints, place);
+    const at = { endpoints, place };
+    last.made =
+      amend(last, outbound, at) ??
+      otherClusters(outbound, at) ??
+      makeAll(outbound, endpoints, place);
     last.endpoints = endpoints;
   }
   return last.made;
 }
 
+interface Seen {
+  endpoints: Endpoints;
+  place: ProxyPlace | undefined;
+}
+
+/** Where endpoints changed. */
 function amend(
   { endpoints: before, made }: Last,
   outbound: readonly ServiceClusters[],
-  { endpoints, place }: { endpoints: Endpoints; place: ProxyPlace | undefined },
+  { endpoints, place }: Seen,
 ): ByName | undefined {
   const changed = before && changedKeys(before, endpoints);
   if (changed === undefined || made === undefined) return undefined;
@@ -54,6 +64,32 @@ function amend(
     const clusters = byService(outbound).get(service);
     return clusters ? loadAssignments(service, clusters, endpoints.get(service), place) : [];
   });
+  return withAssignments(made, assignments);
+}
+
+/** Where the clusters of some services are others, and stand for the same names. */
+function otherClusters(
+  outbound: readonly ServiceClusters[],
+  { endpoints, place }: Seen,
+): ByName | undefined {
+  const origin = originOf(outbound);
+  const last = origin && lastOf(origin.list, place);
+  if (last?.made === undefined || last.endpoints !== endpoints) return undefined;
+  const assignments: Assignment[] = [];
+  for (const { before, after } of origin!.changes) {
+    const [old, next] = [before, after].map(({ service, clusters }) =>
+      loadAssignments(service, clusters, endpoints.get(service), place),
+    ) as [readonly Assignment[], readonly Assignment[]];
+    const same =
+      old.length === next.length &&
+      old.every(({ clusterName }, i) => clusterName === next[i]?.clusterName);
+    if (!same) return undefined;
+    assignments.push(...next);
+  }
+  return withAssignments(last.made, assignments);
+}
+
+function withAssignments(made: ByName, assignments: readonly Assignment[]): ByName {
   const changes = assignments
     .map((assignment) => [assignment.clusterName, assignment] as const)
     .filter(([name, assignment]) => made.get(name) !== assignment);

@@ -1,9 +1,12 @@
 // Which cluster a destination of a VirtualService is. A destination that does not exist is named all the same:
 // requests to it get a 503 with the flag NC, as with Istio.
 import { memoize } from '../lib/memo.js';
+import { patched } from '../lib/patched-map.js';
+import { amendable } from '../lib/replaced.js';
 import type { ServiceView } from '../mesh/proxy-view.js';
 import type { HttpRouteDestination, HttpRule, VirtualService } from '../mesh/rules.js';
 import { outboundClusterName, UNKNOWN_CLUSTER } from './names.js';
+import { sameServices } from './service-views.js';
 
 type Destination = HttpRouteDestination['destination'];
 
@@ -11,7 +14,7 @@ type Destination = HttpRouteDestination['destination'];
 export type FindService = (hostname: string) => ServiceView | undefined;
 
 /** What FindService looks up: services by hostname, and by their aliases. */
-export const servicesByName = memoize(
+export const servicesByName = amendable(
   (services: readonly ServiceView[]): ReadonlyMap<string, ServiceView> =>
     new Map([
       ...services.flatMap((view) =>
@@ -19,6 +22,15 @@ export const servicesByName = memoize(
       ),
       ...services.map((view) => [view.service.hostname, view] as const),
     ]),
+  ({ result, changes }) => {
+    if (!sameServices(changes)) return undefined;
+    const entries = changes.flatMap(({ before, after }) =>
+      [before.service.hostname, ...(before.service.aliases ?? [])]
+        .filter((name) => result.get(name) === before)
+        .map((name) => [name, after] as const),
+    );
+    return patched(result, new Map(entries));
+  },
 );
 
 /** The port that is called: the one given, else the only one of the service, else that of the listener. */

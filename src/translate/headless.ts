@@ -1,10 +1,10 @@
 // Headless services: clients find an endpoint by DNS and call it by its own address, so a TCP listener stands at each
 // of these addresses. This is the only case in which endpoints make listeners.
 import { ipFamily } from '../lib/ip.js';
-import { memoize } from '../lib/memo.js';
 import type { OutboundScope, ServiceView } from '../mesh/proxy-view.js';
 import type { Service, ServicePort } from '../mesh/service.js';
 import { listenerProtocol } from './listener-protocol.js';
+import { ofServices } from './service-views.js';
 
 /**
  * True for a port that has a listener at each endpoint: TCP or undeclared, of a service without addresses whose
@@ -39,7 +39,7 @@ export function endpointAddresses(
   return [...new Set(addresses)].sort();
 }
 
-const headlessPorts = memoize((services: readonly ServiceView[]) =>
+const headlessPorts = ofServices((services: readonly ServiceView[]) =>
   services.flatMap(({ service }) =>
     service.ports
       .filter((port) => listensAtEndpoints(service, port))

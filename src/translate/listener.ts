@@ -28,7 +28,14 @@ export function outboundListeners(view: ProxyView): readonly Listener[] {
   if (type !== 'sidecar') return none;
   // Without interception nothing would come to it.
   const names = dnsCapture && interceptionMode !== 'NONE' ? dnsNames(view) : undefined;
-  return outboundOf(outboundPlan(view), view.settings, interceptionMode, ipv4, ipv6, names);
+  return outboundOf(
+    outboundPlan(view).listeners,
+    view.settings,
+    interceptionMode,
+    ipv4,
+    ipv6,
+    names,
+  );
 }
 
 /** Those of the workload itself. */
@@ -41,7 +48,7 @@ const none: readonly Listener[] = [];
 
 const outboundOf = memoize(
   (
-    { listeners }: OutboundPlan,
+    listeners: OutboundPlan['listeners'],
     settings: MeshSettings,
     mode: InterceptionMode,
     ipv4: boolean,

@@ -3,9 +3,11 @@
 // data, and equal plans are the same object, so that a listener is built again only when something in it changes.
 import { interner } from '../lib/intern.js';
 import { memoize } from '../lib/memo.js';
+import { originOf, replaceAll } from '../lib/replaced.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import type { ProxyView, ServiceView } from '../mesh/proxy-view.js';
-import type { Problem } from '../mesh/rules.js';
+import type { Problem, VirtualService } from '../mesh/rules.js';
+import { servicesByName } from './destination.js';
 import { seenAtPort, seenByRoute } from './egress-listener.js';
 import { headlessKey } from './headless.js';
 import { boundInboundNames } from './inbound-plan.js';
@@ -13,7 +15,8 @@ import { boundAddresses, localhosts } from './listener-address.js';
 import { listenerProtocol } from './listener-protocol.js';
 import { HTTP_PROXY_ROUTE, listenerName, portRouteName } from './names.js';
 import { type ListenerEntry, outboundEntries } from './outbound-conflict.js';
-import { connectionRules, type TcpChainPlan } from './tcp-route.js';
+import { sameServices } from './service-views.js';
+import { connectionHosts, connectionRules, type TcpChainPlan } from './tcp-route.js';
 
 /** The HTTP side of a listener. */
 export interface HttpChainPlan {
@@ -66,31 +69,64 @@ export function outboundPlan(view: ProxyView): OutboundPlan {
   const { services, virtualServices, listeners } = view.outbound;
   const rules = connectionRules(virtualServices);
   const { settings } = view;
-  const last = lastPlan(listeners ?? services, traitsKey(view));
+  const traits = traitsKey(view);
+  const last = lastPlan(listeners ?? services, traits);
   // Only addresses of headless services make listeners, so other changes of endpoints do not come this far.
   const headless = headlessKey(view.outbound);
-  const same =
-    last.services === services &&
-    last.rules === rules &&
-    last.settings === settings &&
-    last.headless === headless;
-  if (last.plan === undefined || !same) {
-    last.plan = makePlan(view);
-    Object.assign(last, { services, rules, settings, headless });
+  const of: PlanSources = { services, rules, settings, headless };
+  if (last.plan === undefined || !sameSources(last, of)) {
+    last.plan = planWithOtherRules(view, traits, of) ?? makePlan(view);
+    Object.assign(last, of);
   }
   return last.plan;
 }
 
+interface PlanSources {
+  services: readonly ServiceView[];
+  rules: readonly VirtualService[];
+  settings: MeshSettings;
+  headless: string;
+}
+
 /** The plan made last for what proxies of some traits see, and of what. */
-interface LastPlan {
-  services?: readonly ServiceView[];
-  rules?: object;
-  settings?: MeshSettings;
-  headless?: string;
+interface LastPlan extends Partial<PlanSources> {
   plan?: OutboundPlan;
 }
 
 const lastPlan = memoize((_seen: object, _traits: string): LastPlan => ({}));
+
+function sameSources(a: Partial<PlanSources>, b: PlanSources): boolean {
+  return (Object.keys(b) as (keyof PlanSources)[]).every((key) => a[key] === b[key]);
+}
+
+/**
+ * The plan of before where other DestinationRules are in force for HTTP services: its listeners do not ask for these,
+ * and its routes take the new views. Undefined for other changes.
+ */
+function planWithOtherRules(
+  { outbound }: ProxyView,
+  traits: string,
+  of: PlanSources,
+): OutboundPlan | undefined {
+  const origin = originOf(of.services);
+  if (origin === undefined || outbound.listeners !== undefined) return undefined;
+  const last = lastPlan(origin.list, traits);
+  if (last.plan === undefined || !sameSources(last, { ...of, services: origin.list })) {
+    return undefined;
+  }
+  const { changes } = origin;
+  const called = servicesByName(changes.map(({ after }) => after));
+  const inListeners =
+    changes.some(({ after }) => after.service.ports.some(speaksTcp)) ||
+    of.rules.some((rule) => connectionHosts(rule).some((host) => called.has(host)));
+  if (!sameServices(changes) || inListeners) return undefined;
+  const routes = last.plan.routes.map((route) => {
+    const ofRoute = changes.filter(({ before }) => route.services.includes(before));
+    if (ofRoute.length === 0) return route;
+    return routePlan(route.name, route.port, replaceAll(route.services, ofRoute));
+  });
+  return { ...last.plan, routes };
+}
 
 /** What the plan reads of the proxy. Without interception two proxies share a plan only at equal addresses. */
 function traitsKey(view: ProxyView): string {
@@ -203,6 +239,11 @@ const httpServicesByPort = memoize((services: readonly ServiceView[]) => {
   }
   return byPort;
 });
+
+function speaksTcp({ protocol }: ServiceView['service']['ports'][number]): boolean {
+  const kind = listenerProtocol(protocol);
+  return kind === 'tcp' || kind === 'auto';
+}
 
 function speaksHttp({ protocol }: ServiceView['service']['ports'][number]): boolean {
   const kind = listenerProtocol(protocol);

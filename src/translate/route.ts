@@ -10,6 +10,7 @@ import type { Service } from '../mesh/service.js';
 import { servicesByName } from './destination.js';
 import { httpProxyVirtualHosts } from './http-proxy-route.js';
 import { parseSocketRouteName, portRouteName } from './names.js';
+import { ofServices } from './service-views.js';
 import { type PortHosts, portVirtualHosts, sniffedVirtualHost } from './virtual-host.js';
 
 /** All that one route configuration is made of. */
@@ -117,7 +118,7 @@ const lastHostnames = new WeakMap<
 >();
 
 /** Hostnames and aliases, in lower case, of the services that have a port. */
-const hostnamesByPort = memoize((views: readonly ServiceView[]): HostnamesByPort => {
+const hostnamesByPort = ofServices((views: readonly ServiceView[]): HostnamesByPort => {
   const services = views.map(({ service }) => service);
   const [first] = services;
   if (first === undefined) return new Map();

@@ -57,6 +57,13 @@ export const connectionRules = memoize(
   },
 );
 
+/** The hosts that its TCP and TLS rules lead to. */
+export function connectionHosts({ tcp, tls }: VirtualService): string[] {
+  return [...tcp, ...tls].flatMap(({ route = [] }) =>
+    route.map(({ destination }) => destination.host),
+  );
+}
+
 type TcpMatch = NonNullable<TcpRule['match']>[number];
 type TlsMatch = NonNullable<TlsRule['match']>[number];
 type RouteDestination = NonNullable<TcpRule['route']>[number];

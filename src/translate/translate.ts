@@ -19,6 +19,8 @@ import {
 import { Keep, KeepMap } from '../lib/keep.js';
 import { layered } from '../lib/layered-map.js';
 import { memoize, sameOr } from '../lib/memo.js';
+import { patched } from '../lib/patched-map.js';
+import { amendable, mapAgain, replaceAll } from '../lib/replaced.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
 import { canonicalPlace } from '../mesh/place.js';
@@ -48,10 +50,11 @@ import { inboundSecrets } from './inbound-listener.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
 import { hasLocality, peerAssignments } from './load-assignments.js';
-import { isDns, outboundClusters } from './outbound-cluster.js';
+import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
 import { type OutboundPlan, type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
 import { secretsFor } from './server-secrets.js';
+import { ofServices } from './service-views.js';
 import { missingCredential } from './upstream-credentials.js';
 import { splitRoutes } from './virtual-host-discovery.js';
 
@@ -90,11 +93,11 @@ export const translate = memoize((view: ProxyView): Translation => {
   if (view.envoyFilters === undefined) {
     return { resources: withVirtualHosts(resources, view), problems };
   }
-  const patched = applyEnvoyFilters(resources, view);
+  const filtered = applyEnvoyFilters(resources, view);
   return {
-    resources: withVirtualHosts(patched.resources, view),
-    problems: [...problems, ...patched.problems],
-    patches: patched.report,
+    resources: withVirtualHosts(filtered.resources, view),
+    problems: [...problems, ...filtered.problems],
+    patches: filtered.report,
   };
 });
 
@@ -122,7 +125,7 @@ const ownMap = memoize((...messages: readonly { name?: string }[]): ByName => by
 
 /** Endpoints are part of clusters only where clustersByService says so, which gives another array then. */
 function clusters(view: ProxyView): ByName {
-  const outbound = outboundClusterMap(view.settings, traitsOf(view), clustersByService(view));
+  const outbound = outboundClusterMap(clustersByService(view), view.settings, traitsOf(view));
   return together(outbound, ownMap(...ownClusters(view)));
 }
 
@@ -148,10 +151,17 @@ const credentialSecrets = memoize(
         ),
 );
 
-const secretMap = memoize((outbound: readonly ServiceClusters[]): ByName => {
-  const all = outbound.flatMap(({ clusters }) => clusters.flatMap(({ secrets = [] }) => secrets));
-  return byName(all);
-});
+const secretMap = amendable(
+  (outbound: readonly ServiceClusters[]): ByName => byName(outbound.flatMap(filesOf)),
+  ({ result, changes }) => {
+    const all = changes.flatMap(({ before, after }) => [...filesOf(before), ...filesOf(after)]);
+    return all.length === 0 ? result : undefined;
+  },
+);
+
+function filesOf({ clusters }: ServiceClusters) {
+  return clusters.flatMap(({ secrets = [] }) => secrets);
+}
 
 /** What all proxies are sent alike is one layer; what depends on the place of the client is another. */
 function assignments(view: ProxyView): ByName {
@@ -179,10 +189,22 @@ const keptSame = memoize((made: ByName, keep: KeepMap<ResourceName, EnvoyMessage
   keep.same(made),
 );
 
-const byPlace = memoize((all: readonly ServiceClusters[]) => ({
-  anywhere: all.filter(({ clusters }) => !hasLocality(clusters)),
-  placed: all.filter(({ clusters }) => hasLocality(clusters)),
-}));
+const byPlace = amendable(
+  (all: readonly ServiceClusters[]) => ({
+    anywhere: all.filter((each) => !isPlaced(each)) as readonly ServiceClusters[],
+    placed: all.filter(isPlaced) as readonly ServiceClusters[],
+  }),
+  ({ result: { anywhere, placed }, changes }) => {
+    if (changes.some(({ before, after }) => isPlaced(before) !== isPlaced(after))) return undefined;
+    const here = changes.filter(({ after }) => isPlaced(after));
+    const all = changes.filter(({ after }) => !isPlaced(after));
+    return { anywhere: replaceAll(anywhere, all), placed: replaceAll(placed, here) };
+  },
+);
+
+function isPlaced({ clusters }: ServiceClusters): boolean {
+  return hasLocality(clusters);
+}
 
 /** Endpoints come into listeners by the plan only. */
 function listeners(view: ProxyView): ByName {
@@ -287,42 +309,63 @@ function clustersByService(view: ProxyView): readonly ServiceClusters[] {
   const { secrets } = view;
   const passthrough = passesThrough(view.gateway?.gateways);
   const proxy = traitsOf(view);
-  return clustersOfScope(settings, proxy, outbound.services, place, secrets, passthrough, ...dns);
+  return clustersOfScope(outbound.services, settings, proxy, place, secrets, passthrough, ...dns);
 }
 
 /** Clusters that are dead for want of a Secret. */
 const missingCredentials = memoize(
   (outbound: readonly ServiceClusters[], services: readonly ServiceView[]): readonly Problem[] =>
-    outbound.flatMap(({ clusters }, i) =>
-      clusters.flatMap(
+    deadServices(outbound).flatMap((i) =>
+      outbound[i]!.clusters.flatMap(
         ({ missing }) => missingCredential(missing, services[i]?.destinationRule) ?? [],
       ),
     ),
 );
 
-const dnsServices = memoize((services: readonly ServiceView[]) =>
+/** The places of services with such clusters. */
+const deadServices = amendable(
+  (outbound: readonly ServiceClusters[]): readonly number[] =>
+    outbound.flatMap((each, i) => (isDead(each) ? [i] : [])),
+  ({ result, changes }) =>
+    changes.some(({ before, after }) => isDead(before) || isDead(after)) ? undefined : result,
+);
+
+function isDead({ clusters }: ServiceClusters): boolean {
+  return clusters.some(({ missing }) => missing !== undefined);
+}
+
+const dnsServices = ofServices((services: readonly ServiceView[]) =>
   services.map(({ service }) => service).filter(isDns),
 );
 
-const clustersOfScope = memoize(
-  (
-    settings: MeshSettings,
-    proxy: ProxyTraits,
-    services: readonly ServiceView[],
-    place: ProxyPlace | undefined,
-    secrets: Secrets | undefined,
-    passthrough: boolean,
-    ...dnsEndpoints: readonly (ServiceEndpoints | undefined)[]
-  ): readonly ServiceClusters[] => {
-    const dns = dnsServices(services);
-    const inline = new Map(dns.map((service, index) => [service, dnsEndpoints[index]]));
-    return services.map((view) => {
-      const { service } = view;
-      const options = { proxy, endpoints: inline.get(service), place, secrets, passthrough };
-      return { service, clusters: outboundClusters(view, settings, options) };
-    });
-  },
+type ScopeClusters = readonly [
+  settings: MeshSettings,
+  proxy: ProxyTraits,
+  place: ProxyPlace | undefined,
+  secrets: Secrets | undefined,
+  passthrough: boolean,
+  ...dnsEndpoints: readonly (ServiceEndpoints | undefined)[],
+];
+
+const clustersOfScope = amendable(
+  (services: readonly ServiceView[], ...given: ScopeClusters): readonly ServiceClusters[] =>
+    mapAgain(services, clustersOfService(services, given), undefined),
+  ({ list, result }, services, ...given) =>
+    mapAgain(services, clustersOfService(services, given), { list, made: result }),
 );
+
+function clustersOfService(
+  services: readonly ServiceView[],
+  [settings, proxy, place, secrets, passthrough, ...dnsEndpoints]: ScopeClusters,
+) {
+  const inline = new Map(dnsServices(services).map((service, i) => [service, dnsEndpoints[i]]));
+  return (view: ServiceView, last?: ServiceClusters): ServiceClusters => {
+    const { service } = view;
+    const options = { proxy, endpoints: inline.get(service), place, secrets, passthrough };
+    const clusters = outboundClusters(view, settings, options);
+    return last?.service === service && last.clusters === clusters ? last : { service, clusters };
+  };
+}
 
 function ownClusters(view: ProxyView): Cluster[] {
   const { settings, proxy } = view;
@@ -330,8 +373,8 @@ function ownClusters(view: ProxyView): Cluster[] {
   return [...inboundClusters(view), inboundPassthroughCluster(settings, proxy.ipv4, proxy.ipv6)];
 }
 
-const outboundClusterMap = memoize(
-  (settings: MeshSettings, proxy: ProxyTraits, byService: readonly ServiceClusters[]): ByName => {
+const outboundClusterMap = amendable(
+  (byService: readonly ServiceClusters[], settings: MeshSettings, proxy: ProxyTraits): ByName => {
     const all = new Map<ResourceName, EnvoyMessage>();
     for (const { clusters: ofService } of byService) {
       for (const { name, cluster } of ofService) all.set(name, cluster);
@@ -347,7 +390,19 @@ const outboundClusterMap = memoize(
     }
     return kept(settings, proxy, CLUSTER).same(all);
   },
+  ({ result, changes }, _byService, settings, proxy) => {
+    const clusters = new Map<ResourceName, EnvoyMessage>();
+    for (const { before, after } of changes) {
+      if (!sameNames(before.clusters, after.clusters)) return undefined;
+      for (const { name, cluster } of after.clusters) clusters.set(name, cluster);
+    }
+    return kept(settings, proxy, CLUSTER).same(patched(result, clusters));
+  },
 );
+
+function sameNames(a: readonly OutboundCluster[], b: readonly OutboundCluster[]): boolean {
+  return a.length === b.length && a.every(({ name }, i) => name === b[i]?.name);
+}
 
 function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConfiguration {
   const { outbound, settings } = view;

@@ -15,6 +15,7 @@ import { ALLOW_ANY_VIRTUAL_HOST, BLOCK_ALL_VIRTUAL_HOST, virtualHostName } from 
 import { countsAttempts } from './proxy-settings.js';
 import { forwardedHost, timeouts } from './route-action.js';
 import { EVERY_REQUEST } from './route-match.js';
+import { sameServices } from './service-views.js';
 import { unknownHttpCluster } from './tcp-proxy.js';
 import {
   aliasDomains,
@@ -122,9 +123,7 @@ function changedViews({ services, outbound }: LastBuilt, hosts: PortHosts) {
   const own = services && replacements(services, hosts.services);
   const all = outbound && replacements(outbound, hosts.outbound);
   if (own === undefined || all === undefined) return undefined;
-  if ([...own, ...all].some(({ before, after }) => before.service !== after.service)) {
-    return undefined;
-  }
+  if (!sameServices([...own, ...all])) return undefined;
   return {
     byView: new Map(own.map(({ before, after }) => [before, after])),
     byName: servicesByName(all.map(({ after }) => after)),
