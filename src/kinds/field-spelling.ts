@@ -17,7 +17,19 @@ export function camelCaseFields(
   schema: z.ZodType,
 ): { value: unknown; findings: Finding[] } {
   const findings: Finding[] = [];
+  if (!hasUnderscore(value, 0)) return { value, findings };
   return { value: renamed(value, schema, [], findings), findings };
+}
+
+// Most documents have none, and this is told without the schema.
+function hasUnderscore(value: unknown, depth: number): boolean {
+  if (value === null || typeof value !== 'object' || depth > depthMax) return false;
+  if (Array.isArray(value)) return value.some((item) => hasUnderscore(item, depth + 1));
+  for (const key in value) {
+    if (key.includes('_')) return true;
+    if (hasUnderscore((value as Record<string, unknown>)[key], depth + 1)) return true;
+  }
+  return false;
 }
 
 function renamed(value: unknown, schema: z.ZodType, path: FieldPath, findings: Finding[]): unknown {
