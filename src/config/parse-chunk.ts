@@ -1,6 +1,5 @@
 // The text of one document -> documents (several for a list) with problems at their places, relative to the text.
 // Files and their lines are parse-file.ts.
-import type { ParsedNode } from 'yaml';
 import type { FieldPath, Problem, ResourceId } from '../kinds/problem.js';
 import type { ParsedDocument, ParsedResource, parseResource } from '../kinds/registry.js';
 import { errorMessage } from '../lib/error.js';
@@ -8,6 +7,7 @@ import { type ComposedDocument, composeYaml, type YamlError } from './compose-ya
 import type { FieldEnd } from './document.js';
 import type { Limits } from './limits.js';
 import { FieldFinder, LineIndex } from './locate.js';
+import { PlainPlaces } from './plain-places.js';
 import { type PlainDocument, readPlainYaml } from './plain-yaml.js';
 import { yamlValue } from './yaml-value.js';
 
@@ -89,19 +89,13 @@ interface Reading {
   find(path: FieldPath, end: FieldEnd): Place;
 }
 
-/** Positions are wanted of few documents, and are worth a second parsing then. */
 function readPlain(plain: PlainDocument, text: string, settings: ParseSettings): ChunkDocument[] {
-  const { value, place } = plain;
-  let find: Reading['find'] | undefined;
-  return readItems(value, {
+  const places = new PlainPlaces(text, settings.limits);
+  return readItems(plain.value, {
     index: 0,
-    place,
+    place: plain.place,
     settings,
-    find: (path, end) => {
-      const node = find ? undefined : composeYaml(text, settings.limits)[0]?.node;
-      find ??= node ? finderOf(node, new LineIndex(text)) : () => place;
-      return find(path, end);
-    },
+    find: (path, end) => places.place(path, end),
   });
 }
 
@@ -120,14 +114,11 @@ function readComposed(
   }
   const value = read?.value ?? null;
   if (value === null) return [];
-  const documents = readItems(value, { index, place, settings, find: finderOf(node, lines) });
+  const finder = new FieldFinder(node);
+  const find: Reading['find'] = (path, end) => lines.place(finder.offset(path, end));
+  const documents = readItems(value, { index, place, settings, find });
   if (errors.length > 0 && documents[0]) documents[0].problems.unshift(...errors);
   return documents;
-}
-
-function finderOf(node: ParsedNode, lines: LineIndex): Reading['find'] {
-  const finder = new FieldFinder(node);
-  return (path, end) => lines.place(finder.offset(path, end));
 }
 
 function readItems(value: unknown, reading: Reading): ChunkDocument[] {

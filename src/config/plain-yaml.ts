@@ -10,13 +10,24 @@ import { plainKey, plainScalar } from './plain-scalar.js';
 export interface PlainDocument {
   /** A mapping or a list. */
   value: unknown;
-  /** Where its content begins, 1-based. */
+  /** Where its content begins; line and column 1-based. */
   place: { line: number; col: number };
+  offset: number;
 }
 
-/** The document of a text, if all of it is plain. Never throws. */
-export function readPlainYaml(text: string, limits: Limits): PlainDocument | undefined {
-  return strange.test(text) ? undefined : new PlainReader(text, limits).read();
+/**
+ * Where the entries of block mappings and lists are, by the mapping or list and the key or index. No key: an item. No
+ * value: there is none.
+ */
+export type EntryOffsets = Map<object, Map<string | number, { key?: number; value?: number }>>;
+
+/** The document of a text, if all of it is plain; `entries` is filled. Never throws. */
+export function readPlainYaml(
+  text: string,
+  limits: Limits,
+  entries?: EntryOffsets,
+): PlainDocument | undefined {
+  return strange.test(text) ? undefined : new PlainReader(text, limits, entries).read();
 }
 
 // Tabs, carriage returns, other controls and byte order marks have rules of their own.
@@ -47,15 +58,18 @@ class PlainReader {
   /** The last entry of `#top` has no value yet; what is indented more may become it. */
   #pending = true;
   #at = 0;
+  #keyAt = 0;
   #line = 1;
   /** No less than the lexical tokens so far. */
   #tokens = 0;
   #marked = false;
-  #place: PlainDocument['place'] | undefined;
+  #start: Pick<PlainDocument, 'place' | 'offset'> | undefined;
+  readonly #entries: EntryOffsets | undefined;
 
-  constructor(text: string, limits: Limits) {
+  constructor(text: string, limits: Limits, entries: EntryOffsets | undefined) {
     this.#text = text;
     this.#limits = limits;
+    this.#entries = entries;
   }
 
   read(): PlainDocument | undefined {
@@ -65,7 +79,7 @@ class PlainReader {
       this.#line++;
     }
     this.#settle();
-    return this.#place && { value: this.#root[0], place: this.#place };
+    return this.#start && { value: this.#root[0], ...this.#start };
   }
 
   /** Reads a line; false when it is not plain. */
@@ -74,9 +88,10 @@ class PlainReader {
     const start = this.#at;
     this.#at = skipSpaces(text, start);
     if (this.#skipRest()) return true;
-    if (this.#place === undefined) {
+    if (this.#start === undefined) {
       if (this.#skipMarker(start)) return this.#skipRest();
-      this.#place = { line: this.#line, col: this.#at - start + 1 };
+      const place = { line: this.#line, col: this.#at - start + 1 };
+      this.#start = { place, offset: this.#at };
     }
     const first = this.#at;
     while (this.#isDash()) {
@@ -107,7 +122,7 @@ class PlainReader {
       : plainScalar(this.#text, start, 'block');
     if (found === undefined) return false;
     if (isFlow) this.#tokens += 2 * (found.end - start);
-    this.#put(found.value);
+    this.#put(found.value, start);
     this.#at = skipSpaces(this.#text, found.end);
     // What begins a comment follows a space.
     return (this.#at > found.end || this.#text.charCodeAt(this.#at) !== hash) && this.#skipRest();
@@ -116,7 +131,7 @@ class PlainReader {
   #readBlock(): boolean {
     const found = plainBlock(this.#text, this.#at, this.#top.indent);
     if (found === undefined) return false;
-    this.#put(found.value);
+    this.#put(found.value, this.#at);
     this.#at = found.end;
     this.#line += found.lines;
     return true;
@@ -175,13 +190,15 @@ class PlainReader {
       const map: Record<string, unknown> = {};
       if (!this.#begin(map, { indent: column, map, key })) return false;
     }
+    this.#keyAt = this.#at;
     this.#pending = true;
     return true;
   }
 
-  #begin(value: unknown, opened: Open): boolean {
+  #begin(value: object, opened: Open): boolean {
     if (!this.#pending || this.#open.length >= this.#limits.depth) return false;
-    this.#put(value);
+    this.#put(value, this.#at);
+    this.#entries?.set(value, new Map());
     this.#open.push(this.#top);
     this.#top = opened;
     return true;
@@ -201,10 +218,17 @@ class PlainReader {
     if (this.#pending) this.#put(null);
   }
 
-  #put(value: unknown): void {
+  #put(value: unknown, valueAt?: number): void {
     const { list, map, key } = this.#top;
+    if (this.#entries !== undefined) this.#note(valueAt);
     if (list !== undefined) list.push(value);
     else map![key] = value;
     this.#pending = false;
+  }
+
+  #note(valueAt: number | undefined): void {
+    const { list, map, key } = this.#top;
+    if (list !== undefined) this.#entries?.get(list)?.set(list.length, { value: valueAt });
+    else this.#entries?.get(map!)?.set(key, { key: this.#keyAt, value: valueAt });
   }
 }

@@ -7,11 +7,13 @@ import fc from 'fast-check';
 import t from 'tap';
 import { composeYaml } from '../../src/config/compose-yaml.js';
 import { defaultLimits, type Limits } from '../../src/config/limits.js';
-import { LineIndex } from '../../src/config/locate.js';
+import { FieldFinder, LineIndex } from '../../src/config/locate.js';
 import { parseChunk } from '../../src/config/parse-chunk.js';
+import { PlainPlaces } from '../../src/config/plain-places.js';
 import { readPlainYaml } from '../../src/config/plain-yaml.js';
 import { splitDocuments } from '../../src/config/split-documents.js';
 import { yamlValue } from '../../src/config/yaml-value.js';
+import type { FieldPath } from '../../src/kinds/problem.js';
 import { parseResource } from '../../src/kinds/registry.js';
 import { yamlTexts } from './random-yaml.js';
 import { parseThing } from './stand-in.js';
@@ -34,6 +36,18 @@ function notPlain(text: string): string {
   return `${text}${text.endsWith('\n') ? '' : '\n'}#\t\n`;
 }
 
+/** Paths of everything in a value, and of things that are not there. */
+function pathsOf(value: unknown, path: FieldPath = []): FieldPath[] {
+  const entries: [string | number, unknown][] = Array.isArray(value)
+    ? [...value.entries()]
+    : Object.entries(value ?? {});
+  const below =
+    typeof value === 'object'
+      ? entries.flatMap(([key, item]) => pathsOf(item, [...path, key]))
+      : [];
+  return [path, [...path, 'none'], [...path, 0], ...below];
+}
+
 /** Undefined where the text is not plain or is read alike; else what is different. */
 function difference(text: string, limits: Limits): unknown {
   const plain = readPlainYaml(text, limits);
@@ -42,10 +56,20 @@ function difference(text: string, limits: Limits): unknown {
   const { node, errors, offset } = composed[0]!;
   if (composed.length !== 1 || node === undefined || errors.length > 0) return { composed, plain };
   const read = yamlValue(node, limits);
+  const lines = new LineIndex(text);
+  const finder = new FieldFinder(node);
+  const places = new PlainPlaces(text, limits);
+  for (const path of pathsOf(plain.value)) {
+    for (const end of ['key', 'value'] as const) {
+      const place = { here: places.place(path, end), there: lines.place(finder.offset(path, end)) };
+      if (!isDeepStrictEqual(place.here, place.there)) return { path, end, place };
+    }
+  }
   const same =
     isDeepStrictEqual(read, { value: plain.value, errors: [] }) &&
     JSON.stringify(read.value) === JSON.stringify(plain.value) &&
-    isDeepStrictEqual(new LineIndex(text).place(offset), plain.place);
+    isDeepStrictEqual(lines.place(offset), plain.place) &&
+    offset === plain.offset;
   return same ? undefined : { read, plain };
 }
 
