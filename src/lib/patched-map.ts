@@ -62,6 +62,38 @@ export function patched<K, V extends object>(
   return copy;
 }
 
+/** Entries in place of others that follow one another. */
+export interface Run<K, V> {
+  keys: readonly K[];
+  entries: readonly (readonly [K, V])[];
+}
+
+/**
+ * `map` with other entries in place of some, a copy only where keys come or go; undefined where it cannot be told where
+ * some stand.
+ */
+export function replacedRuns<K, V extends object>(
+  map: ReadonlyMap<K, V>,
+  runs: readonly Run<K, V>[],
+): ReadonlyMap<K, V> | undefined {
+  const moved = runs.filter(({ keys, entries }) => {
+    return keys.length !== entries.length || entries.some(([key], i) => key !== keys[i]);
+  });
+  if (moved.length === 0) {
+    const entries = runs.flatMap((run) => run.entries);
+    return patched(map, new Map(entries.filter(([key, value]) => map.get(key) !== value)));
+  }
+  if (moved.some(({ keys }) => keys.length === 0)) return undefined;
+  const gone = new Set(runs.flatMap(({ keys }) => keys));
+  const comeAt = new Map(runs.map(({ keys, entries }) => [keys[0], entries]));
+  const next = new Map<K, V>();
+  for (const [key, value] of map) {
+    if (!gone.has(key)) next.set(key, value);
+    else for (const [name, come] of comeAt.get(key) ?? []) next.set(name, come);
+  }
+  return next;
+}
+
 /**
  * The keys whose values differ; undefined when the maps have nothing in common, so that only looking at all entries can
  * tell. Where it is defined, both have the same keys in the same order.

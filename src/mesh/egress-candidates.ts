@@ -1,6 +1,7 @@
 // What the egress hosts of a Sidecar may mean at most, found without a look at all services and rules of the mesh:
 // `./*` costs what the namespace has. Whether it is really seen is EgressFilter's to say.
-import { memoize } from '../lib/memo.js';
+import { memoize, sameOr } from '../lib/memo.js';
+import { amendable } from '../lib/replaced.js';
 import { isWildcard } from './host-name.js';
 import type { Mesh } from './mesh.js';
 import type { VirtualService } from './rules.js';
@@ -47,25 +48,39 @@ export function inOrder(
   virtualServices: readonly VirtualService[],
   some: Iterable<VirtualService>,
 ): readonly VirtualService[] {
-  const { places } = indexRules(virtualServices);
+  const places = placesOf(virtualServices);
   return [...some].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
 }
 
+const placesOf = memoize(
+  (virtualServices: readonly VirtualService[]): ReadonlyMap<VirtualService, number> =>
+    new Map(virtualServices.map((rule, at) => [rule, at])),
+);
+
 /** Places of rules in the list: by namespace, by host, and those for any wildcard. */
-const indexRules = memoize((virtualServices: readonly VirtualService[]) => {
-  const byNamespace = new Map<string, number[]>();
-  const byHost = new Map<string, number[]>();
-  const wild: number[] = [];
-  for (const [at, { source, hosts }] of virtualServices.entries()) {
-    push(byNamespace, source.namespace, at);
-    for (const host of hosts) {
-      if (isWildcard(host)) wild.push(at);
-      else push(byHost, host, at);
+const indexRules = amendable(
+  (virtualServices: readonly VirtualService[]) => {
+    const byNamespace = new Map<string, number[]>();
+    const byHost = new Map<string, number[]>();
+    const wild: number[] = [];
+    for (const [at, { source, hosts }] of virtualServices.entries()) {
+      push(byNamespace, source.namespace, at);
+      for (const host of hosts) {
+        if (isWildcard(host)) wild.push(at);
+        else push(byHost, host, at);
+      }
     }
-  }
-  const places = new Map([...virtualServices.entries()].map(([at, rule]) => [rule, at]));
-  return { byNamespace, byHost, wild, places };
-});
+    return { byNamespace, byHost, wild };
+  },
+  ({ result, changes }) => {
+    const same = changes.every(
+      ({ before, after }) =>
+        before.source.namespace === after.source.namespace &&
+        sameOr(before.hosts, after.hosts) === before.hosts,
+    );
+    return same ? result : undefined;
+  },
+);
 
 function add<T>(set: Set<T>, items: Iterable<T> = []): void {
   for (const item of items) set.add(item);

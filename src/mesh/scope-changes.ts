@@ -24,12 +24,12 @@ export function isUnaffected(
   const services = differences(from.services, mesh.services);
   const rules = differences(from.virtualServices, mesh.virtualServices);
   if (services === undefined || rules === undefined) return false;
-  const filters = sidecar.egress.map((entry) => egressFilter(entry, namespace));
+  const filters = () => sidecar.egress.map((entry) => egressFilter(entry, namespace));
   const seesRule = (rule: VirtualService) =>
-    isVisible(rule.visibility, namespace) && filters.some((filter) => filter.seesRule(rule));
+    isVisible(rule.visibility, namespace) && filters().some((filter) => filter.seesRule(rule));
   const seesService = (service: Service) =>
     isVisible(service.visibility, namespace) &&
-    (filters.some((filter) => filter.sees(service)) ||
+    (filters().some((filter) => filter.sees(service)) ||
       destinationHostsOf(scope.virtualServices, namespace).has(service.hostname));
   return (
     !rules.some(seesRule) &&

@@ -83,7 +83,6 @@ export function untouchedScope(
   const from = scopeSources(mesh);
   if (cached.from === from) return { key, cached };
   const { scope, sidecar, selecting } = cached;
-  if (cached.from.destinationRules !== from.destinationRules) return undefined;
   if (!sameCalled(cached.from, from)) {
     const client = { namespace, sidecar, selecting };
     if (!isLimited(client) || !isUnaffected(mesh, client, cached)) return undefined;
@@ -100,7 +99,11 @@ export function untouchedScope(
 }
 
 function sameCalled(a: ScopeSources, b: ScopeSources): boolean {
-  return a.services === b.services && a.virtualServices === b.virtualServices;
+  return (
+    a.services === b.services &&
+    a.virtualServices === b.virtualServices &&
+    a.destinationRules === b.destinationRules
+  );
 }
 
 /** Asked for each scope of a mesh. */

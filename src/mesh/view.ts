@@ -2,10 +2,10 @@
 // proxies and between generations while they are equal.
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
+import { changedKeys } from '../lib/patched-map.js';
 import { amendable } from '../lib/replaced.js';
 import { selectingRules } from './destination-rule.js';
 import type { Endpoint } from './endpoint.js';
-import type { NamespaceEndpoints } from './endpoints.js';
 import { patchesOf } from './envoy-filter.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
 import { grantedSecrets } from './gateway-api/granted-secrets.js';
@@ -42,12 +42,12 @@ interface Made {
   from: ViewSources | undefined;
 }
 
-/** The parts of the mesh that the view of a sidecar is made of, besides its scope. */
+/** The parts of a mesh that views of sidecars are made of, besides their scopes: one object for all of them. */
 interface ViewSources {
   shared: object;
-  endpoints: NamespaceEndpoints | undefined;
-  workloads: readonly Resource[] | undefined;
-  secrets: readonly Resource[] | undefined;
+  endpoints: Mesh['parts']['endpointsByNamespace'];
+  workloads: Mesh['parts']['sourcesByNamespace']['workloads'];
+  secrets: Mesh['parts']['secretsByNamespace'];
 }
 
 /** The last view of each connected proxy: only a source of equal objects, never an input. */
@@ -95,7 +95,8 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
         ...(secrets && { secrets }),
         ...(envoyFilters && { envoyFilters }),
       };
-  lastViews.set(connected, { view, scope, from: viewSources(mesh, connected) });
+  const from = proxy.type === 'router' ? undefined : viewSources(mesh);
+  lastViews.set(connected, { view, scope, from });
   return view;
 }
 
@@ -105,36 +106,44 @@ export function viewOf(mesh: Mesh, connected: ConnectedProxy): ProxyView {
  */
 function isUntouched(mesh: Mesh, connected: ConnectedProxy, made: Made): boolean {
   const { from } = made;
-  if (
-    from === undefined ||
-    from.shared !== sharedSources(mesh) ||
-    from.endpoints !== mesh.parts.endpointsByNamespace.get(connected.namespace) ||
-    from.workloads !== mesh.parts.sourcesByNamespace.workloads.get(connected.namespace) ||
-    from.secrets !== mesh.parts.secretsByNamespace.get(connected.namespace)
-  ) {
-    return false;
-  }
+  const now = viewSources(mesh);
+  if (from?.shared !== now.shared) return false;
+  if (changedNamespaces(from, now).has(connected.namespace)) return false;
   const scope = untouchedScope(mesh, connected.namespace, made.scope);
   if (scope === undefined) return false;
   made.scope = scope;
+  made.from = now;
   return true;
 }
 
-function viewSources(mesh: Mesh, { type, namespace }: ConnectedProxy): ViewSources | undefined {
-  if (type === 'router') return undefined;
-  return {
-    shared: sharedSources(mesh),
-    endpoints: mesh.parts.endpointsByNamespace.get(namespace),
-    workloads: mesh.parts.sourcesByNamespace.workloads.get(namespace),
-    secrets: mesh.parts.secretsByNamespace.get(namespace),
-  };
+const viewSources = memoize(
+  ({ settings, sidecars, envoyFilters, wasmPlugins, parts }: Mesh): ViewSources => ({
+    shared: findShared(settings, sidecars, envoyFilters, wasmPlugins),
+    endpoints: parts.endpointsByNamespace,
+    workloads: parts.sourcesByNamespace.workloads,
+    secrets: parts.secretsByNamespace,
+  }),
+);
+
+/** The namespaces that have something else in the second; asked for each proxy. */
+const changedNamespaces = memoize(
+  (before: ViewSources, after: ViewSources): ReadonlySet<string> =>
+    new Set([
+      ...changedValues<object>(before.endpoints, after.endpoints),
+      ...changedValues<object>(before.workloads, after.workloads),
+      ...changedValues<object>(before.secrets, after.secrets),
+    ]),
+);
+
+function changedValues<V extends object>(
+  before: ReadonlyMap<string, V>,
+  after: ReadonlyMap<string, V>,
+): readonly string[] {
+  const all = () => [...before.keys(), ...after.keys()];
+  return changedKeys(before, after) ?? all().filter((key) => before.get(key) !== after.get(key));
 }
 
 /** One object for meshes with equal parts. */
-const sharedSources = memoize(({ settings, sidecars, envoyFilters, wasmPlugins }: Mesh): object =>
-  findShared(settings, sidecars, envoyFilters, wasmPlugins),
-);
-
 const findShared = memoize(
   (
     _settings: Mesh['settings'],

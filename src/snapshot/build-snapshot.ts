@@ -23,12 +23,18 @@ const byMessages = new WeakMap<ReadonlyMap<ResourceName, EnvoyMessage>, TypeSnap
  * `previous` itself comes back, so "nothing changed" is one pointer comparison.
  */
 export function buildSnapshot(resources: ResourcesByType, previous?: Snapshot): Snapshot {
+  if (previous !== undefined && resourcesOf.get(previous) === resources) return previous;
   const types = new Map<TypeUrl, TypeSnapshot>();
   for (const [typeUrl, messages] of resources) {
     types.set(typeUrl, encodedType(typeUrl, messages, previous?.types.get(typeUrl)));
   }
-  return snapshotOf(types, previous);
+  const snapshot = snapshotOf(types, previous);
+  resourcesOf.set(snapshot, resources);
+  return snapshot;
 }
+
+/** What a Snapshot was made of: of equal ones the last. */
+const resourcesOf = new WeakMap<Snapshot, ResourcesByType>();
 
 /** Layers of messages become layers of the TypeSnapshot: what proxies share is looked at once for all of them. */
 function encodedType(
@@ -64,8 +70,9 @@ function amended(
   previous: TypeSnapshot,
 ): TypeSnapshot | undefined {
   const before = messagesOf.get(previous);
-  const changed = before && changedKeys(before, messages);
-  if (changed === undefined || previous.layers !== undefined) return undefined;
+  if (before === undefined || previous.layers !== undefined) return undefined;
+  const changed = changedKeys(before, messages);
+  if (changed === undefined) return compared(typeUrl, messages, { before, previous });
   const print = Uint32Array.from(printOf(previous));
   const changes = new Map<ResourceName, EncodedResource>();
   for (const name of changed) {
@@ -79,6 +86,29 @@ function amended(
   }
   if (changes.size === 0) return previous;
   return finished(patched(previous.resources, changes), print);
+}
+
+/** As `amended`, where messages came or went: those that stayed are only looked up. */
+function compared(
+  typeUrl: TypeUrl,
+  messages: ReadonlyMap<ResourceName, EnvoyMessage>,
+  last: { before: ReadonlyMap<ResourceName, EnvoyMessage>; previous: TypeSnapshot },
+): TypeSnapshot {
+  const { before, previous } = last;
+  const print = Uint32Array.from(printOf(previous));
+  const resources = new Map<ResourceName, EncodedResource>();
+  for (const [name, message] of messages) {
+    const old = previous.resources.get(name);
+    const same = old !== undefined && before.get(name) === message;
+    const resource = same ? old : encodeResource(typeUrl, name, message);
+    resources.set(name, resource);
+    if (resource !== old) addPrint(print, printOfDigest(digestOf(resource)));
+    if (resource !== old && old) subtractPrint(print, printOfDigest(digestOf(old)));
+  }
+  for (const [name, old] of previous.resources) {
+    if (!resources.has(name)) subtractPrint(print, printOfDigest(digestOf(old)));
+  }
+  return finished(resources, print);
 }
 
 /** Does the encoding of `buildSnapshot` bit by bit, which then finds it done. */

@@ -2,7 +2,7 @@
 // belong to are put in place of the old ones, and nobody looks at the others; one service's are load-assignments.ts.
 import type { EnvoyMessage, ResourceName } from '../envoy/resource.js';
 import { memoize } from '../lib/memo.js';
-import { changedKeys, patched } from '../lib/patched-map.js';
+import { changedKeys, patched, replacedRuns } from '../lib/patched-map.js';
 import { originOf } from '../lib/replaced.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
@@ -67,7 +67,7 @@ function amend(
   return withAssignments(made, assignments);
 }
 
-/** Where the clusters of some services are others, and stand for the same names. */
+/** Where the clusters of some services are others. */
 function otherClusters(
   outbound: readonly ServiceClusters[],
   { endpoints, place }: Seen,
@@ -75,25 +75,24 @@ function otherClusters(
   const origin = originOf(outbound);
   const last = origin && lastOf(origin.list, place);
   if (last?.made === undefined || last.endpoints !== endpoints) return undefined;
-  const assignments: Assignment[] = [];
-  for (const { before, after } of origin!.changes) {
-    const [old, next] = [before, after].map(({ service, clusters }) =>
-      loadAssignments(service, clusters, endpoints.get(service), place),
-    ) as [readonly Assignment[], readonly Assignment[]];
-    const same =
-      old.length === next.length &&
-      old.every(({ clusterName }, i) => clusterName === next[i]?.clusterName);
-    if (!same) return undefined;
-    assignments.push(...next);
-  }
-  return withAssignments(last.made, assignments);
+  const assignmentsOf = ({ service, clusters }: ServiceClusters) =>
+    loadAssignments(service, clusters, endpoints.get(service), place).map(entryOf);
+  const runs = origin!.changes.map(({ before, after }) => ({
+    keys: assignmentsOf(before).map(([name]) => name),
+    entries: assignmentsOf(after),
+  }));
+  return replacedRuns(last.made, runs);
 }
 
 function withAssignments(made: ByName, assignments: readonly Assignment[]): ByName {
   const changes = assignments
-    .map((assignment) => [assignment.clusterName, assignment] as const)
+    .map(entryOf)
     .filter(([name, assignment]) => made.get(name) !== assignment);
   return patched(made, new Map(changes));
+}
+
+function entryOf(assignment: Assignment) {
+  return [assignment.clusterName, assignment] as const;
 }
 
 const byService = memoize(

@@ -19,7 +19,7 @@ import {
 import { Keep, KeepMap } from '../lib/keep.js';
 import { layered } from '../lib/layered-map.js';
 import { memoize, sameOr } from '../lib/memo.js';
-import { patched } from '../lib/patched-map.js';
+import { replacedRuns } from '../lib/patched-map.js';
 import { amendable, mapAgain, replaceAll } from '../lib/replaced.js';
 import type { ServiceEndpoints } from '../mesh/endpoint.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
@@ -50,7 +50,7 @@ import { inboundSecrets } from './inbound-listener.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
 import { hasLocality, peerAssignments } from './load-assignments.js';
-import { isDns, type OutboundCluster, outboundClusters } from './outbound-cluster.js';
+import { isDns, outboundClusters } from './outbound-cluster.js';
 import { type OutboundPlan, type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
 import { secretsFor } from './server-secrets.js';
@@ -391,18 +391,14 @@ const outboundClusterMap = amendable(
     return kept(settings, proxy, CLUSTER).same(all);
   },
   ({ result, changes }, _byService, settings, proxy) => {
-    const clusters = new Map<ResourceName, EnvoyMessage>();
-    for (const { before, after } of changes) {
-      if (!sameNames(before.clusters, after.clusters)) return undefined;
-      for (const { name, cluster } of after.clusters) clusters.set(name, cluster);
-    }
-    return kept(settings, proxy, CLUSTER).same(patched(result, clusters));
+    const runs = changes.map(({ before, after }) => ({
+      keys: before.clusters.map(({ name }) => name),
+      entries: after.clusters.map(({ name, cluster }) => [name, cluster] as const),
+    }));
+    const next = replacedRuns<ResourceName, EnvoyMessage>(result, runs);
+    return next && kept(settings, proxy, CLUSTER).same(next);
   },
 );
-
-function sameNames(a: readonly OutboundCluster[], b: readonly OutboundCluster[]): boolean {
-  return a.length === b.length && a.every(({ name }, i) => name === b[i]?.name);
-}
 
 function routeConfiguration(view: ProxyView, plan: OutboundRoutePlan): RouteConfiguration {
   const { outbound, settings } = view;

@@ -1,6 +1,6 @@
 // A patched map is the map that it stands for, and two of one origin know what they differ in.
 import t from 'tap';
-import { changedKeys, keysId, patched } from '../../src/lib/patched-map.js';
+import { changedKeys, keysId, patched, replacedRuns } from '../../src/lib/patched-map.js';
 
 const value = (n: number) => ({ n });
 const start = new Map<string, { n: number }>(
@@ -42,4 +42,26 @@ void t.test('many changes make a map of its own', async (t) => {
     [...map.values()].map(({ n }) => n),
     Array.from({ length: 100 }, (_, i) => -i),
   );
+});
+
+void t.test('runs of entries in place of others', async (t) => {
+  const map = new Map(['a', 'b', 'c', 'd'].map((key, i) => [key, value(i)]));
+  const other = value(9);
+  const same = replacedRuns(map, [{ keys: ['b'], entries: [['b', other]] }]);
+  t.strictSame([...(same ?? [])], [...new Map(map).set('b', other)]);
+  t.strictSame(changedKeys(map, same ?? new Map()), ['b'], 'no copy');
+  t.equal(replacedRuns(map, [{ keys: ['b'], entries: [['b', map.get('b')!]] }]), map);
+  const runs = [
+    { keys: ['a'], entries: [] },
+    {
+      keys: ['b', 'c'],
+      entries: [
+        ['b', other],
+        ['x', other],
+        ['c', other],
+      ] as const,
+    },
+  ];
+  t.strictSame([...(replacedRuns(map, runs)?.keys() ?? [])], ['b', 'x', 'c', 'd']);
+  t.equal(replacedRuns(map, [{ keys: [], entries: [['y', other]] }]), undefined, 'at no place');
 });
