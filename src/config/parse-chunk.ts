@@ -68,8 +68,8 @@ export function locateInChunk(
   return new LineIndex(text).place(new FieldFinder(node).offset(path, options.end));
 }
 
-/** Plain YAML text (one document) -> value, for text within a document. Throws an Error with the reason. */
-export function parsePlainYaml(text: string, limits: Limits): unknown {
+/** YAML text (one document) -> value, for text within a document. Throws an Error with the reason. */
+export function parseYamlText(text: string, limits: Limits): unknown {
   const plain = readPlainYaml(text, limits);
   if (plain !== undefined) return plain.value;
   const [composed] = composeYaml(text, limits);
@@ -190,7 +190,7 @@ function check(value: unknown, settings: ParseSettings): ParsedDocument {
   try {
     return settings.parseResource(value, {
       namespace: settings.namespace,
-      parseYaml: (text) => parsePlainYaml(text, settings.limits),
+      parseYaml: (text) => parseYamlText(text, settings.limits),
     });
   } catch (error) {
     const message = `Checking the document failed, which is a bug: ${errorMessage(error)}`;

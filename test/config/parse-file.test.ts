@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { defaultLimits } from '../../src/config/limits.js';
-import { parsePlainYaml } from '../../src/config/parse-chunk.js';
+import { parseYamlText } from '../../src/config/parse-chunk.js';
 import { type ParsedFile, parseFile } from '../../src/config/parse-file.js';
 import { formatPosition } from '../../src/kinds/problem.js';
 import { parseThing, thing } from './stand-in.js';
@@ -151,7 +151,7 @@ t.test('duplicate keys, wherever they are', async (t) => {
 
 t.test('values are those of the YAML 1.2 core schema', async (t) => {
   t.same(
-    parsePlainYaml(
+    parseYamlText(
       'a: 1\nb: 0x1F\nc: yes\nd: ~\ne: 2024-01-02\nf: 1e3\ng: true\nh: "1"',
       defaultLimits,
     ),
@@ -166,21 +166,21 @@ t.test('values are those of the YAML 1.2 core schema', async (t) => {
       h: '1',
     },
   );
-  t.same(parsePlainYaml('%YAML 1.1\n---\na: yes\nb: 2024-01-02', defaultLimits), {
+  t.same(parseYamlText('%YAML 1.1\n---\na: yes\nb: 2024-01-02', defaultLimits), {
     a: 'yes',
     b: '2024-01-02',
   });
-  t.same(parsePlainYaml('base: &b {x: 1, y: 2}\none: {<<: *b, y: 3}\ntwo: *b', defaultLimits), {
+  t.same(parseYamlText('base: &b {x: 1, y: 2}\none: {<<: *b, y: 3}\ntwo: *b', defaultLimits), {
     base: { x: 1, y: 2 },
     one: { x: 1, y: 3 },
     two: { x: 1, y: 2 },
   });
-  t.same(parsePlainYaml('1: a\ntrue: b\n"<<": c', defaultLimits), { 1: 'a', true: 'b', '<<': 'c' });
-  const odd = parsePlainYaml('__proto__: {polluted: 1}', defaultLimits) as object;
+  t.same(parseYamlText('1: a\ntrue: b\n"<<": c', defaultLimits), { 1: 'a', true: 'b', '<<': 'c' });
+  const odd = parseYamlText('__proto__: {polluted: 1}', defaultLimits) as object;
   t.equal(Object.getPrototypeOf(odd), Object.prototype);
   t.same(Object.keys(odd), ['__proto__']);
   for (const bad of ['? [a]\n: 1', 'a: &x [*x]', '<<: 3', 'a: 1\na: 2', '~: 1']) {
-    t.throws(() => parsePlainYaml(bad, defaultLimits), { message: /line \d+, column \d+/ }, bad);
+    t.throws(() => parseYamlText(bad, defaultLimits), { message: /line \d+, column \d+/ }, bad);
   }
 });
 
