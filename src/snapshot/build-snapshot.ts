@@ -97,15 +97,18 @@ function compared(
   const { before, previous } = last;
   const print = Uint32Array.from(printOf(previous));
   const resources = new Map<ResourceName, EncodedResource>();
+  let stayed = 0;
   for (const [name, message] of messages) {
     const old = previous.resources.get(name);
+    if (old !== undefined) stayed++;
     const same = old !== undefined && before.get(name) === message;
     const resource = same ? old : encodeResource(typeUrl, name, message);
     resources.set(name, resource);
     if (resource !== old) addPrint(print, printOfDigest(digestOf(resource)));
     if (resource !== old && old) subtractPrint(print, printOfDigest(digestOf(old)));
   }
-  for (const [name, old] of previous.resources) {
+  const gone = stayed < previous.resources.size ? previous.resources : [];
+  for (const [name, old] of gone) {
     if (!resources.has(name)) subtractPrint(print, printOfDigest(digestOf(old)));
   }
   return finished(resources, print);

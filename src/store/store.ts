@@ -104,22 +104,36 @@ function nextResources(
 ): { resources: Resources; changes: Changes | undefined } {
   const byKey = new Map<string, Resource>();
   for (const { key, resource } of held.bySlot.values()) byKey.set(key, resource);
-  const removed = [...before.keys()].filter((key) => !byKey.has(key));
-  const moved = removed.length > 0 || byKey.size !== before.size;
-  const added: string[] = [];
+  const gone = new Set([...before.keys()].filter((key) => !byKey.has(key)));
+  const others = new Map([...byKey].filter(([key, resource]) => before.get(key) !== resource));
+  return movedResources(before, { gone, others });
+}
+
+/** Without some, and with others, which may be new. */
+function movedResources(
+  before: Resources,
+  { gone, others }: { gone: ReadonlySet<string>; others: Resources },
+): { resources: Resources; changes: Changes | undefined } {
+  if (gone.size + others.size === 0) return { resources: before, changes: undefined };
+  const added = [...others.keys()].filter((key) => !before.has(key)).sort();
   const updated: string[] = [];
   const resources = new Map<string, Resource>();
-  for (const key of moved ? [...byKey.keys()].sort() : before.keys()) {
-    const resource = byKey.get(key)!;
-    resources.set(key, resource);
-    const standing = before.get(key);
-    if (standing === undefined) added.push(key);
-    else if (standing !== resource) updated.push(key);
+  let next = 0;
+  const addUpTo = (limit: string | undefined) => {
+    while (next < added.length && (limit === undefined || added[next]! < limit)) {
+      const key = added[next++]!;
+      resources.set(key, others.get(key)!);
+    }
+  };
+  for (const [key, standing] of before) {
+    addUpTo(key);
+    if (gone.has(key)) continue;
+    const other = others.get(key);
+    if (other !== undefined) updated.push(key);
+    resources.set(key, other ?? standing);
   }
-  if (added.length + updated.length + removed.length === 0) {
-    return { resources: before, changes: undefined };
-  }
-  return { resources, changes: { added, updated, removed } };
+  addUpTo(undefined);
+  return { resources, changes: { added, updated, removed: [...gone] } };
 }
 
 interface Update {
@@ -127,11 +141,11 @@ interface Update {
   after: Resource;
 }
 
-// As nextResources, where no resource came or went.
+// As nextResources, where it is known what came, went and changed. `updates`: where only values did.
 function amendResources(
   before: Resources,
-  { changed }: Amended,
-): { resources: Resources; changes: Changes | undefined; updates: readonly Update[] } {
+  { changed, came, went }: Amended,
+): { resources: Resources; changes: Changes | undefined; updates?: readonly Update[] } {
   const updated = new Map<string, Resource>();
   const updates: Update[] = [];
   for (const { key, resource: after } of changed) {
@@ -139,6 +153,11 @@ function amendResources(
     if (standing === after) continue;
     updated.set(key, after);
     updates.push({ before: standing, after });
+  }
+  if (came.length + went.length > 0) {
+    for (const { key, resource } of came) updated.set(key, resource);
+    const gone = new Set(went.map(({ key }) => key).sort());
+    return movedResources(before, { gone, others: updated });
   }
   if (updates.length === 0) return { resources: before, changes: undefined, updates };
   const changes = { added: [], updated: [...updated.keys()].sort(), removed: [] };
