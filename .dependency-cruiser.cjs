@@ -15,7 +15,7 @@ const table = {
 const npm = {
   lib: [],
   kinds: ['zod'],
-  config: ['yaml', 'chokidar'],
+  config: ['yaml'],
   store: [],
   mesh: [],
   envoy: ['protobufjs', '@grpc/proto-loader'],

@@ -2,21 +2,21 @@
 // identity of files, reads those that changed and compares bytes by hash. A slow scan of everything in the
 // background finds what events missed.
 // What a directory is made of is scan.ts, when a file may be read settling.ts.
-import { readFile } from 'node:fs/promises';
 import { sep } from 'node:path';
 import type { Problem } from '../kinds/problem.js';
 import { parseResource } from '../kinds/registry.js';
 import { ControlPlaneError } from '../lib/error.js';
 import { Bell } from './bell.js';
+import { atOnce, type FileAccess, inTurn } from './file-access.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { inBatches, Pace } from './pace.js';
 import type { ParseSettings } from './parse-chunk.js';
 import { type ParsedFile, parseFile, tooLarge, unreadable } from './parse-file.js';
 import { rescan } from './rescan.js';
-import { reasonOf, type Scan, type ScannedFile, scan } from './scan.js';
+import { codeOf, reasonOf, type Scan, type ScannedFile, scan } from './scan.js';
 import { isBeingWritten, looksHalf, settleMs, settleMsMax } from './settling.js';
 import { comparePaths, type Source, type SourceState } from './source.js';
-import { type Watcher, watchDirectory } from './watcher.js';
+import { DirectoryWatcher } from './watcher.js';
 
 /** Settings of a directory source; the defaults are those of the product. */
 export interface DirectorySourceOptions {
@@ -56,8 +56,11 @@ export class DirectorySource implements Source {
   #state: SourceState | undefined;
   /** Identity of the root directory when last scanned; undefined while it is gone. */
   #rootIdentity: string | undefined;
-  #watcher: Watcher | undefined;
-  #watchTrouble: string | undefined;
+  readonly #watcher = new DirectoryWatcher((path) => {
+    if (path === undefined) this.#hints = undefined;
+    else this.#hints?.add(path);
+    this.#bell.touch();
+  });
   #pollTimer: NodeJS.Timeout | undefined;
   #settleTimer: NodeJS.Timeout | undefined;
   /** Since when a new file that is not taken yet keeps other changes waiting, on the monotonic clock. */
@@ -74,12 +77,14 @@ export class DirectorySource implements Source {
 
   async start(): Promise<void> {
     try {
-      this.#rootIdentity = (await scan(this.#root)).root;
+      const found = await scan(this.#root, atOnce);
+      this.#rootIdentity = found.root;
+      // What happens from now on is heard; what happened since that scan is found by the first read.
+      this.#watcher.follow(found.directories);
     } catch (error) {
       const message = `The configuration directory ${this.#root} cannot be read: ${reasonOf(error)}.`;
       throw new ControlPlaneError('config-directory', message, { cause: error });
     }
-    await this.#watch();
     this.#schedulePoll(this.#pollMs);
   }
 
@@ -97,31 +102,13 @@ export class DirectorySource implements Source {
     clearTimeout(this.#pollTimer);
     clearTimeout(this.#settleTimer);
     await this.#turn;
-    await this.#watcher?.close();
+    this.#watcher.close();
   }
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
-  }
-
-  async #watch(): Promise<void> {
-    const before = this.#watcher;
-    this.#watchTrouble = undefined;
-    this.#watcher = watchDirectory(this.#root, {
-      onEvent: (path) => {
-        if (path === undefined) this.#hints = undefined;
-        else this.#hints?.add(path);
-        this.#bell.touch();
-      },
-      onTrouble: (reason) => {
-        this.#watchTrouble = reason;
-        this.#bell.touch();
-      },
-    });
-    await before?.close();
-    await this.#watcher.ready;
   }
 
   async #read(): Promise<SourceState> {
@@ -133,7 +120,11 @@ export class DirectorySource implements Source {
       return this.#gone(reasonOf(error));
     }
     this.#scan = found;
-    await this.#followRoot(found.root);
+    this.#rootIdentity = found.root;
+    if (!this.#closed && this.#watcher.follow(found.directories)) {
+      this.#hints = undefined;
+      this.#bell.touch();
+    }
     const entries = new Map<string, Entry>();
     const changed: ScannedFile[] = [];
     for (const file of found.files) {
@@ -162,20 +153,18 @@ export class DirectorySource implements Source {
       const found = await rescan(this.#scan, hints);
       if (found !== undefined) return found;
     }
-    return scan(this.#root);
+    return scan(this.#root, this.#access());
   }
 
-  /** A directory that was replaced is another one to the kernel, and must be watched anew. */
-  async #followRoot(identity: string): Promise<void> {
-    if (identity === this.#rootIdentity) return;
-    const watched = this.#watcher !== undefined;
-    this.#rootIdentity = identity;
-    if (watched && !this.#closed) await this.#watch();
+  /** Until there is a first state nobody is served who could wait. */
+  #access(): FileAccess {
+    return this.#state === undefined ? atOnce : inTurn;
   }
 
   #gone(reason: string): SourceState {
     if (this.#rootIdentity !== undefined) {
       this.#rootIdentity = undefined;
+      this.#watcher.follow(new Map());
       // Nothing is left to be watched, so its return shows only by looking.
       clearTimeout(this.#pollTimer);
       this.#schedulePoll(pollWhileGoneMs);
@@ -202,9 +191,9 @@ export class DirectorySource implements Source {
     }
     let bytes: Buffer;
     try {
-      bytes = await readFile(file.path);
+      bytes = await this.#access().read(file.path);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = codeOf(error);
       if (code === 'ENOENT') return undefined;
       const entry = refuse(file, unreadable(file.path, reasonOf(error)), before);
       // Other reasons than permissions may pass without a change to the file.
@@ -262,9 +251,9 @@ export class DirectorySource implements Source {
       const message = `The directory ${path} cannot be read: ${reason}.`;
       return { code: 'file-unreadable', severity: 'error', message };
     });
-    if (this.#watchTrouble !== undefined) {
+    if (this.#watcher.trouble !== undefined) {
       const seconds = this.#pollMs / 1000;
-      const message = `The directory cannot be watched (${this.#watchTrouble}); it is scanned every ${seconds} s.`;
+      const message = `The directory cannot be watched (${this.#watcher.trouble}); it is scanned every ${seconds} s.`;
       problems.push({ code: 'file-unreadable', severity: 'warning', message });
     }
     const files = [...this.#entries]

@@ -3,8 +3,9 @@
 // Names that start with a dot are not looked at: hidden files, editors' temporary files, and the `..data` and
 // `..2026_…` directories of a Kubernetes volume, whose files are reached through the links beside them.
 import type { BigIntStats, Dirent } from 'node:fs';
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { type FileAccess, inTurn } from './file-access.js';
 import { inBatches } from './pace.js';
 import { comparePaths } from './source.js';
 
@@ -28,8 +29,8 @@ export interface Scan {
   files: ScannedFile[];
   /** Identity of the root directory. */
   root: string;
-  /** The directories listed, under the path by which they were reached first. */
-  directories: Set<string>;
+  /** The directories listed, under the path by which they were reached first, with their identity. */
+  directories: Map<string, string>;
   /** Directories that could not be listed: nothing is known about the files below them. */
   unlisted: { path: string; reason: string }[];
 }
@@ -47,19 +48,21 @@ export function isConfigName(path: string): boolean {
 interface Walk extends Scan {
   visited: Set<string>;
   links: string[];
+  access: FileAccess;
 }
 
 /** Scans a tree. Rejects (ENOENT, ENOTDIR, EACCES) when the root itself cannot be listed. */
-export async function scan(root: string): Promise<Scan> {
-  const status = await stat(root, { bigint: true });
+export async function scan(root: string, access = inTurn): Promise<Scan> {
+  const status = await access.stat(root);
   const entries = await readdir(root, { withFileTypes: true });
   const walk: Walk = {
     files: [],
     root: identity(status),
     unlisted: [],
-    directories: new Set([join(root)]),
+    directories: new Map([[join(root), identity(status)]]),
     visited: new Set([identity(status)]),
     links: [],
+    access,
   };
   await visitEntries(root, entries, walk);
   // Links to directories come after the directories themselves, in path order, so that a directory reached in
@@ -78,11 +81,11 @@ export async function scan(root: string): Promise<Scan> {
 async function visitDirectory(path: string, walk: Walk): Promise<void> {
   let entries: Dirent[];
   try {
-    const key = identity(await stat(path, { bigint: true }));
+    const key = identity(await walk.access.stat(path));
     if (walk.visited.has(key)) return;
     walk.visited.add(key);
     entries = await readdir(path, { withFileTypes: true });
-    walk.directories.add(path);
+    walk.directories.set(path, key);
   } catch (error) {
     // Gone between the listing of its parent and now: its files are gone too.
     if (codeOf(error) !== 'ENOENT') walk.unlisted.push({ path, reason: reasonOf(error) });
@@ -108,7 +111,7 @@ async function visitEntries(directory: string, entries: Dirent[], walk: Walk): P
 
 async function visitFile(path: string, entry: Dirent, walk: Walk): Promise<void> {
   try {
-    const status = await stat(path, { bigint: true });
+    const status = await walk.access.stat(path);
     if (status.isDirectory()) walk.links.push(path);
     else if (!extensions.test(entry.name)) return;
     else if (status.isFile()) walk.files.push(describeFile(path, status));
@@ -159,7 +162,8 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-function codeOf(error: unknown): string | undefined {
+/** Of an error of node:fs: ENOENT and the like. */
+export function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 

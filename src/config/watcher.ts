@@ -1,62 +1,79 @@
-// Hears that something happened below a directory; what happened is for the scan to find out. chokidar watches the
-// directories only: the kernel reports what happens to files through the directory they are in, so thousands of
-// files cost no watch each.
-import { basename, join, relative, resolve } from 'node:path';
-import { type FSWatcher, watch } from 'chokidar';
-import { errorMessage } from '../lib/error.js';
+// Hears that something happened in the directories of a scan; what happened is for the next scan to find out. Only
+// directories are watched: the kernel reports what happens to files through the directory they are in, so thousands
+// of files cost no watch each, and an event costs no look at the others.
+import { type FSWatcher, watch } from 'node:fs';
+import { basename, join } from 'node:path';
+import { codeOf, reasonOf, type Scan } from './scan.js';
 
-/** A started watcher. */
-export interface Watcher {
-  /** Resolves when all directories are watched, or when it is clear that they cannot be. */
-  ready: Promise<void>;
-  close(): Promise<void>;
+/** Something happened to `path` (a directory as scanned, joined with the name in it), or it is not known to what. */
+export type EventListener = (path: string | undefined) => void;
+
+interface Watch {
+  /** Of the directory, as in the scan. A directory that was replaced is another one to the kernel. */
+  identity: string;
+  watcher: FSWatcher;
 }
 
-/** Who is told what. */
-export interface WatchListeners {
-  /** Something happened to `path` (root joined with the path inside), or it is not known to what. */
-  onEvent: (path: string | undefined) => void;
-  /** A directory cannot be watched. */
-  onTrouble: (reason: string) => void;
-}
+/** Watches the directories that the scans find. */
+export class DirectoryWatcher {
+  readonly #watches = new Map<string, Watch>();
+  readonly #onEvent: EventListener;
+  /** Why some directory cannot be watched; undefined when all are. */
+  trouble: string | undefined;
 
-/** Watches the directories under `root`. */
-export function watchDirectory(root: string, listeners: WatchListeners): Watcher {
-  const watcher: FSWatcher = watch(root, {
-    ignoreInitial: true,
-    atomic: false,
-    ignorePermissionErrors: true,
-    ignored: (path, stats) =>
-      path !== root &&
-      (basename(path).startsWith('.') || (stats !== undefined && !stats.isDirectory())),
-  });
-  // `raw` is every event of the kernel, those for files that are not watched themselves included.
-  watcher.on('raw', (_event, name, details) => {
-    const { watchedPath } = details as { watchedPath?: string };
-    const path = eventPath(root, name, watchedPath);
-    if (path === undefined || !isNoise(path)) listeners.onEvent(path);
-  });
-  // Directories that come and go.
-  watcher.on('all', () => listeners.onEvent(undefined));
-  const ready = new Promise<void>((resolve) => {
-    watcher.once('ready', resolve);
-    watcher.on('error', (error) => {
-      listeners.onTrouble(errorMessage(error));
-      resolve();
+  constructor(onEvent: EventListener) {
+    this.#onEvent = onEvent;
+  }
+
+  /** Watches just these from now on. True when some are new: what happened there since the scan was not heard. */
+  follow(directories: Scan['directories']): boolean {
+    this.trouble = undefined;
+    for (const [path, { identity }] of this.#watches) {
+      if (directories.get(path) !== identity) this.#drop(path);
+    }
+    let added = false;
+    for (const [path, identity] of directories) {
+      if (this.#watches.has(path)) continue;
+      added = this.#add(path, identity) || added;
+    }
+    return added;
+  }
+
+  close(): void {
+    for (const path of [...this.#watches.keys()]) this.#drop(path);
+  }
+
+  #add(path: string, identity: string): boolean {
+    let watcher: FSWatcher;
+    try {
+      watcher = watch(path, (event, name) => {
+        if (name !== null && isNoise(name)) return;
+        // The directory itself went, or something in it that has its name; the next one may have its identity.
+        const isSelf = event === 'rename' && name === basename(path);
+        if (isSelf) this.#drop(path);
+        this.#onEvent(name === null || isSelf ? undefined : join(path, name));
+      });
+    } catch (error) {
+      // One that went since is heard of by the directory that it was in.
+      if (codeOf(error) !== 'ENOENT') this.trouble = reasonOf(error);
+      return false;
+    }
+    watcher.on('error', () => {
+      this.#drop(path);
+      this.#onEvent(undefined);
     });
-  });
-  return { ready, close: () => watcher.close() };
-}
+    this.#watches.set(path, { identity, watcher });
+    return true;
+  }
 
-function eventPath(root: string, name: unknown, directory: string | undefined): string | undefined {
-  if (typeof name !== 'string' || directory === undefined) return undefined;
-  const inside = relative(resolve(root), resolve(directory, name));
-  return inside === '' || inside.startsWith('..') ? undefined : join(root, inside);
+  #drop(path: string): void {
+    this.#watches.get(path)?.watcher.close();
+    this.#watches.delete(path);
+  }
 }
 
 // Hidden files are not read, so that an editor's swap file rings nothing. `..data` of a Kubernetes volume is no
 // file but what the links beside it lead through.
-function isNoise(path: string): boolean {
-  const name = basename(path);
+function isNoise(name: string): boolean {
   return name.startsWith('.') && !name.startsWith('..');
 }

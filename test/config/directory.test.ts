@@ -328,6 +328,39 @@ t.test('the directory goes and comes back', async (t) => {
   await until(['a.yaml: a=1', 'b.yaml: b=2']);
 });
 
+t.test('a directory that goes and comes back at once is watched again', async (t) => {
+  const { root, source, until } = await open(t, { pollMs: 3_600_000 });
+  const sub = join(root, 'sub');
+  fs.mkdirSync(sub);
+  fs.writeFileSync(join(sub, 'a.yaml'), thing('a', 1));
+  await source.start();
+  await until(['sub/a.yaml: a=1']);
+  for (let size = 2; size < 6; size++) {
+    fs.rmSync(sub, { recursive: true });
+    fs.mkdirSync(sub);
+    replace(join(sub, 'a.yaml'), thing('a', size));
+    await until([`sub/a.yaml: a=${size}`]);
+    replace(join(sub, 'a.yaml'), thing('a', 10 * size));
+    await until([`sub/a.yaml: a=${10 * size}`]);
+  }
+  // Swapped for another one.
+  fs.mkdirSync(join(root, '.next'));
+  fs.writeFileSync(join(root, '.next/a.yaml'), thing('a', 7));
+  fs.renameSync(sub, join(root, '.old'));
+  fs.renameSync(join(root, '.next'), sub);
+  await until(['sub/a.yaml: a=7']);
+  replace(join(sub, 'a.yaml'), thing('a', 8));
+  await until(['sub/a.yaml: a=8']);
+  // What has the name of its directory is a file like any other.
+  fs.mkdirSync(join(root, 'x.yaml'));
+  replace(join(root, 'x.yaml/x.yaml'), thing('x', 1));
+  await until(['sub/a.yaml: a=8', 'x.yaml/x.yaml: x=1']);
+  replace(join(root, 'x.yaml/x.yaml'), thing('x', 2));
+  await until(['sub/a.yaml: a=8', 'x.yaml/x.yaml: x=2']);
+  replace(join(root, 'x.yaml/x.yaml'), thing('x', 3));
+  await until(['sub/a.yaml: a=8', 'x.yaml/x.yaml: x=3']);
+});
+
 t.test('what events miss, the scan in the background finds', async (t) => {
   const { root, source, until } = await open(t, { pollMs: 50 });
   const outside = t.testdir({ conf: {}, 'target.yaml': thing('a', 1) });
