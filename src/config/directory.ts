@@ -15,7 +15,8 @@ import { type ParsedFile, parseFile, tooLarge, unreadable } from './parse-file.j
 import { rescan } from './rescan.js';
 import { codeOf, reasonOf, type Scan, type ScannedFile, scan } from './scan.js';
 import { isBeingWritten, looksHalf, settleMs, settleMsMax } from './settling.js';
-import { comparePaths, type Source, type SourceState } from './source.js';
+import type { Source, SourceFile, SourceState } from './source.js';
+import { withFiles } from './source-files.js';
 import { DirectoryWatcher } from './watcher.js';
 
 /** Settings of a directory source; the defaults are those of the product. */
@@ -49,7 +50,11 @@ export class DirectorySource implements Source {
   readonly #settings: ParseSettings;
   readonly #pollMs: number;
   readonly #bell = new Bell({ quietMs: 5, longestMs: 50 });
-  #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Entry>();
+  /** Paths of entries that are to be looked at again whatever events say. */
+  readonly #unsettled = new Set<string>();
+  /** What differs from the state given last, by path; undefined for nothing there. */
+  readonly #changes = new Map<string, SourceFile | undefined>();
   #scan: Scan | undefined;
   /** Where events say that something happened since the last read; undefined for anywhere. */
   #hints: Set<string> | undefined;
@@ -112,48 +117,59 @@ export class DirectorySource implements Source {
   }
 
   async #read(): Promise<SourceState> {
-    let found: Scan;
+    let paths: Iterable<string>;
     try {
-      found = await this.#look();
+      paths = await this.#look();
     } catch (error) {
       this.#hints = undefined;
       return this.#gone(reasonOf(error));
     }
-    this.#scan = found;
+    const found = this.#scan!;
     this.#rootIdentity = found.root;
     if (!this.#closed && this.#watcher.follow(found.directories)) {
       this.#hints = undefined;
       this.#bell.touch();
     }
-    const entries = new Map<string, Entry>();
-    const changed: ScannedFile[] = [];
-    for (const file of found.files) {
-      const before = this.#entries.get(file.path);
-      if (before !== undefined && !isNews(file, before)) entries.set(file.path, before);
-      else changed.push(file);
+    const news: ScannedFile[] = [];
+    for (const path of paths) {
+      const file = found.files.get(path);
+      if (file === undefined) this.#note(path, undefined);
+      else if (isNews(file, this.#entries.get(path))) news.push(file);
     }
     const pace = new Pace();
-    await inBatches(changed, readsAtOnce, async (file) => {
-      const entry = await this.#take(file, pace);
-      if (entry !== undefined) entries.set(file.path, entry);
+    await inBatches(news, readsAtOnce, async (file) => {
+      this.#note(file.path, await this.#take(file, pace));
     });
-    for (const { path } of found.unlisted) this.#keepBelow(path, entries);
-    this.#entries = entries;
     return this.#state !== undefined && this.#isHeld() ? this.#state : this.#give(found);
   }
 
-  // Without hints it is not known where to look: the caller asks unasked, or something happened to directories.
-  async #look(): Promise<Scan> {
+  /**
+   * Brings the scan up to date and gives the paths at which something may have come, changed or gone. Without hints
+   * it is not known where to look: the caller asks unasked, or something happened to directories.
+   */
+  async #look(): Promise<Iterable<string>> {
     const hints = this.#hints;
     this.#hints = new Set();
-    if (this.#scan !== undefined && hints !== undefined && hints.size > 0) {
-      for (const [path, entry] of this.#entries) {
-        if (entry.waitingSinceMs !== undefined || entry.signature === undefined) hints.add(path);
-      }
-      const found = await rescan(this.#scan, hints);
-      if (found !== undefined) return found;
+    if (this.#scan !== undefined && hints !== undefined) {
+      for (const path of this.#unsettled) hints.add(path);
+      const changed = hints.size > 0 ? await rescan(this.#scan, hints) : undefined;
+      if (changed !== undefined) return changed;
     }
-    return scan(this.#root, this.#access());
+    const found = await scan(this.#root, this.#access());
+    this.#scan = found;
+    // Of what is below a directory that cannot be listed nothing is known.
+    const isKnown = (path: string) => !found.unlisted.some((at) => path.startsWith(at.path + sep));
+    return new Set([...found.files.keys(), ...[...this.#entries.keys()].filter(isKnown)]);
+  }
+
+  #note(path: string, entry: Entry | undefined): void {
+    if (entry === undefined) this.#entries.delete(path);
+    else this.#entries.set(path, entry);
+    this.#changes.set(path, entry?.taken?.file);
+    const isSettled =
+      !entry || (entry.signature !== undefined && entry.waitingSinceMs === undefined);
+    if (isSettled) this.#unsettled.delete(path);
+    else this.#unsettled.add(path);
   }
 
   /** Until there is a first state nobody is served who could wait. */
@@ -230,7 +246,7 @@ export class DirectorySource implements Source {
    * all stays as it was.
    */
   #isHeld(): boolean {
-    const entries = [...this.#entries.values()];
+    const entries = [...this.#unsettled].map((path) => this.#entries.get(path)!);
     if (!entries.some((entry) => entry.waitingSinceMs !== undefined && !entry.taken)) {
       this.#heldSinceMs = undefined;
       return false;
@@ -238,12 +254,6 @@ export class DirectorySource implements Source {
     const now = performance.now();
     this.#heldSinceMs ??= now;
     return now - this.#heldSinceMs < settleMsMax;
-  }
-
-  #keepBelow(path: string, entries: Map<string, Entry>): void {
-    for (const [file, entry] of this.#entries) {
-      if (file.startsWith(path + sep)) entries.set(file, entry);
-    }
   }
 
   #give(found: Scan): SourceState {
@@ -256,14 +266,11 @@ export class DirectorySource implements Source {
       const message = `The directory cannot be watched (${this.#watcher.trouble}); it is scanned every ${seconds} s.`;
       problems.push({ code: 'file-unreadable', severity: 'warning', message });
     }
-    const files = [...this.#entries]
-      .flatMap(([, entry]) => (entry.taken ? [entry.taken.file] : []))
-      .sort((a, b) => comparePaths(a.path, b.path));
     const before = this.#state;
+    const files = withFiles(before?.files ?? [], this.#changes);
+    this.#changes.clear();
     const same =
-      before !== undefined &&
-      before.files.length === files.length &&
-      files.every((file, at) => file === before.files[at]) &&
+      files === before?.files &&
       before.problems.length === problems.length &&
       problems.every((problem, at) => problem.message === before.problems[at]!.message);
     if (!same) this.#state = { files, problems };
@@ -297,9 +304,9 @@ export class DirectorySource implements Source {
     // One problem for each directory that could not be listed; trouble with watching is there to stay.
     const unlisted = this.#state.problems.filter((problem) => problem.severity === 'error').length;
     if (found.unlisted.length !== unlisted) return true;
-    if (found.unlisted.length > 0) return found.files.some((file) => this.#isNew(file));
-    if (found.files.length !== this.#entries.size) return true;
-    return found.files.some((file) => this.#isNew(file));
+    if (found.unlisted.length === 0 && found.files.size !== this.#entries.size) return true;
+    for (const file of found.files.values()) if (this.#isNew(file)) return true;
+    return false;
   }
 
   #isNew(file: ScannedFile): boolean {
@@ -307,8 +314,8 @@ export class DirectorySource implements Source {
   }
 }
 
-function isNews(file: ScannedFile, before: Entry): boolean {
-  return before.signature !== file.signature || before.waitingSinceMs !== undefined;
+function isNews(file: ScannedFile, before: Entry | undefined): boolean {
+  return before?.signature !== file.signature || before.waitingSinceMs !== undefined;
 }
 
 function waited(entry: Entry | undefined): number {

@@ -24,9 +24,10 @@ export interface ScannedFile {
   trouble?: string;
 }
 
-/** What a scan found, in path order. */
+/** What a scan found. */
 export interface Scan {
-  files: ScannedFile[];
+  /** By path. */
+  files: Map<string, ScannedFile>;
   /** Identity of the root directory. */
   root: string;
   /** The directories listed, under the path by which they were reached first, with their identity. */
@@ -56,7 +57,7 @@ export async function scan(root: string, access = inTurn): Promise<Scan> {
   const status = await access.stat(root);
   const entries = await readdir(root, { withFileTypes: true });
   const walk: Walk = {
-    files: [],
+    files: new Map(),
     root: identity(status),
     unlisted: [],
     directories: new Map([[join(root), identity(status)]]),
@@ -72,7 +73,6 @@ export async function scan(root: string, access = inTurn): Promise<Scan> {
     walk.links = [];
     for (const link of links) await visitDirectory(link, walk);
   }
-  walk.files.sort((a, b) => comparePaths(a.path, b.path));
   walk.unlisted.sort((a, b) => comparePaths(a.path, b.path));
   const { files, unlisted, directories } = walk;
   return { files, unlisted, directories, root: walk.root };
@@ -110,18 +110,19 @@ async function visitEntries(directory: string, entries: Dirent[], walk: Walk): P
 }
 
 async function visitFile(path: string, entry: Dirent, walk: Walk): Promise<void> {
+  const found = (file: ScannedFile) => walk.files.set(path, file);
   try {
     const status = await walk.access.stat(path);
     if (status.isDirectory()) walk.links.push(path);
     else if (!extensions.test(entry.name)) return;
-    else if (status.isFile()) walk.files.push(describeFile(path, status));
+    else if (status.isFile()) found(describeFile(path, status));
     // A pipe would block whoever opens it.
-    else walk.files.push(unreadableFile(path, 'it is not a regular file'));
+    else found(unreadableFile(path, 'it is not a regular file'));
   } catch (error) {
     if (!extensions.test(entry.name)) return;
     const dangling = codeOf(error) === 'ENOENT' && (await exists(path));
-    if (dangling) walk.files.push(unreadableFile(path, 'the link leads nowhere'));
-    else if (codeOf(error) !== 'ENOENT') walk.files.push(unreadableFile(path, reasonOf(error)));
+    if (dangling) found(unreadableFile(path, 'the link leads nowhere'));
+    else if (codeOf(error) !== 'ENOENT') found(unreadableFile(path, reasonOf(error)));
   }
 }
 
