@@ -67,21 +67,21 @@ function amend(
   return withAssignments(made, assignments);
 }
 
-/** Where the clusters of some services are others. */
+/** Where the clusters of some services are others, and perhaps endpoints as well. */
 function otherClusters(
   outbound: readonly ServiceClusters[],
   { endpoints, place }: Seen,
 ): ByName | undefined {
   const origin = originOf(outbound);
-  const last = origin && lastOf(origin.list, place);
-  if (last?.made === undefined || last.endpoints !== endpoints) return undefined;
+  const made = origin && amend(lastOf(origin.list, place), origin.list, { endpoints, place });
+  if (made === undefined) return undefined;
   const assignmentsOf = ({ service, clusters }: ServiceClusters) =>
     loadAssignments(service, clusters, endpoints.get(service), place).map(entryOf);
   const runs = origin!.changes.map(({ before, after }) => ({
     keys: assignmentsOf(before).map(([name]) => name),
     entries: assignmentsOf(after),
   }));
-  return replacedRuns(last.made, runs);
+  return replacedRuns(made, runs);
 }
 
 function withAssignments(made: ByName, assignments: readonly Assignment[]): ByName {
