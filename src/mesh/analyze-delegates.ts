@@ -1,12 +1,26 @@
 // Findings about delegation: a delegate that does not exist or is not exported, one that nobody uses, and routes of
 // one that no request can reach because the delegating rule matches something else.
 import type { FieldPath, Problem } from '../kinds/problem.js';
+import { amendable } from '../lib/replaced.js';
+import type { Parts } from './analyzed-parts.js';
 import { delegatesOf, findDelegate, mergeRules } from './delegate.js';
-import type { Mesh } from './mesh.js';
 import type { VirtualService } from './rules.js';
 
 /** Everything about delegation. */
-export function analyzeDelegates({ writtenVirtualServices }: Mesh): Problem[] {
+export function analyzeDelegates({
+  writtenVirtualServices,
+}: Parts<'writtenVirtualServices'>): readonly Problem[] {
+  return delegationProblems(writtenVirtualServices);
+}
+
+const delegationProblems = amendable(findProblems, ({ result, changes }) => {
+  const isPlain = ({ hosts, http }: VirtualService) =>
+    hosts.length > 0 && http.every(({ delegate }) => delegate === undefined);
+  const arePlain = changes.every(({ before, after }) => isPlain(before) && isPlain(after));
+  return arePlain ? result : undefined;
+});
+
+function findProblems(writtenVirtualServices: readonly VirtualService[]): readonly Problem[] {
   const delegates = delegatesOf(writtenVirtualServices);
   const used = new Set<VirtualService>();
   const problems = writtenVirtualServices.flatMap((root) =>

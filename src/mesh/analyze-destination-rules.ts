@@ -2,10 +2,14 @@
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
+import { memoize } from '../lib/memo.js';
+import { changedKeys } from '../lib/patched-map.js';
 import { analyzeTrafficPolicies } from './analyze-traffic-policies.js';
+import type { Parts } from './analyzed-parts.js';
+import { findEach } from './find-each.js';
 import { groupsThatMayHave, mayHaveLabels } from './group-labels.js';
 import { hostCovers, isWildcard, resolveHost } from './host-name.js';
-import type { Mesh } from './mesh.js';
+import type { MeshSettings } from './mesh-settings.js';
 import { compareText } from './order.js';
 import type { Service } from './service.js';
 import { selects, selectWorkloads, workloadIndex } from './workload-index.js';
@@ -13,80 +17,143 @@ import { selects, selectWorkloads, workloadIndex } from './workload-index.js';
 type Rule = Resource<DestinationRuleSpec>;
 
 /** Unknown hosts, empty subsets, and what is lost where two rules of a namespace have one host. */
-export function analyzeDestinationRules(mesh: Mesh): Problem[] {
-  const covered = new Map<string, Covered>();
-  return [...mesh.parts.rulesByNamespace.values()].flatMap((resources) => {
-    const firstPolicies = new Map<string, Rule>();
+export const analyzeDestinationRules = findEach({
+  items: ({ rulesByNamespace, settings }: Read) =>
+    [...rulesByNamespace.values()].flatMap((resources) => placedRules(resources, settings)),
+  questions,
+  find: (placed, ask) => {
+    const { rule, host } = placed;
+    const services = ask.servicesOf(host);
+    return [
+      ...duplicatePolicy(placed),
+      ...unknownHost(rule, host, services),
+      ...emptySubsets(placed, ask),
+      ...unmatchedSelector(rule, ask),
+      ...analyzeTrafficPolicies(ask.settings(), rule, services),
+    ];
+  },
+  touched: (before, after) => {
+    const changed = changedKeys(before.endpoints, after.endpoints);
+    if (changed === undefined || !sameBesidesEndpoints(before, after)) return () => true;
+    const hosts = new Set(changed.map(({ hostname }) => hostname));
+    return ({ host }) => hosts.has(host) || (hosts.size > 0 && isWildcard(host));
+  },
+});
+
+type Read = Parts<
+  | 'settings'
+  | 'rulesByNamespace'
+  | 'services'
+  | 'servicesByHostname'
+  | 'endpoints'
+  | 'workloads'
+  | 'workloadGroups'
+>;
+
+function sameBesidesEndpoints(a: Read, b: Read): boolean {
+  return (
+    a.services === b.services &&
+    a.servicesByHostname === b.servicesByHostname &&
+    a.workloads === b.workloads &&
+    a.workloadGroups === b.workloadGroups
+  );
+}
+
+/** A rule among those of its namespace. */
+interface PlacedRule {
+  rule: Rule;
+  /** Fully qualified. */
+  host: string;
+  /** One of the same host and clients, of which the trafficPolicy counts. */
+  older: Rule | undefined;
+}
+
+const placedRules = memoize(
+  (resources: readonly Resource[], settings: MeshSettings): readonly PlacedRule[] => {
+    const first = new Map<string, Rule>();
     // Those that stand for BackendTLSPolicies have their own findings (gateway-api/).
     const written = (resources as readonly Rule[]).filter(({ kind }) => kind === 'DestinationRule');
-    return written.flatMap((rule) => {
-      const host = resolveHost(rule.spec.host, rule.namespace, mesh.settings.domainSuffix);
-      const found = covered.get(host) ?? coveredBy(mesh, host);
-      covered.set(host, found);
-      return [
-        ...duplicatePolicy(rule, host, firstPolicies),
-        ...unknownHost(rule, host, found.services),
-        ...emptySubsets(mesh, rule, found),
-        ...unmatchedSelector(mesh, rule),
-        ...analyzeTrafficPolicies(mesh, rule, found.services),
-      ];
+    return written.map((rule) => {
+      const host = resolveHost(rule.spec.host, rule.namespace, settings.domainSuffix);
+      if (rule.spec.trafficPolicy === undefined) return placedRule(rule, host);
+      // Rules for other clients do not meet.
+      const key = `${host} ${clientsOf(rule)}`;
+      const older = first.get(key);
+      if (older === undefined) first.set(key, rule);
+      return placedRule(rule, host, older);
     });
-  });
-}
+  },
+);
+
+/** The same object while the rules are, so that what was found about it stands. */
+const placedRule = memoize(
+  (rule: Rule, host: string, older?: Rule): PlacedRule => ({ rule, host, older }),
+);
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The services that a host of rules stands for; all rules of the host share it. */
-interface Covered {
-  services: readonly Service[];
-  /** Filled in when a rule asks for it. */
-  workloads?: Workloads;
+/** All rules of a host share the answers. */
+function questions({ settings, services, endpoints, workloads, ...parts }: Read) {
+  const wild = new Map<string, readonly Service[]>();
+  const servicesOf = (host: string): readonly Service[] => {
+    if (!isWildcard(host)) return parts.servicesByHostname.get(host) ?? none;
+    const covered = wild.get(host) ?? services.filter(({ hostname }) => hostCovers(host, hostname));
+    wild.set(host, covered);
+    return covered;
+  };
+  const labels = new Map<string, readonly Labels[]>();
+  const groups = new Map<string, readonly Labels[]>();
+  return {
+    settings: () => settings,
+    servicesOf,
+    /** Of endpoints of the host, each once. */
+    labelsBehind: (host: string): readonly Labels[] => {
+      const known = labels.get(host);
+      if (known !== undefined) return known;
+      const found = new Set<Labels>();
+      for (const service of servicesOf(host)) {
+        for (const some of endpoints.get(service)?.byPort.values() ?? []) {
+          for (const endpoint of some) found.add(endpoint.labels);
+        }
+      }
+      const all = [...found];
+      labels.set(host, all);
+      return all;
+    },
+    /** Of groups whose instances may come. */
+    groupsBehind: (host: string): readonly Labels[] => {
+      const known = groups.get(host);
+      if (known !== undefined) return known;
+      const found = servicesOf(host).flatMap(({ selector = {}, namespace }) =>
+        groupsThatMayHave(parts.workloadGroups, namespace, selector),
+      );
+      const all = [...new Set(found)];
+      groups.set(host, all);
+      return all;
+    },
+    hasWorkload: (namespace: string, wanted: Labels): boolean =>
+      selectWorkloads(workloadIndex(workloads.get(namespace) ?? none), wanted).length > 0,
+  };
 }
 
-/** The labels that there are behind services. */
-interface Workloads {
-  /** Of their endpoints, each once. */
-  labels: readonly Labels[];
-  /** `key=value` of any. */
-  pairs: ReadonlySet<string>;
-  /** Of groups whose instances may come. */
-  groups: readonly Labels[];
+type Questions = ReturnType<typeof questions>;
+
+const none: readonly never[] = [];
+
+/** `key=value` of any. */
+function pairsOf(labels: readonly Labels[]): ReadonlySet<string> {
+  return new Set(labels.flatMap((own) => Object.entries(own).map(pairText)));
 }
 
-function coveredBy(mesh: Mesh, host: string): Covered {
-  if (!isWildcard(host)) return { services: mesh.servicesByHostname.get(host) ?? [] };
-  return { services: mesh.services.filter(({ hostname }) => hostCovers(host, hostname)) };
-}
-
-function workloadsOf(mesh: Mesh, covered: Covered): Workloads {
-  if (covered.workloads !== undefined) return covered.workloads;
-  const labels = new Set<Labels>();
-  const groups = new Set<Labels>();
-  for (const service of covered.services) {
-    for (const endpoints of mesh.endpoints.get(service)?.byPort.values() ?? []) {
-      for (const endpoint of endpoints) labels.add(endpoint.labels);
-    }
-    const { selector = {}, namespace } = service;
-    for (const group of groupsThatMayHave(mesh, namespace, selector)) groups.add(group);
-  }
-  const pairs = new Set([...labels].flatMap((own) => Object.entries(own).map(pairText)));
-  covered.workloads = { labels: [...labels], pairs, groups: [...groups] };
-  return covered.workloads;
-}
+/** Behind a wildcard there may be all workloads of the mesh, and any number of rules may have it. */
+const pairsOfMany = memoize(pairsOf);
 
 function pairText([key, value]: readonly [string, string]): string {
   return `${key}=${value}`;
 }
 
-function duplicatePolicy(rule: Rule, host: string, first: Map<string, Rule>): Problem[] {
-  if (rule.spec.trafficPolicy === undefined) return [];
-  // Rules for other clients do not meet.
-  const key = `${host} ${clientsOf(rule)}`;
-  const older = first.get(key);
-  if (older === undefined) {
-    first.set(key, rule);
-    return [];
-  }
+function duplicatePolicy({ rule, host, older }: PlacedRule): Problem[] {
+  if (older === undefined) return [];
   return [
     {
       code: 'duplicate-host',
@@ -122,10 +189,12 @@ function unknownHost(rule: Rule, host: string, services: readonly Service[]): Pr
 }
 
 /** A subset without endpoints, of a service that has some: most likely a wrong label. */
-function emptySubsets(mesh: Mesh, rule: Rule, covered: Covered): Problem[] {
+function emptySubsets({ rule, host }: PlacedRule, ask: Questions): Problem[] {
   if (!rule.spec.subsets?.length) return [];
-  const { labels, pairs, groups } = workloadsOf(mesh, covered);
+  const labels = ask.labelsBehind(host);
   if (labels.length === 0) return [];
+  const pairs = isWildcard(host) ? pairsOfMany(labels) : pairsOf(labels);
+  const groups = ask.groupsBehind(host);
   return rule.spec.subsets.flatMap((subset, i): Problem[] => {
     const wanted = subset.labels ?? {};
     if (Object.keys(wanted).length === 0) return [];
@@ -149,11 +218,10 @@ function listLabels(labels: Labels): string {
   return shown.join(', ').slice(0, 200);
 }
 
-function unmatchedSelector(mesh: Mesh, rule: Rule): Problem[] {
+function unmatchedSelector(rule: Rule, ask: Questions): Problem[] {
   const labels = rule.spec.workloadSelector?.matchLabels ?? {};
   if (Object.keys(labels).length === 0) return [];
-  const all = mesh.parts.sourcesByNamespace.workloads.get(rule.namespace) ?? [];
-  if (selectWorkloads(workloadIndex(all), labels).length > 0) return [];
+  if (ask.hasWorkload(rule.namespace, labels)) return [];
   return [
     {
       code: 'unmatched-selector',

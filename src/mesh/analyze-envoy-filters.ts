@@ -1,9 +1,9 @@
 // Findings about the order of EnvoyFilters: a patch that goes by a filter which another EnvoyFilter adds changes nothing
 // when it is applied before that one. What a patch changes at a proxy is found there (unmatched-patches.ts).
 import type { Problem } from '../kinds/problem.js';
+import type { Parts } from './analyzed-parts.js';
 import type { EnvoyFilter, EnvoyFilters } from './envoy-filter.js';
 import type { EnvoyFilterPatch } from './envoy-patch.js';
-import type { Mesh } from './mesh.js';
 
 interface Placed {
   filter: EnvoyFilter;
@@ -20,7 +20,7 @@ const adding: ReadonlySet<string> = new Set([
 ]);
 
 /** Patches whose place depends on the age of another EnvoyFilter, or that come before it. */
-export function analyzeEnvoyFilters({ envoyFilters }: Mesh): Problem[] {
+export function analyzeEnvoyFilters({ envoyFilters }: Parts<'envoyFilters'>): Problem[] {
   const placed = [...envoyFilters.byNamespace.values()].flatMap((filters) =>
     filters.flatMap((filter, place) =>
       filter.patches.map(({ patch }): Placed => ({ filter, patch, place })),

@@ -3,13 +3,13 @@ import type { HttpRouteSpec } from '../kinds/http-route.js';
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { ProblemCode } from '../kinds/problem-codes.js';
 import type { Resource } from '../kinds/resource.js';
+import type { Parts } from './analyzed-parts.js';
 import type { GatewayState } from './gateway-api/listeners.js';
 import type { RouteOutcome } from './gateway-api/routes.js';
 import type { Verdict } from './gateway-api/verdict.js';
-import type { Mesh } from './mesh.js';
 
 /** Everything about the Gateway API, by kind, then age. */
-export function analyzeGatewayApi({ gatewayApi }: Mesh): Problem[] {
+export function analyzeGatewayApi({ gatewayApi }: Parts<'gatewayApi'>): Problem[] {
   return [
     ...gatewayApi.states.flatMap(gatewayProblems),
     ...gatewayApi.routes.flatMap(routeProblems),

@@ -2,21 +2,21 @@
 // servers share, and ports that the gateway's Service does not have. Which of two servers gets a port is known at a
 // router only (translate/gateway-plan.ts).
 import type { FieldPath, Problem } from '../kinds/problem.js';
+import type { Resource } from '../kinds/resource.js';
+import { memoize } from '../lib/memo.js';
+import type { Parts } from './analyzed-parts.js';
 import type { Gateway, GatewayServer } from './gateway.js';
 import { type GatewayPlaces, gatewayPlaces, type Places } from './gateway-places.js';
 import { hasLabels } from './has-labels.js';
-import type { Mesh } from './mesh.js';
 
 /** Findings about the servers of Istio's Gateways; those of the Gateway API have a status of their own. */
-export function analyzeGatewayServers(mesh: Mesh): Problem[] {
-  const namespaces = new Map<string, string[]>();
-  for (const { name, namespace } of mesh.parts.sorted.Secret.sorted) {
-    const all = namespaces.get(name);
-    if (all === undefined) namespaces.set(name, [namespace]);
-    else all.push(namespace);
-  }
-  const gateways = mesh.gateways.filter(({ source }) => source.kind === 'Gateway');
-  const placesOf: GatewayPlaces = gatewayPlaces(mesh);
+export function analyzeGatewayServers(
+  parts: Parts<'gateways' | 'secrets' | 'services' | 'workloads'>,
+): Problem[] {
+  const gateways = parts.gateways.filter(({ source }) => source.kind === 'Gateway');
+  if (gateways.length === 0) return [];
+  const namespaces = namespacesOfSecrets(parts.secrets);
+  const placesOf: GatewayPlaces = gatewayPlaces(parts);
   const seen = new Map<string, Bound[]>();
   return gateways.flatMap((gateway) => {
     const places = placesOf(gateway);
@@ -27,6 +27,19 @@ export function analyzeGatewayServers(mesh: Mesh): Problem[] {
     ]);
   });
 }
+
+/** Namespaces in which there are Secrets of a name. */
+const namespacesOfSecrets = memoize(
+  (secrets: readonly Resource[]): ReadonlyMap<string, readonly string[]> => {
+    const namespaces = new Map<string, string[]>();
+    for (const { name, namespace } of secrets) {
+      const all = namespaces.get(name);
+      if (all === undefined) namespaces.set(name, [namespace]);
+      else all.push(namespace);
+    }
+    return namespaces;
+  },
+);
 
 interface Bound {
   gateway: Gateway;

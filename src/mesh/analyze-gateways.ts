@@ -3,31 +3,65 @@
 // What Gateways do is not here: of their specs, only the hosts are read, and nothing is taken for granted.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
-import type { GatewayHost } from './gateway.js';
+import { memoize, sameOr } from '../lib/memo.js';
+import { patched } from '../lib/patched-map.js';
+import { amendable } from '../lib/replaced.js';
+import type { Parts } from './analyzed-parts.js';
+import { findEach } from './find-each.js';
+import type { Gateway, GatewayHost } from './gateway.js';
 import { hostCovers, isWildcard } from './host-name.js';
-import type { Mesh } from './mesh.js';
 import type { VirtualService } from './rules.js';
 
 /** Everything about references to Gateways. */
-export function analyzeGateways(mesh: Mesh): Problem[] {
-  const { sorted } = mesh.parts;
-  const hostsOf = new Map<string, ServedHosts>();
-  for (const gateway of sorted['Gateway.gateway.networking.k8s.io'].sorted) {
-    hostsOf.set(nameOf(gateway), servedHosts(listenerHosts(gateway)));
-  }
-  for (const { name, servers } of mesh.gateways) {
-    hostsOf.set(name, servedHosts(servers.flatMap(({ hosts }) => hosts)));
-  }
-  // Of several Gateways of one name the last is as good a hint as any.
-  const known = new Map([...hostsOf.keys()].map((name) => [plainName(name), name]));
-  const served = { hostsOf, known };
-  const forSidecars = rulesForSidecars(mesh.writtenVirtualServices);
-  return mesh.writtenVirtualServices.flatMap((rule) => [
-    ...rule.gateways.flatMap((name, i) => boundProblems(rule, name, i, served)),
-    ...matchProblems(rule, served),
-    ...unusedSubsets(rule, forSidecars),
-  ]);
+export const analyzeGateways = findEach({
+  items: ({ writtenVirtualServices }: Read) => writtenVirtualServices,
+  questions,
+  find: (rule, ask) => [
+    ...rule.gateways.flatMap((name, i) => boundProblems(rule, name, i, ask)),
+    ...matchProblems(rule, ask),
+    ...unusedSubsets(rule, ask),
+  ],
+  touched: (before, after) => {
+    const same =
+      before.kubernetesGateways === after.kubernetesGateways &&
+      before.gateways === after.gateways &&
+      rulesForSidecars(before.writtenVirtualServices) ===
+        rulesForSidecars(after.writtenVirtualServices);
+    return () => !same;
+  },
+});
+
+type Read = Parts<'settings' | 'kubernetesGateways' | 'gateways' | 'writtenVirtualServices'>;
+
+function questions({ kubernetesGateways, gateways, writtenVirtualServices }: Read) {
+  const { hostsOf, known } = servedBy(kubernetesGateways, gateways);
+  const forSidecars = rulesForSidecars(writtenVirtualServices);
+  return {
+    /** Of a Gateway by `namespace/name`. */
+    hostsOf: (name: string): ServedHosts | undefined => hostsOf.get(name),
+    /** A Gateway of the same name in some namespace. */
+    namesake: (name: string): string | undefined => known.get(plainName(name)),
+    /** The VirtualService that chooses subsets of a host for sidecars. */
+    ruleForSidecars: (host: string): VirtualService | undefined => forSidecars.get(host),
+  };
 }
+
+type Questions = ReturnType<typeof questions>;
+
+const servedBy = memoize(
+  (kubernetesGateways: readonly Resource[], gateways: readonly Gateway[]): Served => {
+    const hostsOf = new Map<string, ServedHosts>();
+    for (const gateway of kubernetesGateways) {
+      hostsOf.set(nameOf(gateway), servedHosts(listenerHosts(gateway)));
+    }
+    for (const { name, servers } of gateways) {
+      hostsOf.set(name, servedHosts(servers.flatMap(({ hosts }) => hosts)));
+    }
+    // Of several Gateways of one name the last is as good a hint as any.
+    const known = new Map([...hostsOf.keys()].map((name) => [plainName(name), name]));
+    return { hostsOf, known };
+  },
+);
 
 /** Hosts of the servers of a Gateway, to be found without comparing each with each. */
 interface ServedHosts {
@@ -46,7 +80,7 @@ function servedHosts(all: readonly GatewayHost[]): ServedHosts {
   return { all, wildcards: all.filter(({ host }) => isWildcard(host)), byHost };
 }
 
-interface Known {
+interface Served {
   /** By `namespace/name`. */
   hostsOf: ReadonlyMap<string, ServedHosts>;
   /** `namespace/name` by the name alone. */
@@ -64,16 +98,11 @@ function candidates({ all, wildcards, byHost }: ServedHosts, host: string): read
 
 const nameOf = ({ namespace, name }: Resource) => `${namespace}/${name}`;
 
-function boundProblems(
-  rule: VirtualService,
-  name: string,
-  i: number,
-  { hostsOf, known }: Known,
-): Problem[] {
+function boundProblems(rule: VirtualService, name: string, i: number, ask: Questions): Problem[] {
   const path = ['spec', 'gateways', i];
   if (name === 'mesh') return [];
-  const hosts = hostsOf.get(name);
-  if (hosts === undefined) return [unknown(rule, path, name, known)];
+  const hosts = ask.hostsOf(name);
+  if (hosts === undefined) return [unknown(rule, path, name, ask)];
   const { namespace } = rule.source;
   const has = rule.hosts.some((own) =>
     candidates(hosts, own).some(
@@ -90,13 +119,13 @@ function boundProblems(
 }
 
 /** Gateways of single matches. */
-function matchProblems(rule: VirtualService, { hostsOf, known }: Known): Problem[] {
+function matchProblems(rule: VirtualService, ask: Questions): Problem[] {
   return (['http', 'tcp', 'tls'] as const).flatMap((section) =>
     rule[section].flatMap(({ match = [] }, i) =>
       match.flatMap(({ gateways = [] }, j) =>
         gateways.flatMap((name, k) => {
-          if (name === 'mesh' || hostsOf.has(name)) return [];
-          return [unknown(rule, ['spec', section, i, 'match', j, 'gateways', k], name, known)];
+          if (name === 'mesh' || ask.hostsOf(name) !== undefined) return [];
+          return [unknown(rule, ['spec', section, i, 'match', j, 'gateways', k], name, ask)];
         }),
       ),
     ),
@@ -104,32 +133,47 @@ function matchProblems(rule: VirtualService, { hostsOf, known }: Known): Problem
 }
 
 /** VirtualServices that choose subsets of a host for sidecars, by that host; the oldest counts. */
-function rulesForSidecars(rules: readonly VirtualService[]): ReadonlyMap<string, VirtualService> {
-  const found = new Map<string, VirtualService>();
-  for (const rule of rules) {
-    if (!rule.gateways.includes('mesh')) continue;
-    for (const host of rule.hosts) {
-      const chooses = rule.http.some(({ route = [] }) =>
-        route.some(({ destination }) => destination.host === host && destination.subset),
-      );
-      if (chooses && !found.has(host)) found.set(host, rule);
+const rulesForSidecars = amendable(
+  (rules: readonly VirtualService[]): ReadonlyMap<string, VirtualService> => {
+    const found = new Map<string, VirtualService>();
+    for (const rule of rules) {
+      for (const host of chosenHosts(rule)) if (!found.has(host)) found.set(host, rule);
     }
-  }
-  return found;
+    return found;
+  },
+  ({ result, changes }) => {
+    const areSame = changes.every(({ before, after }) => {
+      const hosts = chosenHosts(before);
+      return sameOr(hosts, chosenHosts(after)) === hosts;
+    });
+    if (!areSame) return undefined;
+    const next = new Map<string, VirtualService>();
+    for (const { before, after } of changes) {
+      for (const host of chosenHosts(before))
+        if (result.get(host) === before) next.set(host, after);
+    }
+    return patched(result, next);
+  },
+);
+
+function chosenHosts({ gateways, hosts, http }: VirtualService): readonly string[] {
+  if (!gateways.includes('mesh')) return [];
+  return hosts.filter((host) =>
+    http.some(({ route = [] }) =>
+      route.some(({ destination }) => destination.host === host && destination.subset),
+    ),
+  );
 }
 
 /**
  * A gateway's rule leads to a service, for which another VirtualService chooses subsets: that one is for requests to the
  * host of the service, and a gateway has others (Istio, common problems: route rules have no effect on ingress).
  */
-function unusedSubsets(
-  rule: VirtualService,
-  forSidecars: ReadonlyMap<string, VirtualService>,
-): Problem[] {
+function unusedSubsets(rule: VirtualService, ask: Questions): Problem[] {
   if (rule.gateways.every((name) => name === 'mesh')) return [];
   return rule.http.flatMap(({ route = [] }, i) =>
     route.flatMap(({ destination }, j): Problem[] => {
-      const other = destination.subset ? undefined : forSidecars.get(destination.host);
+      const other = destination.subset ? undefined : ask.ruleForSidecars(destination.host);
       if (other === undefined || other === rule) return [];
       const { namespace, name } = other.source;
       const message = `the subsets that VirtualService ${namespace}/${name} chooses for ${destination.host} do not count for requests from gateways; name one here`;
@@ -144,9 +188,9 @@ function unknown(
   { source }: VirtualService,
   path: FieldPath,
   name: string,
-  known: ReadonlyMap<string, string>,
+  ask: Questions,
 ): Problem {
-  const other = known.get(plainName(name));
+  const other = ask.namesake(name);
   const message = `there is no Gateway ${name}${other === undefined ? '' : `; there is ${other}`}`;
   return { code: 'unknown-gateway', severity: 'error', message, resource: source, path };
 }

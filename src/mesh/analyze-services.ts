@@ -1,16 +1,40 @@
 // Findings about v1 Services and ServiceEntries.
 import type { Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
+import { changedKeys } from '../lib/patched-map.js';
+import type { Parts } from './analyzed-parts.js';
+import { findEach } from './find-each.js';
 import { groupsThatMayHave } from './group-labels.js';
-import type { Mesh } from './mesh.js';
 import type { RegistryEntry } from './registry-entry.js';
+import type { Service } from './service.js';
 
 /** Ports whose protocol must be sniffed, and selectors that find no workload. */
-export function analyzeServices(mesh: Mesh): Problem[] {
-  return mesh.parts.registry.entries.flatMap((entry) => [
-    ...undeclaredProtocols(entry),
-    ...withoutEndpoints(mesh, entry),
-  ]);
+export const analyzeServices = findEach({
+  items: ({ entries }: Read) => entries,
+  questions,
+  find: (entry, ask) => [...undeclaredProtocols(entry), ...withoutEndpoints(entry, ask)],
+  touched: (before, after) => {
+    const changed = changedKeys(before.endpoints, after.endpoints);
+    if (changed === undefined || before.workloadGroups !== after.workloadGroups) return () => true;
+    const services = new Set(changed);
+    return ({ service }) => services.has(service);
+  },
+});
+
+type Read = Parts<'settings' | 'entries' | 'endpoints' | 'workloadGroups'>;
+
+function questions({ endpoints, workloadGroups }: Read) {
+  return {
+    /** Of a service that could have some. */
+    lacksEndpoints: (service: Service): boolean => {
+      const byPort = endpoints.get(service)?.byPort;
+      if (byPort === undefined || byPort.size === 0) return false;
+      for (const found of byPort.values()) if (found.length > 0) return false;
+      return true;
+    },
+    mayHaveGroup: ({ namespace, selector = {} }: Service): boolean =>
+      groupsThatMayHave(workloadGroups, namespace, selector).length > 0,
+  };
 }
 
 /** Services that nobody writes: those of Kubernetes and of Istio itself, and what a controller makes for a Gateway. */
@@ -60,12 +84,12 @@ function protocolHint({ kind }: Resource, name: string): string {
 const isExternalName = ({ kind, spec }: Resource) =>
   kind === 'Service' && (spec as { type?: string }).type === 'ExternalName';
 
-function withoutEndpoints(mesh: Mesh, { service, definitions }: RegistryEntry): Problem[] {
-  const byPort = mesh.endpoints.get(service)?.byPort;
-  if (service.selector === undefined || byPort === undefined || byPort.size === 0) return [];
-  if ([...byPort.values()].some((endpoints) => endpoints.length > 0)) return [];
-  const { selector, namespace } = service;
-  if (groupsThatMayHave(mesh, namespace, selector).length > 0) return [];
+function withoutEndpoints(
+  { service, definitions }: RegistryEntry,
+  ask: ReturnType<typeof questions>,
+): Problem[] {
+  if (service.selector === undefined || !ask.lacksEndpoints(service)) return [];
+  if (ask.mayHaveGroup(service)) return [];
   const isService = definitions[0]?.resource.kind === 'Service';
   return [
     {

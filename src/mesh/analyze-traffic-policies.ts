@@ -3,7 +3,7 @@
 import type { DestinationRuleSpec } from '../kinds/destination-rule.js';
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Resource } from '../kinds/resource.js';
-import type { Mesh } from './mesh.js';
+import type { MeshSettings } from './mesh-settings.js';
 import type { TrafficPolicy } from './rules.js';
 import type { Service } from './service.js';
 
@@ -12,7 +12,7 @@ type Sections = Pick<TrafficPolicy, 'tls' | 'loadBalancer' | 'outlierDetection'>
 type Found = Pick<Problem, 'code' | 'severity' | 'message' | 'path' | 'istio'>;
 
 interface Context {
-  mesh: Mesh;
+  settings: MeshSettings;
   /** Those that the rule is for. */
   services: readonly Service[];
   /** The rule has a workloadSelector. */
@@ -21,12 +21,12 @@ interface Context {
 
 /** Everything about the policies of one rule: of the host, of its ports and subsets. */
 export function analyzeTrafficPolicies(
-  mesh: Mesh,
+  settings: MeshSettings,
   rule: Rule,
   services: readonly Service[],
 ): Problem[] {
   const { kind, namespace, name, spec } = rule;
-  const context = { mesh, services, selects: spec.workloadSelector !== undefined };
+  const context = { settings, services, selects: spec.workloadSelector !== undefined };
   const found = [
     ...policyProblems(context, spec.trafficPolicy, ['spec', 'trafficPolicy']),
     ...(spec.subsets ?? []).flatMap(({ trafficPolicy }, i) => {
@@ -83,7 +83,7 @@ function unknownPort(
 function sectionProblems(context: Context, policy: Sections, path: FieldPath): Found[] {
   return [
     ...tlsProblems(policy.tls, context, [...path, 'tls']),
-    ...failoverProblems(context.mesh, policy, [...path, 'loadBalancer', 'localityLbSetting']),
+    ...failoverProblems(context.settings, policy, [...path, 'loadBalancer', 'localityLbSetting']),
   ];
 }
 
@@ -122,10 +122,10 @@ function tlsProblems(
 }
 
 /** Failover between localities begins when endpoints are ejected (Istio docs, locality load balancing). */
-function failoverProblems(mesh: Mesh, policy: Sections, path: FieldPath): Found[] {
+function failoverProblems(settings: MeshSettings, policy: Sections, path: FieldPath): Found[] {
   const setting = policy.loadBalancer?.localityLbSetting;
   if (!setting?.failover?.length && !setting?.failoverPriority?.length) return [];
-  const byDefault = mesh.settings.config.defaultTrafficPolicy?.outlierDetection;
+  const byDefault = settings.config.defaultTrafficPolicy?.outlierDetection;
   if (policy.outlierDetection !== undefined || byDefault !== undefined) return [];
   const field = setting.failover?.length ? 'failover' : 'failoverPriority';
   const message = `${field} counts only together with outlierDetection`;

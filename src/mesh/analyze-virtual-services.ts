@@ -2,54 +2,118 @@
 // References to Gateways are analyze-gateways.ts; what one resource alone says is found in kinds.
 import type { FieldPath, Problem } from '../kinds/problem.js';
 import type { Destination } from '../kinds/virtual-service.js';
-import { memoize } from '../lib/memo.js';
+import { memoize, sameOr } from '../lib/memo.js';
+import { amendable } from '../lib/replaced.js';
+import type { Parts } from './analyzed-parts.js';
 import { findDestinationRule } from './destination-rule.js';
+import { findEach } from './find-each.js';
 import { isWildcard } from './host-name.js';
-import type { Mesh } from './mesh.js';
 import type { HttpRule, TcpRule, TlsRule, VirtualService } from './rules.js';
 import type { Service } from './service.js';
 import { unreachableRules } from './unreachable-rules.js';
 import { isVisible, overlaps } from './visibility.js';
 
 /** Everything about VirtualServices, oldest first. */
-export function analyzeVirtualServices(mesh: Mesh): Problem[] {
-  const claimed = new Map<string, VirtualService[]>();
-  const names = servicesByName(mesh);
-  return mesh.writtenVirtualServices.flatMap((rule) => [
-    ...hostProblems(names, rule, claimed),
-    ...destinationsOf(rule).flatMap((used) => destinationProblems(mesh, names, rule, used)),
-    ...unreachableRules(rule),
-  ]);
+export const analyzeVirtualServices = findEach({
+  items: ({ writtenVirtualServices }: Read) => writtenVirtualServices,
+  questions,
+  find: (rule, ask) => [
+    ...hostProblems(rule, ask),
+    ...destinationsOf(rule).flatMap((used) => destinationProblems(rule, used, ask)),
+    ...unreachable(rule),
+  ],
+  touched: (before, after) => {
+    const same =
+      before.services === after.services &&
+      before.servicesByHostname === after.servicesByHostname &&
+      before.destinationRules === after.destinationRules &&
+      contestedHosts(before.writtenVirtualServices) ===
+        contestedHosts(after.writtenVirtualServices);
+    return () => !same;
+  },
+});
+
+type Read = Parts<
+  'settings' | 'services' | 'servicesByHostname' | 'writtenVirtualServices' | 'destinationRules'
+>;
+
+function questions(parts: Read) {
+  const { settings, services, servicesByHostname, destinationRules } = parts;
+  const aliases = servicesByAlias(services);
+  const contested = contestedHosts(parts.writtenVirtualServices);
+  /** Oldest first, wildcards included, by hostname or by the name of an ExternalName service for them. */
+  const servicesNamed = (host: string): readonly Service[] =>
+    servicesByHostname.get(host) ?? aliases.get(host) ?? none;
+  const has = (host: string): boolean => servicesNamed(host).length > 0;
+  return {
+    has,
+    servicesNamed,
+    /** An older one with the host, for clients that see both. */
+    older: (rule: VirtualService, host: string): VirtualService | undefined => {
+      for (const other of contested.get(host) ?? []) {
+        if (other === rule) return undefined;
+        if (overlaps(other.visibility, rule.visibility)) return other;
+      }
+      return undefined;
+    },
+    subsetsOf: (namespace: string, service: Service) =>
+      findDestinationRule(destinationRules, namespace, service)?.subsets ?? none,
+    hint: (host: string): string => nameHint(host, settings.domainSuffix, { has, services }),
+  };
 }
 
-/** Services by their hostname, oldest first, wildcards included, and by the names of ExternalName services for them. */
-type Names = ReadonlyMap<string, readonly Service[]>;
+type Questions = ReturnType<typeof questions>;
 
-function servicesByName({ services, servicesByHostname }: Mesh): Names {
-  const byAlias = new Map<string, Service[]>();
-  for (const service of services) {
-    for (const alias of service.aliases ?? []) {
-      const others = byAlias.get(alias);
-      if (others === undefined) byAlias.set(alias, [service]);
-      else others.push(service);
+const none: readonly never[] = [];
+
+const servicesByAlias = memoize(
+  (services: readonly Service[]): ReadonlyMap<string, readonly Service[]> => {
+    const byAlias = new Map<string, Service[]>();
+    for (const service of services) {
+      for (const alias of service.aliases ?? []) {
+        const others = byAlias.get(alias);
+        if (others === undefined) byAlias.set(alias, [service]);
+        else others.push(service);
+      }
     }
-  }
-  return new Map([...byAlias, ...servicesByHostname]);
+    return byAlias;
+  },
+);
+
+/** Hosts that several VirtualServices for sidecars have, with these, oldest first. */
+const contestedHosts = amendable(
+  (rules: readonly VirtualService[]): ReadonlyMap<string, readonly VirtualService[]> => {
+    const first = new Map<string, VirtualService>();
+    const contested = new Map<string, VirtualService[]>();
+    for (const rule of rules) {
+      for (const host of claimsOf(rule)) {
+        const other = first.get(host);
+        if (other === undefined) first.set(host, rule);
+        else if (other !== rule) contested.set(host, [...(contested.get(host) ?? [other]), rule]);
+      }
+    }
+    return contested;
+  },
+  ({ result, changes }) => {
+    const areSame = changes.every(({ before, after }) => {
+      const claims = claimsOf(before);
+      return sameOr(claims, claimsOf(after)) === claims && !claims.some((host) => result.has(host));
+    });
+    return areSame ? result : undefined;
+  },
+);
+
+function claimsOf({ gateways, hosts }: VirtualService): readonly string[] {
+  return gateways.includes('mesh') ? hosts : none;
 }
 
-function hostProblems(
-  names: Names,
-  rule: VirtualService,
-  claimed: Map<string, VirtualService[]>,
-): Problem[] {
-  if (!rule.gateways.includes('mesh')) return [];
-  return rule.hosts.flatMap((host, i): Problem[] => {
+/** Takes time squared of the matches; depends on nothing else. */
+const unreachable = memoize(unreachableRules);
+
+function hostProblems(rule: VirtualService, ask: Questions): Problem[] {
+  return claimsOf(rule).flatMap((host, i): Problem[] => {
     const path: FieldPath = ['spec', 'hosts', i];
-    const others = claimed.get(host) ?? [];
-    claimed.set(host, [...others, rule]);
-    const older = others.find(
-      (other) => other !== rule && overlaps(other.visibility, rule.visibility),
-    );
+    const older = ask.older(rule, host);
     if (older !== undefined) {
       const name = `${older.source.namespace}/${older.source.name}`;
       const message = `${name} has the host ${host} too, and the oldest counts`;
@@ -57,7 +121,7 @@ function hostProblems(
         { code: 'duplicate-host', severity: 'warning', message, resource: rule.source, path },
       ];
     }
-    if (isWildcard(host) || names.has(host)) return [];
+    if (isWildcard(host) || ask.has(host)) return [];
     const message = `no service has the host ${host}; as in Istio the rule holds on port 80 only`;
     return [{ code: 'unregistered-host', severity: 'info', message, resource: rule.source, path }];
   });
@@ -98,13 +162,12 @@ function mirrored({ mirror, mirrors }: HttpRule, i: number): UsedDestination[] {
 }
 
 function destinationProblems(
-  mesh: Mesh,
-  names: Names,
   rule: VirtualService,
   { to, path }: UsedDestination,
+  ask: Questions,
 ): Problem[] {
   const { namespace } = rule.source;
-  const services = names.get(to.host) ?? [];
+  const services = ask.servicesNamed(to.host);
   const visible = services.filter(({ visibility }) => isVisible(visibility, namespace));
   const service = visible.find((own) => own.namespace === namespace) ?? visible[0];
   const problem = (at: FieldPath, found: Pick<Problem, 'code' | 'severity' | 'message'>) => ({
@@ -116,7 +179,7 @@ function destinationProblems(
     const message =
       services.length > 0
         ? `the service ${to.host} is not exported to ${namespace}`
-        : `no service of the mesh has the host ${to.host}${nameHint(mesh, names, to.host)}`;
+        : `no service of the mesh has the host ${to.host}${ask.hint(to.host)}`;
     return [problem(['host'], { code: 'unknown-host', severity: 'error', message })];
   }
   const out: Problem[] = [];
@@ -136,7 +199,7 @@ function destinationProblems(
     const message = `${to.host} has the ports ${listPorts(ports)}: name one in port.number, else the port called counts`;
     out.push(problem(['host'], { code: 'port-required', severity: 'warning', message }));
   }
-  const subsets = findDestinationRule(mesh.destinationRules, namespace, service)?.subsets ?? [];
+  const subsets = to.subset ? ask.subsetsOf(namespace, service) : none;
   if (to.subset && !subsets.some(({ name }) => name === to.subset)) {
     const names = subsets.map(({ name }) => name).join(', ');
     const known = names === '' ? 'none is defined' : `there are ${names}`;
@@ -152,21 +215,21 @@ function exportedTo({ visibility }: VirtualService): readonly string[] {
 }
 
 /** What may have been meant by a host that no service has. */
-function nameHint(mesh: Mesh, names: Names, host: string): string {
+function nameHint(
+  host: string,
+  domainSuffix: string,
+  { has, services }: { has: (host: string) => boolean; services: readonly Service[] },
+): string {
   // `reviews.prod` looks like a name that Kubernetes' DNS would expand, but rules do not.
-  const full = host.endsWith('.svc')
-    ? `${host}.${mesh.settings.domainSuffix}`
-    : `${host}.svc.${mesh.settings.domainSuffix}`;
-  if (names.has(full)) return `; ${full} is meant?`;
+  const full = host.endsWith('.svc') ? `${host}.${domainSuffix}` : `${host}.svc.${domainSuffix}`;
+  if (has(full)) return `; ${full} is meant?`;
   const [name = ''] = host.split('.');
-  const own = host.endsWith(`.svc.${mesh.settings.domainSuffix}`)
-    ? namesakes(mesh.services)
-    : undefined;
+  const own = host.endsWith(`.svc.${domainSuffix}`) ? namesakes(services) : undefined;
   const [other] = own?.get(name) ?? [];
   if (other !== undefined) return `; there is ${other}`;
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
     const wildcard = `*${host.slice(dot)}`;
-    if (names.has(wildcard)) {
+    if (has(wildcard)) {
       return `; that of the ServiceEntry for ${wildcard} is ${wildcard}, for rules as well`;
     }
   }

@@ -3,17 +3,16 @@
 import type { Resource } from '../kinds/resource.js';
 import type { WorkloadGroupSpec } from '../kinds/workload-group.js';
 import { memoize } from '../lib/memo.js';
-import type { Mesh } from './mesh.js';
 
 type Labels = Readonly<Record<string, string>>;
 
 /** Labels of the WorkloadGroups of a namespace, of which an instance may have all pairs of `wanted`. */
 export function groupsThatMayHave(
-  mesh: Mesh,
+  groups: readonly Resource[],
   namespace: string,
   wanted: Labels,
 ): readonly Labels[] {
-  const byPair = byNamespace(mesh.parts.sorted.WorkloadGroup.sorted).get(namespace);
+  const byPair = byNamespace(groups).get(namespace);
   if (byPair === undefined) return [];
   const some = Object.entries(wanted).flatMap((pair) => byPair.get(pair.join('=')) ?? []);
   return [...new Set(some)].filter((group) => mayHaveLabels(group, wanted));
