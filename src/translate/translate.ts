@@ -20,10 +20,8 @@ import { Keep, KeepMap } from '../lib/keep.js';
 import { layered } from '../lib/layered-map.js';
 import { memoize, sameOr } from '../lib/memo.js';
 import { replacedRuns } from '../lib/patched-map.js';
-import { amendable, mapAgain, replaceAll } from '../lib/replaced.js';
-import type { ServiceEndpoints } from '../mesh/endpoint.js';
+import { amendable, replaceAll } from '../lib/replaced.js';
 import type { MeshSettings } from '../mesh/mesh-settings.js';
-import { canonicalPlace } from '../mesh/place.js';
 import type { ProxyPlace } from '../mesh/proxy.js';
 import type { ProxyTraits, ProxyView, ServiceView } from '../mesh/proxy-view.js';
 import type { Problem, VirtualService } from '../mesh/rules.js';
@@ -38,7 +36,6 @@ import {
 } from './cluster.js';
 import { seenByRoute } from './egress-listener.js';
 import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.js';
-import { passesThrough } from './gateway-auto-passthrough.js';
 import { rulesOfServers } from './gateway-hosts.js';
 import { gatewayPlan } from './gateway-plan.js';
 import { buildGatewayRoute } from './gateway-route.js';
@@ -50,12 +47,11 @@ import { inboundSecrets } from './inbound-listener.js';
 import { inboundPlan } from './inbound-plan.js';
 import { outboundListeners, ownListeners } from './listener.js';
 import { hasLocality, peerAssignments } from './load-assignments.js';
-import { isDns, outboundClusters } from './outbound-cluster.js';
 import { type OutboundPlan, type OutboundRoutePlan, outboundPlan } from './outbound-plan.js';
 import { buildRouteConfiguration } from './route.js';
 import { secretsFor } from './server-secrets.js';
-import { ofServices } from './service-views.js';
-import { missingCredential } from './upstream-credentials.js';
+import { clustersByService, missingCredentials } from './service-clusters.js';
+import { placeOf, traitsOf } from './traits.js';
 import { splitRoutes } from './virtual-host-discovery.js';
 
 /** What translating a view gives: messages by type and name, and what is doubtful in what users wrote. */
@@ -301,72 +297,6 @@ const kept = memoize(
     new KeepMap<ResourceName, EnvoyMessage>(),
 );
 
-/** The same array while no cluster of a service changed, whatever happens to endpoints that EDS carries. */
-function clustersByService(view: ProxyView): readonly ServiceClusters[] {
-  const { outbound, settings } = view;
-  const dns = dnsServices(outbound.services).map((service) => outbound.endpoints.get(service));
-  const place = dns.length > 0 ? placeOf(view) : undefined;
-  const { secrets } = view;
-  const passthrough = passesThrough(view.gateway?.gateways);
-  const proxy = traitsOf(view);
-  return clustersOfScope(outbound.services, settings, proxy, place, secrets, passthrough, ...dns);
-}
-
-/** Clusters that are dead for want of a Secret. */
-const missingCredentials = memoize(
-  (outbound: readonly ServiceClusters[], services: readonly ServiceView[]): readonly Problem[] =>
-    deadServices(outbound).flatMap((i) =>
-      outbound[i]!.clusters.flatMap(
-        ({ missing }) => missingCredential(missing, services[i]?.destinationRule) ?? [],
-      ),
-    ),
-);
-
-/** The places of services with such clusters. */
-const deadServices = amendable(
-  (outbound: readonly ServiceClusters[]): readonly number[] =>
-    outbound.flatMap((each, i) => (isDead(each) ? [i] : [])),
-  ({ result, changes }) =>
-    changes.some(({ before, after }) => isDead(before) || isDead(after)) ? undefined : result,
-);
-
-function isDead({ clusters }: ServiceClusters): boolean {
-  return clusters.some(({ missing }) => missing !== undefined);
-}
-
-const dnsServices = ofServices((services: readonly ServiceView[]) =>
-  services.map(({ service }) => service).filter(isDns),
-);
-
-type ScopeClusters = readonly [
-  settings: MeshSettings,
-  proxy: ProxyTraits,
-  place: ProxyPlace | undefined,
-  secrets: Secrets | undefined,
-  passthrough: boolean,
-  ...dnsEndpoints: readonly (ServiceEndpoints | undefined)[],
-];
-
-const clustersOfScope = amendable(
-  (services: readonly ServiceView[], ...given: ScopeClusters): readonly ServiceClusters[] =>
-    mapAgain(services, clustersOfService(services, given), undefined),
-  ({ list, result }, services, ...given) =>
-    mapAgain(services, clustersOfService(services, given), { list, made: result }),
-);
-
-function clustersOfService(
-  services: readonly ServiceView[],
-  [settings, proxy, place, secrets, passthrough, ...dnsEndpoints]: ScopeClusters,
-) {
-  const inline = new Map(dnsServices(services).map((service, i) => [service, dnsEndpoints[i]]));
-  return (view: ServiceView, last?: ServiceClusters): ServiceClusters => {
-    const { service } = view;
-    const options = { proxy, endpoints: inline.get(service), place, secrets, passthrough };
-    const clusters = outboundClusters(view, settings, options);
-    return last?.service === service && last.clusters === clusters ? last : { service, clusters };
-  };
-}
-
 function ownClusters(view: ProxyView): Cluster[] {
   const { settings, proxy } = view;
   if (proxy.type !== 'sidecar') return [];
@@ -427,24 +357,3 @@ const route = memoize(
 const keptRoute = memoize(
   (..._key: [MeshSettings, ProxyTraits, string]) => new Keep<RouteConfiguration>(),
 );
-
-/** One object for all proxies of equal traits, wherever they are, so that what is made for one serves the others. */
-function traitsOf({ proxy }: ProxyView): ProxyTraits {
-  return canonicalTraits(proxy);
-}
-
-const canonicalTraits = memoize((traits: ProxyTraits): ProxyTraits => {
-  const { place: _, ...proxy } = traits;
-  const labels = Object.entries(proxy.labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return traitsOfText(JSON.stringify({ ...proxy, labels }));
-});
-
-const traitsOfText = memoize((text: string): ProxyTraits => {
-  const traits = JSON.parse(text) as ProxyTraits & { labels: [string, string][] };
-  return { ...traits, labels: Object.fromEntries(traits.labels) };
-});
-
-/** One object for all proxies of one place. */
-function placeOf({ proxy }: ProxyView): ProxyPlace | undefined {
-  return proxy.place && canonicalPlace(proxy.place);
-}
