@@ -1,6 +1,7 @@
 // Finds the node at a field path in a YAML tree, and turns offsets into lines and columns.
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type ParsedNode } from 'yaml';
 import type { FieldPath } from '../kinds/problem.js';
+import { firstNotBefore } from '../lib/sorted.js';
 import type { FieldEnd } from './document.js';
 import { isMergeKey } from './yaml-value.js';
 
@@ -16,14 +17,8 @@ export class LineIndex {
 
   /** 1-based line and column (in UTF-16 units, as editors count) of an offset. */
   place(offset: number): { line: number; col: number } {
-    let low = 0;
-    let high = this.#starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.#starts[middle]! <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return { line: low + 1, col: offset - this.#starts[low]! + 1 };
+    const line = firstNotBefore(this.#starts, (start) => start <= offset);
+    return { line, col: offset - this.#starts[line - 1]! + 1 };
   }
 }
 

@@ -23,33 +23,41 @@ export function plainFlow(text: string, at: number, depth: number): Found | unde
 
 function plainFlowList(text: string, start: number, depth: number): Found | undefined {
   const value: unknown[] = [];
-  let at = skipSpaces(text, start + 1);
-  if (text.charCodeAt(at) === closeList) return { value, end: at + 1 };
-  for (;;) {
+  const end = readItems(text, start, closeList, (at) => {
     const item = plainFlowValue(text, at, depth);
-    if (item === undefined) return undefined;
-    value.push(item.value);
-    at = skipSpaces(text, item.end);
-    const code = text.charCodeAt(at);
-    if (code === closeList) return { value, end: at + 1 };
-    if (code !== comma) return undefined;
-    at = skipSpaces(text, at + 1);
-  }
+    if (item !== undefined) value.push(item.value);
+    return item?.end;
+  });
+  return end === undefined ? undefined : { value, end };
 }
 
 function plainFlowMap(text: string, start: number, depth: number): Found | undefined {
   const value: Record<string, unknown> = {};
-  let at = skipSpaces(text, start + 1);
-  if (text.charCodeAt(at) === closeMap) return { value, end: at + 1 };
-  for (;;) {
+  const end = readItems(text, start, closeMap, (at) => {
     const key = plainKey(text, at);
     if (key === undefined || Object.hasOwn(value, key.key)) return undefined;
     const item = plainFlowValue(text, skipSpaces(text, key.end), depth);
-    if (item === undefined) return undefined;
-    value[key.key] = item.value;
-    at = skipSpaces(text, item.end);
+    if (item !== undefined) value[key.key] = item.value;
+    return item?.end;
+  });
+  return end === undefined ? undefined : { value, end };
+}
+
+/** Reads what commas separate, up to the bracket that closes it, and gives where that ends; so does `read` for one. */
+function readItems(
+  text: string,
+  start: number,
+  close: number,
+  read: (at: number) => number | undefined,
+): number | undefined {
+  let at = skipSpaces(text, start + 1);
+  if (text.charCodeAt(at) === close) return at + 1;
+  for (;;) {
+    const end = read(at);
+    if (end === undefined) return undefined;
+    at = skipSpaces(text, end);
     const code = text.charCodeAt(at);
-    if (code === closeMap) return { value, end: at + 1 };
+    if (code === close) return at + 1;
     if (code !== comma) return undefined;
     at = skipSpaces(text, at + 1);
   }

@@ -1,5 +1,6 @@
 // The list of files of a source, from one state to the next.
 import { sameOr } from '../lib/memo.js';
+import { firstNotBefore } from '../lib/sorted.js';
 import { comparePaths, type SourceFile } from './source.js';
 
 /** With more changes than this the list is sorted anew. */
@@ -14,7 +15,7 @@ export function withFiles(
   let next: SourceFile[] | undefined;
   for (const [path, file] of changes) {
     const list = next ?? files;
-    const at = placeOf(path, list);
+    const at = firstNotBefore(list, (each) => comparePaths(each.path, path) < 0);
     const before = list[at]?.path === path ? list[at] : undefined;
     if (before === file) continue;
     next ??= [...files];
@@ -33,16 +34,4 @@ function sortedWith(
     files,
     next.sort((a, b) => comparePaths(a.path, b.path)),
   );
-}
-
-/** Index of the first file that is not before this path. */
-function placeOf(path: string, files: readonly SourceFile[]): number {
-  let low = 0;
-  let high = files.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (comparePaths(files[middle]!.path, path) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

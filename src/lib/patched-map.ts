@@ -110,6 +110,17 @@ export function changedKeys<K, V extends object>(
   );
 }
 
+/** The same where the maps may have anything in common or nothing; keys that only one of them has are among them. */
+export function differingKeys<K, V extends object>(
+  before: ReadonlyMap<K, V>,
+  after: ReadonlyMap<K, V>,
+): ReadonlySet<K> {
+  const known = changedKeys(before, after);
+  if (known !== undefined) return new Set(known);
+  const all = [...before.keys(), ...after.keys()];
+  return new Set(all.filter((key) => before.get(key) !== after.get(key)));
+}
+
 /** An object that is the same for maps that are known to have the same keys. */
 export function keysId(map: ReadonlyMap<unknown, unknown>): object {
   return map instanceof PatchedMap ? map.base : map;

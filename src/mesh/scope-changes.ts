@@ -1,7 +1,7 @@
 // Whether what changed in the mesh can be seen through a Sidecar at all: an edit in one namespace leaves the scopes of a
 // thousand others as they are, and finding that out costs a look at the edit.
 import { memoize } from '../lib/memo.js';
-import { changedKeys } from '../lib/patched-map.js';
+import { differingKeys } from '../lib/patched-map.js';
 import type { DestinationRules } from './destination-rule.js';
 import { destinationHostsOf, egressFilter } from './egress.js';
 import type { Mesh } from './mesh.js';
@@ -63,12 +63,7 @@ const findDifferences = memoize(
 export const changedNamespaces = memoize(
   (before: DestinationRules, after: DestinationRules): ReadonlySet<string> | undefined => {
     if (before.rootNamespace !== after.rootNamespace) return undefined;
-    const [old, next] = [before.byNamespace, after.byNamespace];
-    const changed = new Set<string>();
-    for (const namespace of changedKeys(old, next) ?? [...old.keys(), ...next.keys()]) {
-      const same = before.byNamespace.get(namespace) === after.byNamespace.get(namespace);
-      if (!same) changed.add(namespace);
-    }
+    const changed = differingKeys(before.byNamespace, after.byNamespace);
     return changed.has(after.rootNamespace) ? undefined : changed;
   },
 );

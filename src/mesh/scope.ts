@@ -4,6 +4,7 @@
 import { memoize, sameOr } from '../lib/memo.js';
 import { changedKeys, patched } from '../lib/patched-map.js';
 import { amendable, type Replacement, replaceAt } from '../lib/replaced.js';
+import { firstNotBefore } from '../lib/sorted.js';
 import { findDestinationRule, type SelectingRule, selectingRules } from './destination-rule.js';
 import { egressOf, unionOf, unionOfRules, wholeService } from './egress.js';
 import type { ServiceEndpoints } from './endpoint.js';
@@ -277,7 +278,10 @@ function viewsAgain(
   const changes: Replacement<ServiceView>[] = [];
   for (const namespace of changed) {
     for (const { service } of mesh.parts.registry.byNamespace.get(namespace) ?? []) {
-      const index = placeOf(service, scope.services);
+      // Views are sorted by hostname.
+      const index = firstNotBefore(scope.services, (view) => {
+        return compareText(view.service.hostname, service.hostname) < 0;
+      });
       const before = scope.services[index];
       if (before?.service !== service) continue;
       const [after] = views(mesh, client, [service]);
@@ -285,17 +289,6 @@ function viewsAgain(
     }
   }
   return replaceAt(scope.services, changes);
-}
-
-/** Where a service is among views, which are sorted by hostname, or where it would be. */
-function placeOf({ hostname }: Service, views: readonly ServiceView[]): number {
-  let [low, high] = [0, views.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareText(views[middle]!.service.hostname, hostname) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function serviceView(service: Service, rule: DestinationRule | undefined): ServiceView {

@@ -2,7 +2,7 @@
 // proxies and between generations while they are equal.
 import type { Resource } from '../kinds/resource.js';
 import { memoize, sameOr } from '../lib/memo.js';
-import { changedKeys } from '../lib/patched-map.js';
+import { differingKeys } from '../lib/patched-map.js';
 import { amendable } from '../lib/replaced.js';
 import { selectingRules } from './destination-rule.js';
 import type { Endpoint } from './endpoint.js';
@@ -129,19 +129,11 @@ const viewSources = memoize(
 const changedNamespaces = memoize(
   (before: ViewSources, after: ViewSources): ReadonlySet<string> =>
     new Set([
-      ...changedValues<object>(before.endpoints, after.endpoints),
-      ...changedValues<object>(before.workloads, after.workloads),
-      ...changedValues<object>(before.secrets, after.secrets),
+      ...differingKeys(before.endpoints, after.endpoints),
+      ...differingKeys(before.workloads, after.workloads),
+      ...differingKeys(before.secrets, after.secrets),
     ]),
 );
-
-function changedValues<V extends object>(
-  before: ReadonlyMap<string, V>,
-  after: ReadonlyMap<string, V>,
-): readonly string[] {
-  const all = () => [...before.keys(), ...after.keys()];
-  return changedKeys(before, after) ?? all().filter((key) => before.get(key) !== after.get(key));
-}
 
 /** One object for meshes with equal parts. */
 const findShared = memoize(

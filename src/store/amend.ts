@@ -48,14 +48,14 @@ export function amend(
       if (next !== standing) changed.push(next);
     }
   }
-  const came: Held[] = [];
+  const came = new Map<string, Held>();
   let { nextSeen } = held;
   for (const file of files.came) {
     const documents = isPlain(file) ? slotsOf(file) : undefined;
     if (documents === undefined) return;
     for (const [slot, { resource: parsed, origin }] of documents) {
-      if (held.bySlot.has(slot) || came.some(({ key }) => key === slot) || !parsed) return;
-      came.push(heldFrom({ parsed, origin, file: file.path }, undefined, nextSeen++));
+      if (held.bySlot.has(slot) || came.has(slot) || !parsed) return;
+      came.set(slot, heldFrom({ parsed, origin, file: file.path }, undefined, nextSeen++));
     }
   }
   const went: Held[] = [];
@@ -66,11 +66,12 @@ export function amend(
       went.push(standing);
     }
   }
-  const bySlot = amendedSlots(held.bySlot, { changed, came, went });
+  const edits = { changed, came: [...came.values()], went };
+  const bySlot = amendedSlots(held.bySlot, edits);
   const touched = [...files.came, ...files.went, ...files.changed.flatMap(bothOf)];
   const quiet = sameEmpty(before?.problems, state.problems) && !touched.some(hasProblems);
   const problems = quiet ? {} : { problems: collectProblems(state) };
-  return { held: { ...held, bySlot, nextSeen }, ...problems, changed, came, went };
+  return { held: { ...held, bySlot, nextSeen }, ...problems, ...edits };
 }
 
 interface FileEdits {
