@@ -119,7 +119,11 @@ export function amendable<T, Args extends readonly Key[], Result>(
     if (!('result' in own)) {
       const origin = originOf(list);
       const result = origin && known(origin.list, ...args).result;
-      const amended = origin && result && amend({ ...origin, result }, list, ...args);
+      // Any result but none can be amended: false and the empty text, too.
+      const amended =
+        origin && result !== undefined && result !== null
+          ? amend({ ...origin, result }, list, ...args)
+          : undefined;
       own.result = amended ?? compute(list, ...args);
     }
     return own.result as Result;

@@ -322,7 +322,8 @@ function changedEndpoints(
 
 const isTrimmed = amendable(
   (services: readonly ServiceView[]): boolean => services.some(isPart),
-  ({ changes }) => (changes.some(({ after }) => isPart(after)) ? undefined : false),
+  ({ result, changes }) =>
+    changes.every(({ before, after }) => isPart(before) === isPart(after)) ? result : undefined,
 );
 
 function isPart({ service }: ServiceView): boolean {

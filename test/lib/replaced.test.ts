@@ -79,3 +79,20 @@ void t.test('amendable', async (t) => {
   t.equal(sum([...one], 2), 39_802, 'a list that was not made of another');
   t.strictSame(calls, ['compute']);
 });
+
+void t.test('amendable: false and the empty text are results like others', (t) => {
+  const items = [{ name: '' }, { name: '' }];
+  const names = amendable(
+    (all: readonly { name: string }[]) => all.map(({ name }) => name).join(''),
+    ({ result, changes }) =>
+      changes.every(({ before, after }) => before.name === after.name) ? result : undefined,
+  );
+  const isNamed = amendable(
+    (all: readonly { name: string }[]) => all.some(({ name }) => name !== ''),
+    () => undefined,
+  );
+  const named = replaceAll(items, [{ before: items[1]!, after: { name: 'a' } }]);
+  t.strictSame([names(items), names(named)], ['', 'a']);
+  t.strictSame([isNamed(items), isNamed(named)], [false, true]);
+  t.end();
+});

@@ -125,6 +125,19 @@ function sameMaps(t: Test, before: ResourcesByType, after: ResourcesByType, type
   }
 }
 
+void t.test('the first rule that asks for labels of clients finds them', async (t) => {
+  const labels = { app: 'client' };
+  const asks = route(10).replace(
+    '    - route:',
+    '    - match: [{sourceLabels: {app: client}}]\n      route:',
+  );
+  const { after } = await edited({ route: asks }, {}, labels);
+  const { before: anew } = await edited({}, { route: asks }, labels);
+  t.strictSame(after.get(ROUTE)?.get('80'), anew.get(ROUTE)?.get('80'), 'as from nothing');
+  const { after: other } = await edited({ route: asks }, {}, { app: 'other' });
+  t.notSame(other.get(ROUTE)?.get('80'), after.get(ROUTE)?.get('80'), 'others do not match');
+});
+
 void t.test('the first translation makes everything', async (t) => {
   const { before } = await edited({});
   t.strictSame(counts(undefined, before), {
